@@ -1,0 +1,134 @@
+# From a fresh checkout: Python 3.11 or newer, make and a package index are all that these targets need.
+# `make` lists them. `make PYTHON=/path/to/python ...` names the interpreter instead of looking for one.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+OLDEST := .venv-oldest
+# Test processes at once; 0 runs the tests in one process, one after the other.
+WORKERS ?= 2
+PYENV_ROOT ?= $(HOME)/.pyenv
+VERSIONS := 3.14 3.13 3.12 3.11
+OLDEST_FIRST := 3.11 3.12 3.13 3.14
+CODE := $(wildcard jaxreg tests benchmarks notebooks)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+# usable PYTHON: it starts, is 3.11 or newer, and can make an environment that has pip. A name on PATH proves none of
+# this: pyenv's shims stand there for versions that are switched off, and some systems leave out ensurepip.
+#
+# interpreters VERSION...: one usable interpreter for each version, in the order given; PATH goes before pyenv.
+#
+# make_environment FOLDER VERSION... reads from $$pins what is installed besides the development dependencies. The file
+# FOLDER/.complete is written last. Without it the folder is a left-over of an interrupted run, and is made anew; with
+# it, only pyproject.toml has changed, and installing into the folder that is there takes seconds.
+FUNCTIONS = \
+usable() { \
+	"$$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1; \
+}; \
+candidates() { \
+	( IFS=:; for folder in $$PATH; do echo "$$folder/python$$1"; done ); \
+	for python in "$(PYENV_ROOT)"/versions/$$1.*/bin/python$$1; do echo "$$python"; done; \
+}; \
+first_usable() { \
+	candidates "$$1" | while IFS= read -r python; do \
+		if [ -x "$$python" ] && usable "$$python"; then echo "$$python"; break; fi; \
+	done; \
+}; \
+interpreters() { \
+	if [ -n "$(PYTHON)" ]; then \
+		if usable "$(PYTHON)"; then echo "$(PYTHON)"; fi; \
+	else \
+		for version in "$$@"; do first_usable "$$version"; done; \
+	fi; \
+}; \
+none_found() { \
+	if [ -n "$(PYTHON)" ]; then \
+		echo "error: PYTHON=$(PYTHON) does not start, is older than 3.11, or lacks venv or ensurepip." >&2; \
+	else \
+		echo "error: no Python of $(VERSIONS) that starts and has venv and ensurepip was found on PATH or in" >&2; \
+		echo "$(PYENV_ROOT)/versions. Install one, or name one: make PYTHON=/path/to/python ..." >&2; \
+	fi; \
+	exit 1; \
+}; \
+install() { \
+	"$$1/bin/python" -m pip install -qq -e '.[dev]' $$pins </dev/null; \
+}; \
+make_environment() { \
+	folder=$$1; shift; \
+	if [ -f "$$folder/.complete" ]; then \
+		echo "pyproject.toml has changed: bringing $$folder up to date ..."; \
+		rm -f "$$folder/.complete"; \
+		if install "$$folder"; then touch "$$folder/.complete"; return 0; fi; \
+	fi; \
+	found=$$(interpreters "$$@"); \
+	if [ -z "$$found" ]; then none_found; fi; \
+	echo "$$found" | { while IFS= read -r python; do \
+		echo "Making $$folder with $$python (a minute or two) ..."; \
+		rm -rf "$$folder"; \
+		if "$$python" -m venv "$$folder" </dev/null && install "$$folder"; then \
+			touch "$$folder/.complete"; exit 0; \
+		fi; \
+		rm -rf "$$folder"; \
+		echo "jaxreg and what it needs did not install with $$python; the reason stands above." >&2; \
+	done; \
+	echo "error: $$folder was not made." >&2; exit 1; }; \
+}
+
+.PHONY: help env sweep test test-slow test-oldest lint format bench interpreters clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
+	while read -r target says; do printf '  make %-13s %s\n' "$$target" "$$says"; done
+
+$(VENV)/.complete: pyproject.toml
+	@$(FUNCTIONS); pins=; make_environment $(VENV) $(VERSIONS)
+
+# The lower bounds in pyproject.toml, as what is installed: jax>=0.10 becomes jax==0.10.*
+FLOORS = import tomllib; \
+	project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	extras = project["optional-dependencies"]; \
+	bounds = sum((extras[name] for name in ("estimators", "plots", "tables")), project["dependencies"]); \
+	print(*(bound.replace(">=", "==") + ".*" for bound in bounds))
+
+$(OLDEST)/.complete: pyproject.toml
+	@$(FUNCTIONS); \
+	python=$$(interpreters $(OLDEST_FIRST) | head -n 1); \
+	if [ -z "$$python" ]; then none_found; fi; \
+	pins=$$("$$python" -c '$(FLOORS)') && make_environment $(OLDEST) $(OLDEST_FIRST)
+
+env: $(VENV)/.complete ## make or update the environment in .venv
+
+sweep: $(VENV)/.complete ## cross-validate the diabetes data: a table here, figures in out/diabetes
+	$(VENV)/bin/jaxreg sweep --dataset diabetes --out out/diabetes
+
+test: $(VENV)/.complete ## the quick tests
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(VENV)/.complete ## the tests that take longer
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m slow
+
+test-oldest: $(OLDEST)/.complete ## the quick tests on the oldest Python found and the oldest dependencies allowed
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow"
+
+lint: $(VENV)/.complete ## formatting, lint and types
+	$(VENV)/bin/ruff format --check $(CODE)
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.complete ## put the code into the common format
+	$(VENV)/bin/ruff format $(CODE)
+	$(VENV)/bin/ruff check --fix $(CODE)
+
+bench: $(VENV)/.complete ## measure the speed, and write the report
+	@if [ -f benchmarks/report.py ]; then $(VENV)/bin/python benchmarks/report.py; \
+	else echo "There are no benchmarks yet: benchmarks/report.py is missing."; fi
+
+interpreters: ## the interpreters that can be used, newest first
+	@$(FUNCTIONS); found=$$(interpreters $(VERSIONS)); if [ -z "$$found" ]; then none_found; fi; echo "$$found"
+
+clean: ## remove the environments, caches and everything in out/
+	rm -rf $(VENV) $(OLDEST) out build dist .pytest_cache .mypy_cache .ruff_cache
+	find jaxreg tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

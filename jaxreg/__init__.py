@@ -1,0 +1,27 @@
+"""Ridge, lasso and elastic net as pure JAX functions: whole λ-grids, folds and targets in parallel, with certificates.
+
+The functions named here take NumPy arrays and data frames. Their pure twins — for your own ``jit``, ``vmap`` and
+``grad`` — are in :mod:`jaxreg.solvers` and :mod:`jaxreg.sweeps`; the mathematics is in :mod:`jaxreg.formulas`.
+"""
+
+from jaxreg import checks, datasets, formulas, solvers, sweeps
+from jaxreg.formulas.objective import Params, objective, predict
+from jaxreg.regression import ConvergenceWarning, fit, path, sweep
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceWarning",
+    "Params",
+    "__version__",
+    "checks",
+    "datasets",
+    "fit",
+    "formulas",
+    "objective",
+    "path",
+    "predict",
+    "solvers",
+    "sweep",
+    "sweeps",
+]

@@ -1,0 +1,42 @@
+"""The mathematics: what is minimised, its derivatives, and how optimality is proved.
+
+Reading order: ``objective`` → ``gradients`` → ``prox`` → ``scaling`` and ``projection`` → ``optimality`` →
+``duality`` → ``sources`` (the formulas of five teaching documents in their own scalings).
+"""
+
+from jaxreg.formulas.duality import duality_gap
+from jaxreg.formulas.gradients import gradient, hessian, lipschitz
+from jaxreg.formulas.objective import (
+    Params,
+    absolute,
+    elastic_net_penalty,
+    lasso_penalty,
+    objective,
+    predict,
+    ridge_penalty,
+    squared_error,
+)
+from jaxreg.formulas.optimality import kkt_residual, lam_max
+from jaxreg.formulas.prox import prox_elastic_net, soft_threshold
+from jaxreg.formulas.scaling import standard_deviation, weighted_mean
+
+__all__ = [
+    "Params",
+    "absolute",
+    "duality_gap",
+    "elastic_net_penalty",
+    "gradient",
+    "hessian",
+    "kkt_residual",
+    "lam_max",
+    "lasso_penalty",
+    "lipschitz",
+    "objective",
+    "predict",
+    "prox_elastic_net",
+    "ridge_penalty",
+    "soft_threshold",
+    "squared_error",
+    "standard_deviation",
+    "weighted_mean",
+]

@@ -1,0 +1,52 @@
+"""How the pure functions take their arguments: one floating dtype, nothing rounded behind the user's back."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["broadcast_columns", "floating", "per_row"]
+
+
+def floating(**arguments: Any) -> tuple[Any, ...]:
+    """The arguments as JAX arrays of one floating dtype, in the order given; ``None`` stays ``None``.
+
+    The dtype is the widest among the arrays; Python numbers adapt to it, integers and booleans become floating.
+
+    Raises:
+        TypeError: a NumPy float64 array while 64-bit mode is off. JAX would silently round it to float32
+            and turn 1e300 into inf.
+    """
+    dtypes = []
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray) and value.dtype == np.float64 and not _x64():
+            raise TypeError(
+                f"{name} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
+                f"Wrap the call in `with jax.enable_x64(True):`, or convert with {name}.astype('float32')."
+            )
+        if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+            if np.issubdtype(value.dtype, np.complexfloating):
+                raise TypeError(f"{name} is complex ({value.dtype}); jaxreg takes real numbers only.")
+            if jnp.issubdtype(value.dtype, jnp.floating) and not getattr(value, "weak_type", False):
+                dtypes.append(jnp.dtype(value.dtype))
+    dtype = max(dtypes, key=lambda d: d.itemsize) if dtypes else jnp.dtype(jnp.result_type(float))
+    if dtype == np.float64 and not _x64():
+        dtype = jnp.dtype(jnp.float32)
+    return tuple(None if value is None else jnp.asarray(value).astype(dtype) for value in arguments.values())
+
+
+def _x64() -> bool:
+    return jnp.result_type(float) == jnp.float64
+
+
+def per_row(vector: jax.Array, like: jax.Array) -> jax.Array:
+    """A (k,) vector shaped so that it multiplies the rows of ``like``, which is (k,) or (k, t)."""
+    return vector.reshape(vector.shape + (1,) * (like.ndim - vector.ndim))
+
+
+def broadcast_columns(value: jax.Array | None, p: int, default: float, dtype: Any) -> jax.Array:
+    """``value`` as a (p,) vector: ``None`` is ``default`` everywhere, a number is repeated."""
+    if value is None:
+        return jnp.full((p,), default, dtype)
+    return jnp.broadcast_to(value, (p,)).astype(dtype)

@@ -1,0 +1,113 @@
+"""Columns without a penalty: the intercept and the free columns, removed by a weighted projection.
+
+In the coordinates  Z = √(S/Σs) (X − x̄),  ỹ = √(S/Σs) (y − ȳ)  the weighted squared error is the plain ½‖ỹ − Zw‖², and
+the best intercept is already in it (x̄ and ȳ are weighted means; without an intercept they are 0). Free columns Z_f are
+those that neither penalty nor bounds hold. For any value of the others, the best free coefficients leave the residual
+(I − P)(ỹ − Z_c w_c) with P the orthogonal projection on the span of Z_f: so they can be removed from ỹ and from Z_c
+beforehand (Frisch and Waugh 1933; Lovell 1963).
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import per_row
+from jaxreg.formulas.scaling import is_constant, weighted_mean
+
+__all__ = ["Basis", "free_basis", "free_columns", "project_out", "weighted_rows"]
+
+
+class Basis(NamedTuple):
+    """Orthonormal basis of the span of the free columns, and what recovers their coefficients.
+
+    Attributes:
+        vectors: Q, (n, k) with k = min(n, p); unused columns are 0.
+        recover: R, (p, k): the free coefficients that fit a vector z are R Qᵀz, 0 for the other columns.
+    """
+
+    vectors: jax.Array
+    recover: jax.Array
+
+
+def weighted_rows(B: jax.Array, sample_weight: jax.Array | None, fit_intercept: bool) -> jax.Array:
+    """√(S/Σs) (B − b̄), with b̄ = 0 without an intercept.
+
+    Args:
+        B: (n,) or (n, k). sample_weight: (n,) or None. fit_intercept: static.
+
+    Returns:
+        The shape of B. A constant column becomes exactly 0 if the intercept is fitted.
+    """
+    n = B.shape[0]
+    if fit_intercept:
+        centred = B - (mean if (mean := weighted_mean(B, sample_weight)).ndim == 0 else mean[None, :])
+        constant = is_constant(B.reshape(n, -1), sample_weight).reshape(B.shape[1:])
+        B = jnp.where(constant if constant.ndim == 0 else constant[None, :], jnp.zeros_like(B), centred)
+    if sample_weight is None:
+        return B / jnp.sqrt(jnp.asarray(n, B.dtype))
+    return per_row(jnp.sqrt(sample_weight / jnp.sum(sample_weight)), B) * B
+
+
+def free_columns(
+    lam: jax.Array, penalty_factor: jax.Array | None, lower: jax.Array | None, upper: jax.Array | None, p: int
+) -> jax.Array:
+    """(p,) booleans: unbounded columns with v_j = 0; all unbounded ones if λ = 0."""
+    free = jnp.full((p,), lam == 0)
+    if penalty_factor is not None:
+        free = free | (penalty_factor == 0)
+    if lower is not None:
+        free = free & jnp.isneginf(lower)
+    if upper is not None:
+        free = free & jnp.isposinf(upper)
+    return free
+
+
+def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = None) -> Basis:
+    """The span of the free columns of Z by a singular value decomposition.
+
+    Args:
+        Z: (n, p). free: (p,) booleans.
+        norm_scale: σ, (p,): where the free columns depend on each other, the recovered coefficients are the ones of
+            least Σ σ_j² w_j², the limit of ridge as λ → 0.
+
+    Returns:
+        Basis. Directions below max(n, p)·ε of the largest singular value count as dependent.
+    """
+    # Columns of unit norm (times σ-weights would move the threshold with the units):  Z_f D⁻¹ = Q diag(sv) Vᵀ.
+    # Full rank: coefficients  D⁻¹ V diag(1/sv) Qᵀz  whatever D; dependent columns: least norm of D w, so D = σ there.
+    n, p = Z.shape
+    k = min(n, p)
+
+    def decompose(columns_scale: jax.Array) -> tuple[Basis, jax.Array]:
+        A = jnp.where(free[None, :], Z / columns_scale[None, :], jnp.zeros_like(Z))
+        Q, sv, Vt = jnp.linalg.svd(A, full_matrices=False)
+        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * sv[0]
+        inverse = jnp.where(keep, 1.0 / jnp.where(keep, sv, 1.0), 0.0)
+        recover = (Vt.T * inverse[None, :]) / columns_scale[:, None]
+        return Basis(jnp.where(keep[None, :], Q, 0.0), jnp.where(free[:, None], recover, 0.0)), jnp.sum(keep)
+
+    def decomposition() -> Basis:
+        norm = jnp.linalg.norm(Z, axis=0)
+        norm = jnp.where(norm > 0, norm, jnp.ones_like(norm))
+        basis, rank = decompose(norm)
+        if norm_scale is None:
+            return basis
+        dependent = rank < jnp.sum(free)
+        return jax.lax.cond(dependent, lambda: decompose(norm_scale)[0], lambda: basis)
+
+    nothing = Basis(jnp.zeros((n, k), Z.dtype), jnp.zeros((p, k), Z.dtype))
+    return jax.lax.cond(jnp.any(free), decomposition, lambda: nothing)
+
+
+def project_out(B: jax.Array, basis: Basis | None) -> jax.Array:
+    """(I − QQᵀ) B, twice, so that rounding of the first time is removed too; ``None`` removes nothing.
+
+    Args:
+        B: (n,) or (n, k), in weighted rows.
+    """
+    if basis is None:
+        return B
+    Q: Any = basis.vectors
+    B = B - Q @ (Q.T @ B)
+    return B - Q @ (Q.T @ B)

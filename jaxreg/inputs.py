@@ -1,0 +1,277 @@
+"""What comes in from outside: every argument is checked before anything is compiled or computed.
+
+Errors name the argument, the row or column, the value found and what to do about it. Arrays come out as NumPy arrays,
+native byte order, C order, float64 (float32 where the input is float32 or ``dtype`` asks for it). Nothing is modified.
+"""
+
+import numbers
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+__all__ = [
+    "Arguments",
+    "check_bounds",
+    "check_l1_ratio",
+    "check_lam",
+    "check_lams",
+    "check_matrix",
+    "check_positive",
+    "check_target",
+    "check_weights",
+    "feature_names_of",
+]
+
+
+class Arguments(NamedTuple):
+    """The checked data of one call: X (n, p), y (n,) or (n, t); what weights rows (n,) and columns (p,), or None."""
+
+    X: np.ndarray
+    y: np.ndarray
+    names: tuple[str, ...] | None
+    sample_weight: np.ndarray | None
+    penalty_factor: np.ndarray | None
+    lower: np.ndarray | None
+    upper: np.ndarray | None
+
+
+def feature_names_of(X: Any) -> tuple[str, ...] | None:
+    """The column names of a pandas or polars frame, None for anything else.
+
+    Raises:
+        ValueError: names that occur twice, are empty, or are not text.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or not hasattr(X, "to_numpy"):
+        return None
+    names = list(columns)
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(
+                f"X has the column name {name!r}; every name must be text: X.columns = X.columns.astype(str)."
+            )
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"X has {names.count(name)} columns named {name!r}; rename them so that names are unique.")
+    return tuple(names)
+
+
+def check_matrix(X: Any, name: str = "X", dtype: Any = None) -> np.ndarray:
+    """X as an (n, p) array of float64 or float32.
+
+    Raises:
+        TypeError: sparse and masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of
+            finite real numbers with at least one row and column.
+    """
+    _refuse_kinds(X, name)
+    if feature_names_of(X) is not None:
+        _check_frame_columns(X, name)
+    values = _as_floats(X, name, dtype)
+    if values.ndim != 2:
+        hint = (
+            f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if values.ndim < 2 else ""
+        )
+        raise ValueError(f"{name} must be a table (n, p); got an array of shape {values.shape}. {hint}".strip())
+    n, p = values.shape
+    if n == 0 or p == 0:
+        raise ValueError(f"{name} has {n} rows and {p} columns; at least one of each is needed.")
+    _check_finite(values, name, feature_names_of(X))
+    _check_magnitude(values, name, feature_names_of(X))
+    return values
+
+
+def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
+    """y as an (n,) or (n, t) array of ``dtype``."""
+    _refuse_kinds(y, "y")
+    values = _as_floats(y, "y", dtype)
+    if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+        raise ValueError(f"y must be (n,) or (n, t); got shape {values.shape}.")
+    if values.shape[0] != n:
+        raise ValueError(f"X has {n} rows but y has {values.shape[0]}; they must belong to the same rows.")
+    _check_finite(values, "y", None)
+    _check_magnitude(values, "y", None)
+    return values
+
+
+def check_weights(value: Any, name: str, length: int, dtype: Any) -> np.ndarray | None:
+    """A (length,) array of weights ≥ 0, not all 0; None stays None, a number is repeated.
+
+    Args:
+        name: ``sample_weight`` or ``penalty_factor``, for the message.
+    """
+    if value is None:
+        return None
+    values = _as_floats(value, name, dtype)
+    values = np.full(length, values, dtype) if values.ndim == 0 else values
+    if values.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},); got {values.shape}.")
+    _check_finite(values, name, None)
+    if (values < 0).any():
+        i = int(np.argmax(values < 0))
+        raise ValueError(f"{name}[{i}] is {values[i]:g}; weights must be at least 0.")
+    if not values.any():
+        advice = "at least one row must count" if name == "sample_weight" else "use lam=0 for least squares"
+        raise ValueError(f"{name} is 0 everywhere; {advice}.")
+    if not np.isfinite(values.sum(dtype=dtype)):
+        raise ValueError(f"{name} adds up to more than {np.dtype(dtype)} holds; divide it by {values.max():.3g}.")
+    return values
+
+
+def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; infinite entries are no bound."""
+    checked: list[np.ndarray | None] = []
+    for name, value, wrong in (("lower", lower, lambda a: a > 0), ("upper", upper, lambda a: a < 0)):
+        if value is None:
+            checked.append(None)
+            continue
+        values = _as_floats(value, name, dtype)
+        values = np.full(p, values, dtype) if values.ndim == 0 else values
+        if values.shape != (p,):
+            raise ValueError(f"{name} must be a number or have shape ({p},); got {values.shape}.")
+        if np.isnan(values).any():
+            raise ValueError(f"{name}[{int(np.argmax(np.isnan(values)))}] is NaN; use ±inf for no bound.")
+        if wrong(values).any():
+            j = int(np.argmax(wrong(values)))
+            raise ValueError(f"{name}[{j}] is {values[j]:g}; bounds must enclose 0 (lower ≤ 0 ≤ upper).")
+        checked.append(None if np.isinf(values).all() else values)
+    return checked[0], checked[1]
+
+
+def check_lams(lams: Any, dtype: Any) -> int | np.ndarray:
+    """The number of λs of an automatic grid, or the (L,) grid itself: finite, at least 0, not empty."""
+    if isinstance(lams, numbers.Integral) and not isinstance(lams, bool):
+        if lams < 1:
+            raise ValueError(f"lams={lams}: an automatic grid needs at least one λ.")
+        return int(lams)
+    values = _as_floats(lams, "lams", dtype)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"lams must be a whole number or a list of at least one λ; got shape {values.shape}.")
+    return _check_penalties(values, "lams")
+
+
+def check_lam(lam: Any, t: int | None, dtype: Any) -> np.ndarray:
+    """One λ, () — or one a target, (t,)."""
+    values = _as_floats(lam, "lam", dtype)
+    if values.shape not in ((), (t,)):
+        wanted = "a number" if t is None else f"a number or one for each of the {t} targets"
+        raise ValueError(f"lam must be {wanted}; got shape {values.shape}. For several λs use path().")
+    return _check_penalties(values, "lam")
+
+
+def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
+    """ρ in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
+        raise ValueError(f"{name} is {value!r}; it must be a number from 0 (ridge) to 1 (lasso).")
+    return float(value)
+
+
+def check_positive(value: Any, name: str, kind: type = float, below: float = np.inf) -> Any:
+    """A positive number of ``kind`` (int or float), smaller than ``below``."""
+    right = numbers.Integral if kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, right) or not 0 < float(value) < below:
+        what = "a whole number of at least 1" if kind is int else "a positive number"
+        limit = "" if below == np.inf else f" below {below:g}"
+        raise ValueError(f"{name} is {value!r}; it must be {what}{limit}.")
+    return kind(value)
+
+
+def _check_penalties(values: np.ndarray, name: str) -> np.ndarray:
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        found = values[wrong].flat[0]
+        where = f"{name}[{int(np.argmax(wrong))}]" if values.ndim else name
+        raise ValueError(f"{where} is {found}; a penalty must be finite and at least 0.")
+    return values
+
+
+def _refuse_kinds(value: Any, name: str) -> None:
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(
+            f"{name} is being traced by JAX (jit, vmap or grad), but this function works on NumPy arrays. "
+            "Use its pure twin: jaxreg.solvers.fit, jaxreg.solvers.path or jaxreg.sweeps.cross_validate."
+        )
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise TypeError(f"{name} is a sparse matrix, which is not supported; use {name}.toarray() if memory allows.")
+    if isinstance(value, np.matrix):
+        raise TypeError(f"{name} is a np.matrix; use np.asarray({name}).")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop the masked entries.")
+
+
+def _check_frame_columns(X: Any, name: str) -> None:
+    for column in X.columns:
+        dtype = str(X[column].dtype).lower()
+        if any(
+            word in dtype for word in ("categor", "datetime", "timedelta", "date", "time", "duration", "enum", "list")
+        ):
+            raise ValueError(f"{name} column {column!r} has dtype {X[column].dtype}; encode it as numbers first.")
+
+
+def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
+    """``value`` as a native C-ordered floating array; ``dtype`` None keeps float32 and makes all else float64."""
+    try:
+        array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} is not a rectangular array: {error}") from None
+    if np.issubdtype(array.dtype, np.complexfloating):
+        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}.")
+    if array.dtype.kind in "mM":
+        raise ValueError(f"{name} has dtype {array.dtype}; encode dates and durations as numbers first.")
+    if array.dtype.kind in "OUS":
+        array = _parse(array, name)
+    if dtype is None:
+        dtype = np.float32 if array.dtype == np.float32 else np.float64
+    with np.errstate(over="ignore"):  # what does not fit becomes inf, and is then refused by name
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def _parse(array: np.ndarray, name: str) -> np.ndarray:
+    """Text and objects as float64; missing values (None, NA) become NaN."""
+    out = np.empty(array.shape, np.float64)
+    for index in np.ndindex(array.shape):
+        entry = array[index]
+        missing = entry is None or type(entry).__name__ in ("NAType", "NaTType")
+        try:
+            out[index] = np.nan if missing else float(entry)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{_where(name, index, None)} is {entry!r}, which is not a number; encode it first."
+            ) from None
+    return out
+
+
+def _where(name: str, index: tuple[int, ...], names: tuple[str, ...] | None) -> str:
+    if not index:
+        return name
+    column = "" if len(index) == 1 else f", column {names[index[1]]!r}" if names else f", column {index[1]}"
+    return f"{name} at row {index[0]}{column}" if len(index) > 1 or name in ("X", "y") else f"{name}[{index[0]}]"
+
+
+def _check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), values.shape))
+        found = values[index]
+        count = int((~finite).sum())
+        what = "a missing value (NaN)" if np.isnan(found) else "infinite"
+        advice = "drop or fill in" if np.isnan(found) else "drop or replace"
+        more = "" if count == 1 else f" {count} entries are not finite."
+        raise ValueError(f"{_where(name, index, names)} is {what}; {advice} such rows.{more}")
+
+
+def _check_magnitude(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
+    """Squares are summed over rows and columns: they must neither overflow nor vanish."""
+    largest = np.sqrt(np.finfo(values.dtype).max / values.size) / 4
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(np.abs(values))), values.shape))
+    found = abs(values[index])
+    if found > largest:
+        raise ValueError(
+            f"{_where(name, index, names)} is {values[index]:g}: values too large, their squares overflow "
+            f"{values.dtype}. Divide {name} by {found:.0e}, or use float64."
+        )
+    smallest = np.sqrt(np.finfo(values.dtype).tiny) * 1e8
+    if name == "y" and 0 < found < smallest:
+        raise ValueError(
+            f"y is at most {found:g}: its squares vanish in {values.dtype}. Multiply y by {1 / found:.0e}."
+        )

@@ -1,0 +1,188 @@
+"""What the host functions return: frozen results with NumPy arrays that predict, print and plot."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxreg.formulas.objective import Params
+from jaxreg.inputs import check_matrix, feature_names_of
+
+__all__ = ["Choice", "Path", "Solution", "Sweep"]
+
+
+def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
+    """X as a checked (n, p) array whose columns are those of the fit."""
+    given = feature_names_of(X)
+    if given is not None and names is not None and given != names:
+        missing = [name for name in names if name not in given]
+        unknown = [name for name in given if name not in names]
+        if missing or unknown:
+            raise ValueError(f"X lacks the columns {missing} and has the unknown columns {unknown}.")
+        raise ValueError("X has the right columns in another order; select them in the order of the fit first.")
+    rows = check_matrix(X)
+    if rows.shape[1] != p:
+        raise ValueError(f"X has {rows.shape[1]} columns, but the model was fitted on {p}.")
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A fit at one λ.
+
+    Attributes:
+        params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
+        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: proximal steps (0: closed form).
+        scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
+        feature_names: of a frame, or None.
+    """
+
+    params: Params
+    gap: Any
+    converged: Any
+    n_iter: Any
+    scale: np.ndarray
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def coef(self) -> np.ndarray:
+        """w, (p,) or (p, t)."""
+        return self.params.coef
+
+    @property
+    def intercept(self) -> Any:
+        """b, () or (t,)."""
+        return self.params.intercept
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Xw + b, (n,) or (n, t), for X (n, p); a frame's columns must be those of the fit."""
+        return _new_rows(X, self.feature_names, self.coef.shape[0]) @ self.coef + self.intercept
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Fits at L λs.
+
+    Attributes:
+        lams: (L,), in the order given; an automatic grid descends.
+        coef: (L, p) or (L, p, t). intercept, gap, converged, n_iter, df, n_nonzero: (L,) or (L, t).
+        df: degrees of freedom without the intercept. n_nonzero: coefficients that are not 0.
+        scale: σ, (p,). feature_names: of a frame, or None.
+
+    From :meth:`Sweep.path` with several targets, ``lams`` is (L, t): every target has the grid of its best l1_ratio.
+    """
+
+    lams: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+    gap: np.ndarray
+    converged: np.ndarray
+    n_iter: np.ndarray
+    df: np.ndarray
+    n_nonzero: np.ndarray
+    scale: np.ndarray
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> Params:
+        """All models: intercept (L,) or (L, t), coef (L, p) or (L, p, t)."""
+        return Params(self.intercept, self.coef)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Xw + b at every λ, (n, L) or (n, L, t), for X (n, p)."""
+        rows = _new_rows(X, self.feature_names, self.coef.shape[1])
+        return np.tensordot(rows, self.coef, axes=(1, 1)) + self.intercept
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """The coefficient paths of one target (:func:`jaxreg.plot.coefficient_paths`); returns the axes."""
+        from jaxreg import plot
+
+        if self.coef.ndim == 3:
+            raise ValueError(
+                "the path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k])."
+            )
+        return plot.coefficient_paths(
+            self.lams, self.coef, names=self.feature_names, scale=self.scale, ax=ax, **options
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A model chosen by cross-validation (one a target where y is (n, t)).
+
+    Attributes:
+        lam, l1_ratio, mean_mse, se_mse, n_nonzero: numbers, or (t,).
+        index: positions (ρ, λ) in the sweep's grids, (2,) or (t, 2).
+        params: intercept () or (t,), coef (p,) or (p, t), fitted on all rows.
+        feature_names: of a frame, or None.
+    """
+
+    lam: Any
+    l1_ratio: Any
+    index: np.ndarray
+    params: Params
+    mean_mse: Any
+    se_mse: Any
+    n_nonzero: Any
+    feature_names: tuple[str, ...] | None = None
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Xw + b, (n,) or (n, t), for X (n, p)."""
+        return _new_rows(X, self.feature_names, self.params.coef.shape[0]) @ self.params.coef + self.params.intercept
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A cross-validated sweep over R l1_ratios, L λs and K folds.
+
+    Attributes:
+        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t).
+        mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y.
+        best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
+        path: the fits on all rows at the best l1_ratio.
+        converged: whether every gap, in the folds and on all rows, is within the tolerance.
+    """
+
+    lams: np.ndarray
+    l1_ratios: np.ndarray
+    fold_mse: np.ndarray
+    fold_gap: np.ndarray
+    mean_mse: np.ndarray
+    se_mse: np.ndarray
+    best: Choice
+    one_se: Choice
+    path: Path
+    converged: bool
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> Params:
+        """The parameters of :attr:`best`."""
+        return self.best.params
+
+    @property
+    def largest_gap(self) -> float:
+        """The largest duality gap of all fits, in the folds and on all rows."""
+        return float(max(np.max(self.fold_gap), np.max(self.path.gap)))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions of :attr:`best`, (n,) or (n, t); ``sweep.one_se.predict(X)`` are those of the other choice."""
+        return self.best.predict(X)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """The error curve at the best l1_ratio (:func:`jaxreg.plot.error_curve`); returns the axes."""
+        from jaxreg import plot
+
+        if self.mean_mse.ndim == 3:
+            raise ValueError("the sweep has several targets; plot one with jaxreg.plot.error_curve(...).")
+        r = self.best.index[0]
+        return plot.error_curve(
+            self.lams[r],
+            self.mean_mse[r],
+            self.se_mse[r],
+            n_nonzero=self.path.n_nonzero,
+            minimum=self.best.lam,
+            one_se=self.one_se.lam,
+            ax=ax,
+            **options,
+        )

@@ -1,0 +1,9 @@
+"""How the objective is minimised, as pure functions of JAX arrays.
+
+Reading order: ``reduction`` → ``ridge`` → ``fista`` → ``support`` → ``grid`` → ``paths``.
+"""
+
+from jaxreg.solvers.paths import Path, Solution, fit, path
+from jaxreg.solvers.ridge import ridge_cholesky, ridge_dual, ridge_grid
+
+__all__ = ["Path", "Solution", "fit", "path", "ridge_cholesky", "ridge_dual", "ridge_grid"]

@@ -1,0 +1,80 @@
+"""Degrees of freedom: how many parameters a penalised fit is worth.
+
+    df = trace of ∂ŷ/∂y = tr( G_II (G_II + diag(l2_I))⁻¹ ),   I the interior coefficients, G = ZᵀZ
+
+For ridge I is everything (Hastie, Tibshirani and Friedman, §3.4.1); for the lasso l2 = 0 and df is the rank of the
+active columns (Zou, Hastie and Tibshirani 2007; Tibshirani and Taylor 2012). Coefficients at a bound count nothing,
+free columns count their rank, the intercept is excluded.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import broadcast_columns
+from jaxreg.formulas.objective import penalty_weights
+from jaxreg.formulas.projection import weighted_rows
+from jaxreg.solvers.reduction import Data, column_norm
+
+__all__ = ["degrees_of_freedom"]
+
+# Where l2 = 0 the rank is the trace with this share of the column's square added, rounded to a whole number: a
+# direction counts if its eigenvalue is well above it.
+RANK_THRESHOLD = {jnp.dtype(jnp.float64): 1e-11, jnp.dtype(jnp.float32): 1e-4}
+
+
+def degrees_of_freedom(
+    data: Data, coef: jax.Array, lams: jax.Array, l1_ratio: Any, capacity: int | None = None
+) -> jax.Array:
+    """df of every member.
+
+    Args:
+        data: the problem, X (n, p). coef: (L, p, t). lams: (L,). l1_ratio: ().
+        capacity: static; at least the largest number of non-zero coefficients. The work grows with its cube; None is
+            min(n, p), which is always enough.
+
+    Returns:
+        (L, t).
+    """
+    X = data.X
+    n, p = X.shape
+    Z = weighted_rows(X, data.sample_weight, data.fit_intercept)
+    size = column_norm(Z)
+    Z = Z / size[None, :]
+    constant = jnp.all(Z == 0, axis=0)
+    lower = broadcast_columns(data.lower, p, -jnp.inf, X.dtype)
+    upper = broadcast_columns(data.upper, p, jnp.inf, X.dtype)
+    rho = jnp.asarray(l1_ratio, X.dtype)
+    k = min(n, p) if capacity is None else min(capacity, n, p)
+    gathered = k < min(n, p)
+    identity = jnp.eye(k, dtype=X.dtype)
+    gram = Z.T @ Z if n >= p and not gathered else None
+
+    def member(argument: tuple[jax.Array, jax.Array]) -> jax.Array:
+        w, lam = argument
+        inside = (w != 0) & (w > lower) & (w < upper) & ~constant
+        _, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p)
+        added = l2 / size**2
+        # With B = Z_I diag(added)^(−1/2):  tr( G (G + diag(added))⁻¹ ) = tr( BᵀB (BᵀB + I)⁻¹ ) = k − tr( (I + BᵀB)⁻¹ ),
+        # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
+        root = jnp.where(inside, 1.0 / jnp.sqrt(added + RANK_THRESHOLD.get(X.dtype, 1e-2)), 0.0)
+        if gram is not None:
+            M = gram * root[:, None] * root[None, :]
+        elif gathered:
+            columns = jnp.nonzero(inside, size=k, fill_value=p)[0]
+            B = (
+                jnp.take(Z, columns, axis=1, mode="fill", fill_value=0)
+                * jnp.take(root, columns, mode="fill", fill_value=0)[None, :]
+            )
+            M = B.T @ B
+        else:
+            B = Z * root[None, :]
+            M = B @ B.T
+        factor = jnp.linalg.cholesky(M + identity)
+        trace = k - jnp.sum(jax.scipy.linalg.solve_triangular(factor, identity, lower=True) ** 2)
+        return jnp.where(jnp.any(inside & (l2 > 0)), trace, jnp.round(trace))
+
+    L, _, t = coef.shape
+    members = (jnp.moveaxis(coef, 1, 2).reshape(L * t, p), jnp.repeat(lams, t))
+    return jax.lax.map(member, members).reshape(L, t)

@@ -1,0 +1,312 @@
+"""``fit`` and ``path`` as pure functions: they work under the user's ``jit`` and ``vmap``.
+
+Both solve a grid of members, one (λ, target) pair each, that share X: ridge in closed form, everything else by FISTA
+with a Newton finish, all members in parallel under ``vmap``. λ = 0 is least squares by an orthogonal factorisation.
+Every member leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import broadcast_columns, floating
+from jaxreg.formulas.duality import Penalty, gap_given_basis
+from jaxreg.formulas.objective import Params, penalty_weights
+from jaxreg.formulas.projection import free_columns
+from jaxreg.formulas.scaling import standard_deviation
+from jaxreg.solvers import fista
+from jaxreg.solvers.degrees import degrees_of_freedom
+from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
+from jaxreg.solvers.reduction import Data, Frame, Problem, reduce_problem, restore, working_penalty
+from jaxreg.solvers.ridge import ridge_grid
+
+__all__ = [
+    "Members",
+    "Path",
+    "Solution",
+    "default_tol",
+    "fit",
+    "lambda_grid",
+    "path",
+    "prepare",
+    "solve_members",
+    "solve_penalised",
+]
+
+
+class Solution(NamedTuple):
+    """What :func:`fit` returns.
+
+    Attributes:
+        params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
+        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: proximal steps (0: closed form).
+        scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
+    """
+
+    params: Params
+    gap: jax.Array
+    converged: jax.Array
+    n_iter: jax.Array
+    scale: jax.Array
+
+
+class Path(NamedTuple):
+    """What :func:`path` returns, for L λs.
+
+    Attributes:
+        lams: (L,). coef: (L, p) or (L, p, t). intercept, gap, converged, n_iter, df, n_nonzero: (L,) or (L, t).
+        df: degrees of freedom without the intercept. n_nonzero: number of coefficients that are not 0.
+        scale: σ, (p,).
+    """
+
+    lams: jax.Array
+    coef: jax.Array
+    intercept: jax.Array
+    gap: jax.Array
+    converged: jax.Array
+    n_iter: jax.Array
+    df: jax.Array
+    n_nonzero: jax.Array
+    scale: jax.Array
+
+
+def default_tol(dtype: Any) -> float:
+    """The relative duality gap at which a solution counts as converged: 1e-10 in float64, 1e-5 in float32."""
+    return 1e-10 if jnp.dtype(dtype) == jnp.float64 else 1e-5
+
+
+def prepare(
+    X: Any,
+    y: Any,
+    fit_intercept: bool,
+    standardize: bool,
+    sample_weight: Any,
+    penalty_factor: Any,
+    lower: Any,
+    upper: Any,
+) -> Data:
+    """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the column scale σ."""
+    X, y, s, v, lower, upper = floating(
+        X=X, y=y, sample_weight=sample_weight, penalty_factor=penalty_factor, lower=lower, upper=upper
+    )
+    if X.ndim != 2 or y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
+        raise ValueError(f"X must be (n, p) and y (n,) or (n, t) of the same n; got X {X.shape} and y {y.shape}.")
+    p = X.shape[1]
+    scale = standard_deviation(X, s) if standardize else jnp.ones((p,), X.dtype)
+    v, lower, upper = (None if a is None else broadcast_columns(a, p, 0.0, X.dtype) for a in (v, lower, upper))
+    return Data(X, y.reshape(X.shape[0], -1), s, v, lower, upper, scale, fit_intercept)
+
+
+def fit(
+    X: Any,
+    y: Any,
+    lam: Any,
+    l1_ratio: Any = 1.0,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    tol: float | None = None,
+    max_iter: int = 20_000,
+) -> Solution:
+    """Minimise the objective at one λ (one λ a target, if ``lam`` is (t,)).
+
+    Args:
+        X: (n, p), y: (n,) or (n, t), floating. lam: λ ≥ 0, () or (t,).
+        l1_ratio: ρ in [0, 1]; the Python number 0 takes the closed form of ridge (a traced 0 is solved iteratively).
+        fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X.
+        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). lower ≤ 0 ≤ upper: (p,) or numbers.
+        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most proximal steps, static.
+
+    Returns:
+        Solution. ``converged`` is False where the gap is above ``tol``.
+
+    Raises:
+        TypeError: NumPy float64 while JAX's 64-bit mode is off. ValueError: shapes that do not fit.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X, y = jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([0.0, 3.0, 0.0, 3.0])
+        >>> solution = fit(X, y, 1.0)
+        >>> float(solution.params.coef[0]), bool(solution.converged)
+        (0.5, True)
+    """
+    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)
+    (lam,) = floating(lam=jnp.asarray(lam).astype(data.X.dtype))
+    t = data.Y.shape[1]
+    tol = default_tol(data.X.dtype) if tol is None else tol
+    members = solve_members(data, jnp.broadcast_to(lam, (1, t)), l1_ratio, tol, max_iter)
+    params, gap, n_iter = jax.tree.map(lambda a: a[0, ..., 0] if jnp.ndim(y) == 1 else a[0], members)
+    return Solution(params, gap, gap <= tol, n_iter, data.scale)
+
+
+def path(
+    X: Any,
+    y: Any,
+    lams: Any = 100,
+    l1_ratio: Any = 1.0,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    eps: float | None = None,
+    tol: float | None = None,
+    max_iter: int = 20_000,
+) -> Path:
+    """Minimise the objective at every λ of a grid, all at once.
+
+    Args:
+        lams: (L,) λs ≥ 0 in any order, or how many (static): then a geometric grid down from λ_max.
+        eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
+        X, y, l1_ratio, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper, tol, max_iter: as in
+            :func:`fit`.
+
+    Returns:
+        Path, in the order of ``lams``; an automatic grid descends.
+
+    Raises:
+        TypeError: NumPy float64 while JAX's 64-bit mode is off. ValueError: shapes that do not fit.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X, y = jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([0.0, 3.0, 0.0, 3.0])
+        >>> path(X, y, jnp.array([1.0, 0.5])).coef[:, 0]
+        Array([0.5, 1. ], dtype=float32)
+    """
+    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)
+    if isinstance(lams, int):
+        lams = lambda_grid(data, lams, l1_ratio, eps)
+    (lams,) = floating(lams=jnp.asarray(lams).astype(data.X.dtype))
+    t = data.Y.shape[1]
+    tol = default_tol(data.X.dtype) if tol is None else tol
+    params, gap, n_iter = solve_members(
+        data, jnp.broadcast_to(lams[:, None], (lams.shape[0], t)), l1_ratio, tol, max_iter
+    )
+    df = degrees_of_freedom(data, params.coef, lams, l1_ratio)
+    n_nonzero = jnp.sum(params.coef != 0, axis=1)
+    grids = (params.coef, params.intercept, gap, gap <= tol, n_iter, df, n_nonzero)
+    coef, intercept, gap, converged, n_iter, df, n_nonzero = (a[..., 0] if jnp.ndim(y) == 1 else a for a in grids)
+    return Path(lams, coef, intercept, gap, converged, n_iter, df, n_nonzero, data.scale)
+
+
+def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:
+    """The automatic grid, (count,), from the λ_max of all targets down to eps·λ_max."""
+    n, p = data.X.shape
+    free = None
+    if data.penalty_factor is not None:
+        free = free_columns(jnp.ones((), data.X.dtype), data.penalty_factor, data.lower, data.upper, p)
+    ones = jnp.ones((p,), data.X.dtype)
+    problem, _ = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, ones, data.scale)
+    v = broadcast_columns(data.penalty_factor, p, 1.0, data.X.dtype)
+    rho = jnp.asarray(l1_ratio, data.X.dtype)
+    start = grid_start(problem.correlation, rho, v, data.scale, data.lower, data.upper)
+    return geometric_grid(start, count, default_eps(n, p) if eps is None else eps)
+
+
+class Members(NamedTuple):
+    """Solved (λ, target) pairs: params with coef (L, p, t) and intercept (L, t); gap and n_iter, (L, t)."""
+
+    params: Params
+    gap: jax.Array
+    n_iter: jax.Array
+
+
+def solve_members(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+    """Every (λ, target) pair: the minimiser and its certificate.
+
+    Args:
+        data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0.
+    """
+    members = solve_penalised(data, lams, l1_ratio, tol, max_iter)
+
+    def with_least_squares(_: None) -> Members:
+        at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)
+        zero = lams == 0
+        return jax.tree.map(lambda a, b: jnp.where(zero[:, None, :] if a.ndim == 3 else zero, a, b), at_zero, members)
+
+    return jax.lax.cond(jnp.any(lams == 0), with_least_squares, lambda _: members, None)
+
+
+def solve_penalised(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+    """:func:`solve_members` for λ > 0. Free are the unbounded columns with v_j = 0."""
+    p, dtype = data.X.shape[1], data.X.dtype
+    rho, v, lower, upper = _columns(data, l1_ratio)
+    ridge = isinstance(l1_ratio, (int, float)) and l1_ratio == 0 and data.lower is None and data.upper is None
+    free = None if data.penalty_factor is None else free_columns(jnp.ones((), dtype), v, data.lower, data.upper, p)
+    size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0)) if ridge else None  # ridge: d_j = σ_j √v_j
+    problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, size, data.scale)
+    if ridge:
+        coef, _ = ridge_grid(problem.rows, frame.targets, lams)  # A ⊥ the free columns: Aᵀỹ needs no projection of ỹ
+        n_iter = jnp.zeros(lams.shape, jnp.int32)
+    else:
+        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter)
+    params = _restore_all(coef, frame, lower, upper)
+    return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
+
+
+def solve_unpenalised(data: Data, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+    """The members at λ = 0, L = 1. Free are all unbounded columns: without bounds nothing is left to iterate on."""
+    p, t = data.X.shape[1], data.Y.shape[1]
+    rho, v, lower, upper = _columns(data, l1_ratio)
+    lams = jnp.zeros((1, t), data.X.dtype)
+    free = free_columns(jnp.zeros((), data.X.dtype), v, data.lower, data.upper, p)
+    problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, None, data.scale)
+    coef, n_iter = jnp.zeros((1, p, t), data.X.dtype), jnp.zeros((1, t), jnp.int32)
+    if data.lower is not None or data.upper is not None:
+        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter)
+    params = _restore_all(coef, frame, lower, upper)
+    return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
+
+
+def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """ρ, (), and v, lower, upper as (p,) vectors."""
+    p, dtype = data.X.shape[1], data.X.dtype
+    lower, upper = broadcast_columns(data.lower, p, -jnp.inf, dtype), broadcast_columns(data.upper, p, jnp.inf, dtype)
+    return jnp.asarray(l1_ratio, dtype), broadcast_columns(data.penalty_factor, p, 1.0, dtype), lower, upper
+
+
+def _iterate(
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: Any, max_iter: int
+) -> tuple[jax.Array, jax.Array]:
+    """u (L, p, t) and n_iter (L, t) by FISTA, all members in parallel."""
+    _, v, lower, upper = _columns(data, rho)
+    tol = jnp.asarray(tol, rho.dtype)
+    largest = fista.largest_eigenvalue(problem)
+
+    def member(lam: jax.Array, correlation: jax.Array, yy: jax.Array) -> tuple[jax.Array, fista.Info]:
+        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper)
+        one = Problem(problem.rows, problem.gram, correlation, yy)
+        return fista.solve(one, penalty, largest, tol, max_iter)
+
+    over_targets = jax.vmap(member, in_axes=(0, 1, 0), out_axes=(1, 0))
+    coef, info = jax.vmap(over_targets, in_axes=(0, None, None))(lams, problem.correlation, problem.yy)
+    return coef, info.n_iter
+
+
+def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Array) -> Params:
+    """Params of every member, (L, p, t) and (L, t); what rounding put outside the bounds is put back."""
+    params = jax.vmap(restore, (0, None))(coef, frame)
+    return params._replace(coef=jnp.clip(params.coef, lower[None, :, None], upper[None, :, None]))
+
+
+def _certify(
+    data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array | None, frame: Frame
+) -> jax.Array:
+    """The duality gap of every member on the original data, (L, t)."""
+    p = data.X.shape[1]
+    _, v, lower, upper = _columns(data, rho)
+    none = jnp.zeros((p,), bool) if free is None else free
+
+    def member(lam: jax.Array, params: Params, y: jax.Array) -> jax.Array:
+        penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p), lower, upper)
+        return gap_given_basis(params, data.X, y, penalty, data.sample_weight, data.fit_intercept, none, frame.basis)
+
+    over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1))
+    return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None))(lams, params, data.Y)

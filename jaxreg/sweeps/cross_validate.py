@@ -1,0 +1,261 @@
+"""K-fold cross-validation over λ and l1_ratio, and the two choices: the minimum and one standard error.
+
+A fold is a set of held-out rows. Training on the others means sample weights of 0 on the held-out rows, so every fold
+is the same compiled program; means, standard deviations and the intercept are those of the training part alone.
+
+With m_k the held-out mean squared error of fold k and W_k its sum of weights,
+
+    mean = Σ W_k m_k / ΣW_k         se = √( [Σ W_k (m_k − mean)² / ΣW_k] / (K − 1) )
+
+which is what R's glmnet reports (cvm, cvsd). Source: Friedman, Hastie and Tibshirani, J. Stat. Software 33(1), 2010;
+the one-standard-error rule: Breiman, Friedman, Olshen and Stone, *Classification and Regression Trees*, 1984, §3.4.3.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.objective import Params, squared_error
+from jaxreg.solvers.paths import Path, default_tol, lambda_grid, path, prepare, solve_members
+
+__all__ = [
+    "Choice",
+    "Sweep",
+    "choose",
+    "conclude",
+    "cross_validate",
+    "fold_errors",
+    "held_out_error",
+    "mean_and_standard_error",
+]
+
+
+class Choice(NamedTuple):
+    """One chosen model (one a target where y is (n, t)).
+
+    Attributes:
+        lam, l1_ratio, mean_mse, se_mse, n_nonzero: () or (t,).
+        index: positions (ρ, λ) in the grids, (2,) or (t, 2).
+        params: intercept () or (t,), coef (p,) or (p, t), fitted on all rows.
+    """
+
+    lam: jax.Array
+    l1_ratio: jax.Array
+    index: jax.Array  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a Choice
+    params: Params
+    mean_mse: jax.Array
+    se_mse: jax.Array
+    n_nonzero: jax.Array
+
+
+class Sweep(NamedTuple):
+    """What :func:`cross_validate` returns, for R l1_ratios, L λs, K folds.
+
+    Attributes:
+        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t). mean_mse, se_mse: (R, L) or
+        (R, L, t). best, one_se: Choice. path: Path on all rows at the best l1_ratio (of each target).
+    """
+
+    lams: jax.Array
+    l1_ratios: jax.Array
+    fold_mse: jax.Array
+    fold_gap: jax.Array
+    mean_mse: jax.Array
+    se_mse: jax.Array
+    best: Choice
+    one_se: Choice
+    path: Path
+
+
+def fold_errors(
+    X: Any,
+    y: Any,
+    held_out: Any,
+    lams: Any,
+    l1_ratio: Any = 1.0,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    tol: Any = None,
+    max_iter: int = 20_000,
+) -> tuple[jax.Array, jax.Array]:
+    """Train on the rows that are not held out, at every λ, and measure on those that are.
+
+    Args:
+        X: (n, p), y: (n,) or (n, t). held_out: (n,) booleans. lams: (L,). The others: as in
+            :func:`jaxreg.solvers.fit`.
+
+    Returns:
+        The weighted mean squared error of the held-out rows, and the duality gap on the training rows: (L,) or (L, t).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X, y = jnp.array([[-1.0], [1.0], [2.0]]), jnp.array([-1.0, 1.0, 3.0])
+        >>> mse, gap = fold_errors(X, y, jnp.array([False, False, True]), jnp.array([0.5]))
+        >>> round(float(mse[0]), 4)
+        4.0
+    """
+    X, y, s = floating(X=X, y=y, sample_weight=sample_weight)
+    s = jnp.ones((X.shape[0],), X.dtype) if s is None else s
+    held_out = jnp.asarray(held_out, bool)
+    train, test = jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
+    data = prepare(X, y, fit_intercept, standardize, train, penalty_factor, lower, upper)
+    tol = default_tol(X.dtype) if tol is None else tol
+    (lams,) = floating(lams=jnp.asarray(lams).astype(X.dtype))
+    members = jnp.broadcast_to(lams[:, None], (lams.shape[0], data.Y.shape[1]))
+    params, gap, _ = solve_members(data, members, l1_ratio, tol, max_iter)
+    mse = held_out_error(params, X, data.Y, test)
+    return (mse[:, 0], gap[:, 0]) if y.ndim == 1 else (mse, gap)
+
+
+def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:
+    """Σ_i s_i (y_i − ŷ_i)² / Σs of every model on the rows of weight s > 0, (L, t).
+
+    Args:
+        params: coef (L, p, t), intercept (L, t). X: (n, p), Y: (n, t). weight: s, (n,).
+    """
+    model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)  # noqa: E731
+    return jax.lax.map(model, params)
+
+
+def mean_and_standard_error(fold_mse: jax.Array, fold_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean over the folds and its standard error, each (R, L) or (R, L, t).
+
+    Args:
+        fold_mse: m, (R, L, K) or (R, L, K, t). fold_weight: W, (K,), K ≥ 2.
+    """
+    share = (fold_weight / jnp.sum(fold_weight)).reshape((1, 1, -1) + (1,) * (fold_mse.ndim - 3))
+    mean = jnp.sum(share * fold_mse, axis=2)
+    deviation = fold_mse - jnp.expand_dims(mean, 2)
+    return mean, jnp.sqrt(jnp.sum(share * deviation**2, axis=2) / (fold_weight.shape[0] - 1))
+
+
+def choose(mean_mse: jax.Array, se_mse: jax.Array, lams: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The positions (ρ, λ) of the smallest mean error, and of the largest λ at the same ρ within one standard error.
+
+    Ties in the error go to the larger λ. An error that is not a number is never chosen.
+
+    Args:
+        mean_mse, se_mse: (R, L). lams: (R, L), in any order.
+
+    Returns:
+        Two integer arrays (2,).
+    """
+    error = jnp.where(jnp.isnan(mean_mse), jnp.inf, mean_mse)
+    tied = jnp.where(error == jnp.min(error), lams, -1.0)
+    r, l = jnp.divmod(jnp.argmax(tied), lams.shape[1])
+    within = error[r] <= error[r, l] + se_mse[r, l]
+    one_se = jnp.argmax(jnp.where(within, lams[r], -1.0))
+    return jnp.stack([r, l]), jnp.stack([r, one_se])
+
+
+def conclude(
+    lams: jax.Array, l1_ratios: jax.Array, fold_mse: jax.Array, fold_gap: jax.Array, fold_weight: jax.Array, paths: Path
+) -> Sweep:
+    """Means, choices and the path that belongs to them, once all errors are known.
+
+    Args:
+        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t). fold_weight: (K,).
+        paths: the paths on all rows, stacked over R.
+    """
+    mean, se = mean_and_standard_error(fold_mse, fold_weight)
+    several = mean.ndim == 3
+
+    def one_target(mean: jax.Array, se: jax.Array, paths: Path) -> tuple[Choice, Choice, Path]:
+        best, one_se = choose(mean, se, lams)
+
+        def choice(index: jax.Array) -> Choice:
+            r, l = index[0], index[1]
+            params = Params(paths.intercept[r, l], paths.coef[r, l])
+            return Choice(lams[r, l], l1_ratios[r], index, params, mean[r, l], se[r, l], paths.n_nonzero[r, l])
+
+        return choice(best), choice(one_se), jax.tree.map(lambda a: a[best[0]], paths)
+
+    if several:  # the target is the last axis of every array but lams, l1_ratios and scale
+        axes: Any = Path(*(None, 3, 2, 2, 2, 2, 2, 2, None))  # type: ignore[arg-type]
+        choice_axes: Any = Choice(*(0, 0, 0, Params(0, 1), 0, 0, 0))  # type: ignore[arg-type]
+        path_axes: Any = Path(*(0, 2, 1, 1, 1, 1, 1, 1, 0))  # type: ignore[arg-type]
+        out = (choice_axes, choice_axes, path_axes)
+        best, one_se, chosen = jax.vmap(one_target, (2, 2, axes), out)(mean, se, paths)
+        chosen = chosen._replace(lams=chosen.lams.T, scale=chosen.scale[0])
+    else:
+        best, one_se, chosen = one_target(mean, se, paths)
+    return Sweep(lams, l1_ratios, fold_mse, fold_gap, mean, se, best, one_se, chosen)
+
+
+def cross_validate(
+    X: Any,
+    y: Any,
+    held_out: Any,
+    lams: Any = 100,
+    l1_ratios: Sequence[Any] = (1.0,),
+    *,
+    sample_weight: Any = None,
+    eps: float | None = None,
+    **options: Any,
+) -> Sweep:
+    """Cross-validate every (ρ, λ), choose, and fit the chosen models on all rows; works under ``jit`` and ``vmap``.
+
+    Args:
+        X: (n, p), y: (n,) or (n, t). held_out: (K, n) booleans, one row a fold, K ≥ 2.
+        lams: (L,), or how many (static): then one automatic grid for each l1_ratio, from all rows.
+        l1_ratios: R numbers in [0, 1]; the Python number 0 takes ridge's closed form.
+        sample_weight: (n,); also weights the held-out errors. eps: as in :func:`jaxreg.solvers.path`.
+        options: fit_intercept, standardize, penalty_factor, lower, upper, tol, max_iter as in
+            :func:`jaxreg.solvers.fit`.
+
+    Returns:
+        Sweep.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X = jnp.arange(12.0).reshape(6, 2) ** 2
+        >>> held_out = jnp.arange(6)[None, :] % 3 == jnp.arange(3)[:, None]
+        >>> cross_validate(X, X[:, 0] + 1.0, held_out, lams=5).mean_mse.shape
+        (1, 5)
+    """
+    held_out = jnp.asarray(held_out, bool)
+    s = jnp.ones((held_out.shape[1],)) if sample_weight is None else jnp.asarray(sample_weight)
+    grids, errors, gaps, paths = [], [], [], []
+    for rho in l1_ratios:
+        grid = lams
+        if isinstance(lams, int):
+            grid_options = {k: v for k, v in options.items() if k not in ("tol", "max_iter")}
+            grid = automatic_grid(X, y, lams, rho, eps, sample_weight=sample_weight, **grid_options)
+        one_fold = lambda mask: fold_errors(X, y, mask, grid, rho, sample_weight=sample_weight, **options)  # noqa: B023, E731
+        mse, gap = jax.lax.map(one_fold, held_out)
+        grids.append(jnp.asarray(grid))
+        errors.append(jnp.moveaxis(mse, 0, 1))
+        gaps.append(jnp.moveaxis(gap, 0, 1))
+        paths.append(path(X, y, grid, rho, sample_weight=sample_weight, **options))
+    stacked = jax.tree.map(lambda *a: jnp.stack(a), *paths)
+    dtype = errors[0].dtype
+    weight = held_out.astype(dtype) @ s.astype(dtype)
+    ratios = jnp.stack([jnp.asarray(rho, dtype) for rho in l1_ratios])
+    return conclude(stacked.lams, ratios, jnp.stack(errors), jnp.stack(gaps), weight, stacked)
+
+
+def automatic_grid(
+    X: Any,
+    y: Any,
+    count: int,
+    l1_ratio: Any,
+    eps: float | None = None,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+) -> jax.Array:
+    """The λ-grid of ``path`` for ``count`` λs, (count,)."""
+    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)
+    return lambda_grid(data, count, l1_ratio, eps)
