@@ -238,11 +238,12 @@ def _penalty_axis(ax: "Axes", lams: np.ndarray) -> Callable[[ArrayLike], np.ndar
     positive = lams[lams > 0] if np.any(lams > 0) else np.ones(1)
     low, high = np.min(positive), np.max(positive)
     width = high / low if high > low else 4.0
+    margin = width**0.02 if high > low else 2.0
     zero = low * width**-0.08
     has_zero = bool(np.any(lams == 0))
 
     ax.set_xscale("log")
-    ax.set_xlim(high * width**0.02, (zero if has_zero else low) * width**-0.02)
+    ax.set_xlim(high * margin, (zero if has_zero else low) / margin)
     ax.set_xlabel("penalty λ (logarithmic, falling to the right" + ("; at the end 0)" if has_zero else ")"))
     if has_zero:
         powers = np.arange(np.ceil(np.log10(low) - 1e-9), np.floor(np.log10(high) + 1e-9) + 1)

@@ -247,7 +247,7 @@ def path(
         centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
         pure = _path(a, lams, rho, eps, tol, max_iter, centring)
     _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], tol, "path")
-    return results.Path(*pure, a.names)
+    return results.Path(**pure._asdict(), feature_names=a.names)
 
 
 def _solve_block(a, lams, rho, tol, max_iter, centring) -> tuple:
@@ -362,14 +362,15 @@ def sweep(
                 f"the error of fold {k} at lam={stacked.lams[r, l]:g} is not finite; rescale X and y."
             )
         concluded = _conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, weight, stacked)
-        pure: Any = jax.tree.map(np.asarray, concluded)
+        pure = jax.tree.map(np.asarray, concluded)
     grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (fold_gap.ndim - 2))
     converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds")
     grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (stacked.gap.ndim - 2))
     converged &= _warn_unless_converged(stacked.gap, grid, tol, "sweep, on all rows")
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
-    chosen = results.Path(*pure.path, a.names)
-    return results.Sweep(*pure[:6], best, one_se, chosen, converged, a.names)
+    chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
+    concluded = {**pure._asdict(), "best": best, "one_se": one_se, "path": chosen}
+    return results.Sweep(**concluded, converged=converged, feature_names=a.names)
 
 
 def _fold(a, lams, rho, mask, tol, max_iter, centring) -> tuple[np.ndarray, np.ndarray]:
@@ -393,5 +394,5 @@ def _report(progress: Progress, done: int, total: int) -> None:
 
 
 def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:
-    plain: Any = [v.item() if isinstance(v, np.ndarray) and v.ndim == 0 else v for v in choice]
-    return results.Choice(*plain, names)
+    plain = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 else v for k, v in choice._asdict().items()}
+    return results.Choice(**plain, feature_names=names)

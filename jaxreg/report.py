@@ -1,0 +1,124 @@
+"""A sweep as a table for the terminal."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from jaxreg.results import Sweep
+from jaxreg.solvers.paths import default_tol
+
+__all__ = ["named", "sweep_report"]
+
+
+def named(sweep: Sweep, names: tuple[str, ...]) -> Sweep:
+    """The sweep with feature names, where X was an array."""
+    return replace(
+        sweep,
+        feature_names=names,
+        best=replace(sweep.best, feature_names=names),
+        one_se=replace(sweep.one_se, feature_names=names),
+        path=replace(sweep.path, feature_names=names),
+    )
+
+
+def sweep_report(
+    sweep: Sweep,
+    *,
+    title: str,
+    shape: tuple[int, int],
+    folds: str,
+    seconds: tuple[float, float],
+    tol: float | None,
+    dtype: str,
+    rows: int = 30,
+) -> str:
+    """The table that ``jaxreg sweep`` prints.
+
+    Args:
+        sweep: of one target, with feature names. title: data and target. shape: (n, p). folds: in words.
+        seconds: solving, compiling. tol: None is the default of ``dtype``. rows: most features to print.
+
+    Returns:
+        Text without a trailing newline.
+    """
+    import jax
+
+    tol = default_tol(dtype) if tol is None else tol
+    best, one_se = sweep.best, sweep.one_se
+    n, p = shape
+    lams = sweep.lams[int(best.index[0])]
+    chosen = "" if len(sweep.l1_ratios) == 1 else f", chosen from {', '.join(f'{r:g}' for r in sweep.l1_ratios)}"
+    head = [
+        title,
+        f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
+        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}",
+        "",
+    ]
+    table = [("feature", "at the minimum", "one standard error")]
+    table += _coefficients(sweep, rows)
+    table += [
+        ("", "", ""),
+        ("λ", f"{best.lam:.6g}", f"{one_se.lam:.6g}"),
+        ("mean squared error", f"{best.mean_mse:.6g}", f"{one_se.mean_mse:.6g}"),
+        ("± standard error", f"{best.se_mse:.3g}", f"{one_se.se_mse:.3g}"),
+        ("features used", f"{best.n_nonzero} of {p}", f"{one_se.n_nonzero} of {p}"),
+    ]
+    widths = [max(len(row[k]) for row in table) for k in range(3)]
+    body = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
+    body.insert(1, "─" * (sum(widths) + 4))
+    hidden = _hidden(sweep, rows)
+    fits = sweep.fold_gap.size + sweep.path.gap.size
+    verdict = "all within" if sweep.converged else "NOT all within"
+    foot = [
+        "",
+        *hidden,
+        f"largest duality gap {sweep.largest_gap:.1e} in {fits:,} fits, {verdict} the tolerance {tol:g}",
+        f"{jax.devices()[0].platform}, {dtype}: {seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile",
+    ]
+    return "\n".join(head + body + foot)
+
+
+def _model(l1_ratio: float) -> str:
+    return {1.0: "lasso", 0.0: "ridge"}.get(l1_ratio, "elastic net")
+
+
+def _numbers(values: np.ndarray) -> list[str]:
+    """One number of decimals for all, so that the column lines up: six digits of the largest, three of the smallest.
+
+    An exact zero is a dot, so that the eye finds what was selected.
+    """
+    sizes = np.abs(values[values != 0])
+    if sizes.size == 0:
+        return ["·"] * len(values)
+    largest, smallest = np.floor(np.log10([sizes.max(), sizes.min()]))
+    decimals = int(max(0, 5 - largest, 2 - smallest))
+    if decimals > 9 or largest > 9:
+        return ["·" if value == 0 else f"{value:.5e}" for value in values]
+    return ["·" if value == 0 else f"{value:.{decimals}f}" for value in values]
+
+
+def _shown(sweep: Sweep, rows: int) -> np.ndarray:
+    """Which features are printed: all in the order of the table if they fit, else the largest by |w|·σ."""
+    best, one_se = sweep.best.params.coef, sweep.one_se.params.coef
+    if len(best) <= rows:
+        return np.arange(len(best))
+    size = np.maximum(np.abs(best), np.abs(one_se)) * sweep.path.scale
+    order = np.argsort(-size, kind="stable")[: max(rows, 0)]
+    return order[size[order] > 0]
+
+
+def _coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
+    shown = _shown(sweep, rows)
+    names = [(sweep.feature_names or ())[j] for j in shown] + ["(intercept)"]
+    columns = [_numbers(np.append(c.params.coef[shown], c.params.intercept)) for c in (sweep.best, sweep.one_se)]
+    return list(zip(names, *columns, strict=True))
+
+
+def _hidden(sweep: Sweep, rows: int) -> list[str]:
+    used = (sweep.best.params.coef != 0) | (sweep.one_se.params.coef != 0)
+    shown = _shown(sweep, rows)
+    more = int(used.sum()) - int(used[shown].sum())
+    if len(shown) == len(used):
+        return []
+    rest = f"{more} more are not 0; " if more else ""
+    return [f"(the {len(shown)} largest by coefficient × scale; {rest}--out DIR writes all)", ""]

@@ -1,0 +1,17 @@
+"""Reading a table of numbers from a CSV or Parquet file: every cell is a finite number, or there is an error.
+
+Programs that read tables are obliging: they pad short rows, rename columns that share a name, turn a column with one
+stray word into text and 1e400 into infinity. A regression then runs on numbers that nobody wrote. Here nothing is
+guessed. A file that is not plainly a table of numbers is refused with the line, the column, the cell and the remedy.
+
+Within this package a cell that is missing becomes NaN and a cell that is refused becomes an infinity, in CSV as in
+Parquet. Neither can be mistaken for a value, because neither is allowed as one.
+
+Reading order: ``table`` → ``read`` → ``csv_file`` and ``parquet_file`` → ``names`` → ``errors``.
+"""
+
+from jaxreg.tables.errors import TableError
+from jaxreg.tables.read import read_table
+from jaxreg.tables.table import Table
+
+__all__ = ["Table", "TableError", "read_table"]

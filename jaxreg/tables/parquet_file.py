@@ -1,0 +1,61 @@
+"""Parquet, through pyarrow: checksums verified, types checked, and nothing rounded on the way to float64."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxreg.tables.errors import TableError
+from jaxreg.tables.names import choose_names
+from jaxreg.tables.table import Numbers
+
+__all__ = ["is_parquet", "read_parquet"]
+
+
+def is_parquet(data: bytes, suffix: str) -> bool:
+    """Whether a file is Parquet, by its first bytes or by the ending of its name."""
+    # A CSV file may begin with the letters PAR1 too, as the name of a column, but it holds no NUL.
+    return suffix.lower() in (".parquet", ".pq") or (data.startswith(b"PAR1") and b"\0" in data)
+
+
+def read_parquet(data: bytes, columns: Sequence[str] | None, ignore: Sequence[str]) -> Numbers:
+    """The numbers in a Parquet file; the arguments are those of ``read_table``."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise TableError("a Parquet file needs pyarrow: pip install 'jaxreg[tables]'") from error
+    try:
+        # By default pyarrow does not look at the checksums, and a flipped byte comes through as a number.
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data), page_checksum_verification=True)
+        schema = file.schema_arrow
+        # pandas stores the index of a filtered frame as a column with such a name: row numbers, not a feature.
+        unasked = [name for name in schema.names if columns is None and re.fullmatch(r"__index_level_\d+__", name)]
+        chosen = choose_names(schema.names, columns, [*ignore, *unasked])
+        for name in chosen:
+            kind, is_a = schema.field(name).type, pyarrow.types
+            if not (is_a.is_integer(kind) or is_a.is_floating(kind) or is_a.is_decimal(kind) or is_a.is_boolean(kind)):
+                raise TableError(
+                    f"column {name!r} has type {kind}, not numeric; encode as numbers or `--ignore COLUMN`"
+                )
+        table = file.read(columns=chosen)
+        # Checksums cover the pages and not the footer, but the footer counts the rows twice.
+        groups = sum(file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups))
+        if len({file.metadata.num_rows, groups, table.num_rows}) != 1:
+            raise pyarrow.ArrowInvalid("its counts of rows differ")
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+        reason = " ".join(str(error).split())
+        raise TableError(f"not a Parquet file, or damaged ({reason}); write it again, or rename it if CSV") from error
+    values = np.empty((table.num_rows, len(chosen)))
+    for j, name in enumerate(chosen):
+        try:
+            values[:, j] = table.column(name).cast("float64").to_numpy()
+        except pyarrow.ArrowInvalid as error:
+            raise TableError(f"column {name!r} has integers beyond 2**53, inexact in float64 ({error})") from error
+    places = np.arange(1, table.num_rows + 1)
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0]
+        raise TableError(
+            f"row {places[row]}, column {chosen[column]!r}: {values[row, column]} is not finite; correct it"
+        )
+    return Numbers(chosen, values, places, "row")

@@ -1,0 +1,312 @@
+"""The figures show the numbers that they were given, their words can be read, and pyplot is left alone."""
+
+import doctest
+import io
+import itertools
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxreg import plot
+
+pytest.importorskip("matplotlib")
+
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+LAMS = np.geomspace(10, 0.01, 30)
+# Soft thresholding, the lasso of orthonormal columns: ten coefficients that leave 0 one after the other.
+TARGETS = np.array([9.0, -8.0, 7.0, -6.0, 5.0, -4.0, 3.0, -2.0, 1.0, 0.5])
+COEF = np.sign(TARGETS) * np.maximum(np.abs(TARGETS) - LAMS[:, None], 0)
+MEAN, SE = 3 + (np.log(LAMS) ** 2), 0.2 + 0.01 * np.arange(30)
+
+
+def names_at_the_ends(ax):
+    return [text for text in ax.texts if text.get_text()]
+
+
+def curve(ax, values):
+    """The line of the axes that has these heights."""
+    found = [line for line in ax.lines if np.array_equal(line.get_ydata(), values, equal_nan=True)]
+    assert len(found) == 1
+    return found[0]
+
+
+def legend_words(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_doctests():
+    result = doctest.testmod(plot)
+    assert result.attempted >= 9
+    assert result.failed == 0
+
+
+def test_pyplot_is_never_imported():
+    code = (
+        "import sys; from jaxreg import plot; assert 'matplotlib' not in sys.modules\n"
+        "ax = plot.coefficient_paths([2.0, 1.0], [[0.0], [1.0]], chosen={'minimum': 1.0})\n"
+        "plot.save(plot.error_curve([2.0, 1.0], [2.0, 1.0], [0.1, 0.1], n_nonzero=[0, 1]), 'nothing.svg')\n"
+        "assert 'matplotlib.figure' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+    ).replace("'nothing.svg'", "__import__('io').BytesIO()")
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_missing_matplotlib_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install 'jaxreg\[plots\]'"):
+        plot.coefficient_paths(LAMS, COEF)
+
+
+def test_each_named_curve_is_its_coefficient():
+    ax = plot.coefficient_paths(LAMS, COEF, label_largest=10)
+    for j in range(10):
+        np.testing.assert_array_equal(curve(ax, COEF[:, j]).get_xdata(), LAMS)
+    assert ax.get_ylabel() == "coefficient"
+
+
+def test_scale_makes_coefficients_comparable():
+    scale = np.linspace(1, 100, 10)
+    ax = plot.coefficient_paths(LAMS, COEF / scale, scale=scale, label_largest=10)
+    drawn = sorted(line.get_ydata()[-1] for line in ax.lines if len(line.get_ydata()) == 30)
+    np.testing.assert_allclose(drawn, np.sort(COEF[-1]), rtol=1e-14)
+    assert "scale" in ax.get_ylabel()
+
+
+def test_unnamed_curves_are_one_grey_line_with_gaps():
+    ax = plot.coefficient_paths(LAMS, COEF, label_largest=7)
+    others = np.concatenate([np.append(COEF[:, j], np.nan) for j in (7, 8, 9)])
+    line = curve(ax, others)
+    np.testing.assert_array_equal(line.get_xdata(), np.tile(np.append(LAMS, np.nan), 3))
+
+
+def test_the_largest_at_the_end_are_named():
+    names = list("abcdefghij")
+    ax = plot.coefficient_paths(LAMS, COEF, names=names, label_largest=3)
+    assert {text.get_text() for text in names_at_the_ends(ax)} == {"a", "b", "c"}
+    for text in names_at_the_ends(ax):
+        j = names.index(text.get_text())
+        np.testing.assert_array_equal(text.xy, [LAMS[-1], COEF[-1, j]])
+        assert text.get_color() == curve(ax, COEF[:, j]).get_color()
+
+
+def test_zero_coefficients_get_no_name():
+    assert names_at_the_ends(plot.coefficient_paths([1.0, 0.1], np.zeros((2, 3)))) == []
+
+
+@pytest.mark.parametrize("ends", [np.linspace(1, 1.001, 12), np.linspace(-3, 3, 12), np.r_[np.full(11, 5.0), -5.0]])
+@pytest.mark.parametrize("size", [(6.4, 4.2), (4.0, 2.5)])
+def test_names_do_not_overlap_and_stay_on_the_page(ends, size):
+    figure = Figure(figsize=size, layout="constrained")
+    ax = plot.coefficient_paths(
+        [1.0, 0.1], np.stack([0 * ends, ends]), names=[f"a_long_name_{j}" for j in range(12)], ax=figure.subplots()
+    )
+    figure.draw_without_rendering()
+    # Of the letters alone: an annotation's own extent takes in its line.
+    boxes = sorted((Text.get_window_extent(text) for text in names_at_the_ends(ax)), key=lambda box: box.y0)
+    assert len(boxes) == 8
+    for below, above in itertools.pairwise(boxes):
+        assert above.y0 >= below.y1 - 2  # dots: the box of a text has air above and below the letters
+    assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 and box.y0 >= 0 for box in boxes)
+
+
+def test_long_and_strange_names():
+    ax = plot.coefficient_paths([1.0, 0.1], [[0, 0], [1, 2]], names=["price in $ and $", "x" * 100])
+    plot.save(ax, io.BytesIO())
+    assert max(len(text.get_text()) for text in names_at_the_ends(ax)) <= 24
+
+
+def test_apart_is_the_least_squares_answer():
+    isotonic = pytest.importorskip("sklearn.isotonic")
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        wanted, gap = np.sort(rng.uniform(size=9)), rng.uniform(0.01, 0.12)
+        steps = gap * np.arange(9)
+        reference = isotonic.isotonic_regression(wanted - steps, y_min=0, y_max=1 - steps[-1]) + steps
+        np.testing.assert_allclose(plot._apart(wanted, gap), reference, atol=1e-14)
+
+
+def test_apart_leaves_what_is_apart_already():
+    places = np.array([0.0, 0.3, 0.5, 1.0])
+    np.testing.assert_allclose(plot._apart(places, 0.2), places, atol=1e-15)
+
+
+def test_curves_can_be_told_apart_in_grey():
+    assert len({str(dash) for dash in plot._DASHES}) == len(plot._COLOURS) == len(plot._DASHES) >= 8
+    for colour in plot._COLOURS:
+        assert np.dot([0.299, 0.587, 0.114], to_rgb(colour)) < 0.5
+
+
+def test_choices_are_marked_in_words():
+    ax = plot.coefficient_paths(LAMS, COEF, chosen={"minimum": 0.2, "one standard error": 1.25})
+    assert legend_words(ax) == ["minimum: λ = 0.2", "one standard error: λ = 1.25"]
+    upright = [line for line in ax.lines if len(set(line.get_xdata())) == 1]
+    assert [line.get_xdata()[0] for line in upright] == [0.2, 1.25]
+    assert upright[0].get_linestyle() == upright[1].get_linestyle() == "--"
+    assert upright[0]._dash_pattern != upright[1]._dash_pattern
+
+
+def test_the_order_of_the_grid_does_not_matter():
+    mixed = np.random.default_rng(0).permutation(30)
+    for draw in (
+        lambda i: plot.coefficient_paths(LAMS[i], COEF[i]),
+        lambda i: plot.error_curve(LAMS[i], MEAN[i], SE[i], n_nonzero=np.arange(30)[i]),
+    ):
+        pictures = [io.BytesIO(), io.BytesIO()]
+        plot.save(draw(np.arange(30)), pictures[0])
+        plot.save(draw(mixed), pictures[1])
+        assert pictures[0].getvalue() == pictures[1].getvalue()
+
+
+@pytest.mark.parametrize("draw", [lambda: plot.coefficient_paths(LAMS, COEF), lambda: plot.error_curve(LAMS, MEAN, SE)])
+def test_the_penalty_falls_to_the_right(draw):
+    left, right = draw().get_xlim()
+    assert left > LAMS.max() > LAMS.min() > right > 0
+
+
+def test_error_curve_draws_the_mean_and_one_standard_error():
+    ax = plot.error_curve(LAMS, MEAN, SE)
+    np.testing.assert_array_equal(curve(ax, MEAN).get_xdata(), LAMS)
+    band = ax.collections[0].get_paths()[0].vertices
+    for edge in (MEAN - SE, MEAN + SE):
+        assert {(x, y) for x, y in zip(LAMS, edge, strict=True)} <= {(x, y) for x, y in band}
+    assert ax.get_legend() is None
+
+
+def test_error_curve_shows_why_one_se_was_chosen():
+    i = int(MEAN.argmin())
+    one_se = LAMS[np.flatnonzero(MEAN[i] + SE[i] >= MEAN)[0]]
+    ax = plot.error_curve(LAMS, MEAN, SE, minimum=LAMS[i], one_se=one_se)
+    assert [words.split(":")[0] for words in legend_words(ax)] == ["minimum", "one standard error"]
+    level = ax.collections[1].get_segments()[0]
+    np.testing.assert_allclose(level, [[one_se, MEAN[i] + SE[i]], [LAMS[i], MEAN[i] + SE[i]]], rtol=1e-14)
+
+
+def test_choices_that_agree_share_a_line():
+    ax = plot.error_curve(LAMS, MEAN, SE, minimum=LAMS[3], one_se=LAMS[3])
+    assert legend_words(ax) == [f"minimum and one standard error: λ = {LAMS[3]:.3g}"]
+
+
+@pytest.mark.parametrize("lams", [LAMS, np.append(LAMS[:-1], 0.0)])
+def test_counts_stand_above_their_penalties(lams):
+    count = np.arange(100, 130)
+    ax = plot.error_curve(lams, MEAN, SE, n_nonzero=count)
+    ax.figure.draw_without_rendering()
+    (top,) = ax.child_axes
+    drawn = curve(ax, MEAN)
+    places = top.xaxis.get_majorticklocs()
+    assert 5 <= len(places) <= 9
+    for place, label in zip(places, top.get_xticklabels(), strict=True):
+        i = np.flatnonzero(drawn.get_xdata() == place)
+        assert label.get_text() == str(*count[i])
+        # Above it on the page as well, not in numbers alone.
+        np.testing.assert_allclose(
+            top.transData.transform((place, 0))[0], ax.transData.transform((place, 0))[0], rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("draw", ["paths", "error"])
+def test_a_penalty_of_zero_stands_right_of_the_others(draw):
+    lams = np.append(LAMS[:-1], 0.0)
+    if draw == "paths":
+        ax = plot.coefficient_paths(lams, COEF, chosen={"minimum": 0.0})
+        x = curve(ax, COEF[:, 0]).get_xdata()
+    else:
+        ax = plot.error_curve(lams, MEAN, SE, minimum=0.0, one_se=1.0)
+        x = curve(ax, MEAN).get_xdata()
+    assert legend_words(ax)[0] == "minimum: λ = 0"
+    np.testing.assert_array_equal(x[:-1], lams[:-1])
+    assert ax.get_xlim()[1] < x[-1] < lams[-2]
+    labels = {label.get_text(): place for label, place in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)}
+    assert labels["0"] == x[-1]
+    assert all(place in (10.0, 1.0, 0.1, x[-1]) for place in labels.values())
+
+
+@pytest.mark.parametrize("lams", [[1.0], [0.0], [3.0, 2.0], [3.0, 2.0, 0.0], [1e-300, 1e-310], [2.0, 2.0]])
+def test_short_grids_can_be_drawn(lams):
+    number = np.arange(1.0, len(lams) + 1)
+    paths = plot.coefficient_paths(lams, np.outer(number, [1, -1, 0]), chosen={"minimum": lams[-1]})
+    error = plot.error_curve(lams, number, number / 9, n_nonzero=number, minimum=lams[-1], one_se=lams[0])
+    for ax in (paths, error):
+        plot.save(ax, io.BytesIO())
+
+
+def test_what_is_not_finite_leaves_a_gap():
+    coef, mean, se = COEF.copy(), MEAN.copy(), SE.copy()
+    coef[4], coef[-1, 0], mean[[0, 7]], se[9] = np.nan, np.inf, [np.inf, np.nan], np.nan
+    paths = plot.coefficient_paths(LAMS, coef, chosen={"minimum": 0.1})
+    error = plot.error_curve(LAMS, mean, se, minimum=LAMS[12], one_se=LAMS[8])
+    for ax in (paths, error):
+        plot.save(ax, io.BytesIO())
+        assert np.all(np.isfinite(ax.get_ylim()))
+    assert "feature 0" not in {text.get_text() for text in names_at_the_ends(paths)}
+
+
+def test_the_axes_handed_in_are_used():
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert plot.coefficient_paths(LAMS, COEF, ax=left) is left
+    assert plot.error_curve(LAMS, MEAN, SE, ax=right) is right
+    assert left.lines
+    assert right.lines
+    assert len(figure.axes) == 2
+
+
+def test_without_axes_each_call_makes_its_own_figure():
+    one, two = plot.error_curve(LAMS, MEAN, SE), plot.error_curve(LAMS, MEAN, SE)
+    assert one.figure is not two.figure
+    np.testing.assert_array_equal(one.figure.get_size_inches(), [6.4, 4.2])
+
+
+def test_a_thousand_coefficients_are_quick_to_draw():
+    coef = np.random.default_rng(0).normal(size=(100, 1000)).cumsum(axis=0)
+    ax = plot.coefficient_paths(np.geomspace(1, 0.01, 100), coef)
+    assert len(ax.lines) == 1 + 1 + 8  # the level of 0, all the grey ones together, and those with names
+
+
+@pytest.mark.parametrize("kind", ["axes", "figure"])
+@pytest.mark.parametrize("dpi", [150, 40])
+def test_save_writes_a_png_of_the_asked_size(tmp_path, kind, dpi):
+    ax = plot.coefficient_paths(LAMS, COEF)
+    drawing = ax if kind == "axes" else ax.figure
+    memory = io.BytesIO()
+    plot.save(drawing, memory, dpi=dpi)
+    plot.save(drawing, tmp_path / "paths.png", dpi=dpi)
+    for png in (memory.getvalue(), (tmp_path / "paths.png").read_bytes()):
+        assert png[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", png[16:24]) == (round(6.4 * dpi), round(4.2 * dpi))
+
+
+def test_save_follows_the_ending(tmp_path):
+    ax = plot.error_curve(LAMS, MEAN, SE, n_nonzero=np.arange(30))
+    plot.save(ax, tmp_path / "error.pdf")
+    plot.save(ax, str(tmp_path / "error.svg"))
+    assert (tmp_path / "error.pdf").read_bytes()[:5] == b"%PDF-"
+    assert b"<svg" in (tmp_path / "error.svg").read_bytes()
+    with pytest.raises(ValueError, match="xyz"):
+        plot.save(ax, tmp_path / "error.xyz")
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: plot.coefficient_paths(LAMS, COEF[:5]), "coef"),
+        (lambda: plot.coefficient_paths(LAMS, COEF[:, :, None]), "coef"),
+        (lambda: plot.coefficient_paths(LAMS, COEF, names=["a"]), "names"),
+        (lambda: plot.coefficient_paths(LAMS, COEF, scale=2.0), "scale"),
+        (lambda: plot.coefficient_paths([], np.zeros((0, 3))), "lams"),
+        (lambda: plot.coefficient_paths(LAMS[:, None], COEF), "lams"),
+        (lambda: plot.coefficient_paths(-LAMS, COEF), "lams"),
+        (lambda: plot.error_curve(np.append(LAMS[1:], np.nan), MEAN, SE), "lams"),
+        (lambda: plot.error_curve(LAMS, MEAN[:2], SE), "mean_mse"),
+        (lambda: plot.error_curve(LAMS, MEAN, SE[:2]), "se_mse"),
+        (lambda: plot.error_curve(LAMS, MEAN, SE, n_nonzero=[1]), "n_nonzero"),
+    ],
+)
+def test_wrong_shapes_are_named(call, named):
+    with pytest.raises(ValueError, match=named):
+        call()

@@ -1,0 +1,255 @@
+"""The Makefile finds a Python that works and remakes what was interrupted; pyproject.toml says what it should.
+
+The Makefile is run in a folder of its own, with an empty PATH but for a few system tools and made-up interpreters: no
+environment is installed here, and nothing is fetched.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import jaxreg
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+
+# Starts, answers questions, and makes environments whose pip writes down what it is asked for.
+WORKS = """#!/bin/sh
+case "$2" in
+  venv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo "venv $0" >> log ;;
+  pip) echo "pip $*" >> log ;;
+  *) exec "{python}" "$@" ;;
+esac
+"""
+# What pyenv leaves on PATH for a version that is switched off.
+DOES_NOT_START = '#!/bin/sh\necho "pyenv: $0: command not found" >&2\nexit 127\n'
+TOO_OLD = '#!/bin/sh\nexec "{python}" -c "import sys; sys.version_info = (3, 10, 9); $2"\n'
+WITHOUT_ENSUREPIP = '#!/bin/sh\nexec "{python}" -c "import sys; sys.modules[\'ensurepip\'] = None; $2"\n'
+PIP_FAILS = WORKS.replace('"pip $*" >> log', '"pip $*" >> log; echo no such package >&2; exit 1')
+
+
+class Checkout:
+    """A folder with the Makefile and pyproject.toml, and a PATH that holds what is put there."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.bin = folder, folder / "path with a space" / "bin"
+        self.bin.mkdir(parents=True)
+        for tool in ("cat", "cp", "head", "make", "mkdir", "rm", "sed", "sh", "touch"):
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        for name in ("Makefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
+
+    def put(self, name: str, script: str, folder: Path | None = None) -> str:
+        path = (folder or self.bin) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script.replace("{python}", sys.executable), encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [str(self.bin / "make"), "-s", *arguments],
+            cwd=self.folder,
+            env={"PATH": str(self.bin), "HOME": str(self.folder), "PYENV_ROOT": str(self.folder / "pyenv")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def log(self) -> list[str]:
+        log = self.folder / "log"
+        return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
+
+
+@needs_make
+@pytest.mark.parametrize("broken", [DOES_NOT_START, TOO_OLD, WITHOUT_ENSUREPIP])
+def test_an_interpreter_that_is_no_use_is_passed_over(checkout, broken):
+    checkout.put("python3.14", broken)
+    good = checkout.put("python3.13", WORKS)
+    assert checkout.make("interpreters").stdout.splitlines() == [good]
+
+
+@needs_make
+def test_the_newest_comes_first(checkout):
+    old, new, middle = (checkout.put(f"python3.{minor}", WORKS) for minor in (11, 14, 12))
+    assert checkout.make("interpreters").stdout.splitlines() == [new, middle, old]
+
+
+@needs_make
+def test_pyenv_is_searched_behind_a_shim_that_does_not_start(checkout):
+    checkout.put("python3.13", DOES_NOT_START)
+    behind = checkout.put("python3.13", WORKS, checkout.folder / "pyenv" / "versions" / "3.13.9" / "bin")
+    assert checkout.make("interpreters").stdout.splitlines() == [behind]
+
+
+@needs_make
+def test_a_named_interpreter_is_the_only_one(checkout):
+    checkout.put("python3.14", WORKS)
+    named = checkout.put("mine", WORKS, checkout.folder / "elsewhere")
+    assert checkout.make("interpreters", f"PYTHON={named}").stdout.splitlines() == [named]
+
+
+@needs_make
+@pytest.mark.parametrize("target", ["interpreters", "env", ".venv-oldest/.complete"])
+def test_no_interpreter_is_said_in_words(checkout, target):
+    checkout.put("python3.14", DOES_NOT_START)
+    done = checkout.make(target)
+    assert done.returncode != 0
+    assert "error: no Python of 3.14 3.13 3.12 3.11" in done.stderr
+    assert "make PYTHON=" in done.stderr
+    done = checkout.make(target, "PYTHON=nowhere")
+    assert done.returncode != 0
+    assert "error: PYTHON=nowhere does not start" in done.stderr
+    assert not (checkout.folder / ".venv").exists()
+
+
+@needs_make
+def test_the_environment_is_made_once(checkout):
+    python = checkout.put("python3.13", WORKS)
+    assert checkout.make("env").returncode == 0
+    assert checkout.log() == [f"venv {python}", "pip -m pip install -qq -e .[dev]"]
+    assert checkout.make("env").returncode == 0
+    assert len(checkout.log()) == 2
+
+
+@needs_make
+def test_an_interrupted_environment_is_made_anew(checkout):
+    checkout.put("python3.13", WORKS)
+    left_over = checkout.folder / ".venv" / "bin" / "half"
+    left_over.parent.mkdir(parents=True)
+    left_over.touch()
+    assert checkout.make("env").returncode == 0
+    assert not left_over.exists()
+    assert (checkout.folder / ".venv" / ".complete").exists()
+
+
+@needs_make
+def test_a_changed_pyproject_installs_into_the_same_environment(checkout):
+    checkout.put("python3.13", WORKS)
+    checkout.make("env")
+    later = (checkout.folder / ".venv" / ".complete").stat().st_mtime + 10
+    os.utime(checkout.folder / "pyproject.toml", (later, later))
+    done = checkout.make("env")
+    assert done.returncode == 0
+    assert "pyproject.toml has changed" in done.stdout
+    assert [line.split()[0] for line in checkout.log()] == ["venv", "pip", "pip"]
+
+
+@needs_make
+def test_an_interrupted_update_counts_as_incomplete(checkout):
+    checkout.put("python3.13", WORKS)
+    checkout.make("env")
+    checkout.put("python", '#!/bin/sh\nkill -KILL "$PPID"\n', checkout.folder / ".venv" / "bin")
+    (checkout.folder / ".venv" / "left-over").touch()
+    later = (checkout.folder / ".venv" / ".complete").stat().st_mtime + 10
+    os.utime(checkout.folder / "pyproject.toml", (later, later))
+    assert checkout.make("env").returncode != 0
+    assert not (checkout.folder / ".venv" / ".complete").exists()
+    assert checkout.make("env").returncode == 0
+    assert not (checkout.folder / ".venv" / "left-over").exists()
+
+
+@needs_make
+def test_when_the_newest_cannot_install_the_next_is_tried(checkout):
+    newest, next_one = checkout.put("python3.14", PIP_FAILS), checkout.put("python3.12", WORKS)
+    done = checkout.make("env")
+    assert done.returncode == 0
+    assert "no such package" in done.stderr
+    assert [line for line in checkout.log() if line.startswith("venv")] == [f"venv {newest}", f"venv {next_one}"]
+
+
+@needs_make
+def test_a_failure_leaves_nothing_that_looks_complete(checkout):
+    checkout.put("python3.14", PIP_FAILS)
+    done = checkout.make("env")
+    assert done.returncode != 0
+    assert "error: .venv was not made." in done.stderr
+    assert not (checkout.folder / ".venv").exists()
+
+
+@needs_make
+def test_the_other_end_is_the_oldest_python_with_the_lower_bounds(checkout):
+    checkout.put("python3.13", WORKS)
+    oldest = checkout.put("python3.11", WORKS)
+    done = checkout.make(".venv-oldest/.complete")
+    assert done.returncode == 0, done.stderr
+    venv, pip = checkout.log()
+    assert venv == f"venv {oldest}"
+    asked = pip.split("-e .[dev] ")[1].split()
+    bounds = PROJECT["project"]["dependencies"]
+    assert asked[: len(bounds)] == [bound.replace(">=", "==") + ".*" for bound in bounds]
+    assert {"jax==0.10.*", "jaxlib==0.10.*", "numpy==2.0.*"} <= set(asked)
+
+
+@needs_make
+def test_help_lists_every_target(checkout):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    shown = re.findall(r"^  make (\S+) +\S", checkout.make().stdout, re.MULTILINE)
+    assert sorted(shown) == sorted(phony)
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "CHANGELOG.md", ".ci/run"])
+def test_the_targets_that_are_spoken_of_exist(document):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"(?:`|step |\(|^)make (?:-s )?(?:PYTHON=\S+ )?([a-z-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_ci_is_a_script_that_can_be_started():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
+    assert "set -euo pipefail" in script.read_text(encoding="utf-8")
+
+
+def test_the_runtime_is_jax_numpy_and_optax():
+    names = [re.match(r"[A-Za-z0-9_.-]+", bound)[0] for bound in PROJECT["project"]["dependencies"]]
+    assert sorted(names) == ["jax", "jaxlib", "numpy", "optax"]
+
+
+def test_every_bound_is_a_lower_one():
+    # The Makefile turns them into the oldest versions allowed, and knows no other kind.
+    bounds = list(PROJECT["project"]["dependencies"])
+    for extra in ("estimators", "plots", "tables"):
+        bounds += PROJECT["project"]["optional-dependencies"][extra]
+    for bound in bounds:
+        assert re.fullmatch(r"[a-z-]+>=\d+(\.\d+)*", bound), bound
+
+
+def test_the_version_is_written_once():
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert "version" not in PROJECT["project"]
+    source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
+    assert source.samefile(jaxreg.__file__)
+    assert re.findall(r'^__version__ = "(.*)"$', source.read_text(encoding="utf-8"), re.MULTILINE) == [
+        jaxreg.__version__
+    ]
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.?(a|b|rc|dev)\d+)?", jaxreg.__version__)
+
+
+def test_the_changelog_speaks_of_this_version():
+    assert jaxreg.__version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_licence_is_the_one_that_is_declared():
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+    for name in PROJECT["project"]["license-files"]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "Apache License" in text
+        assert "END OF TERMS AND CONDITIONS" in text
