@@ -4,9 +4,11 @@ The functions named here take NumPy arrays and data frames. Their pure twins —
 ``grad`` — are in :mod:`jaxreg.solvers` and :mod:`jaxreg.sweeps`; the mathematics is in :mod:`jaxreg.formulas`.
 """
 
-from jaxreg import checks, datasets, formulas, solvers, sweeps
+from jaxreg import checks, datasets, formulas, solvers, sweeps, training
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.regression import ConvergenceWarning, fit, path, sweep
+from jaxreg.training.methods import fista, ista
+from jaxreg.training.runs import product, train, train_grid
 
 __version__ = "0.1.0"
 
@@ -16,12 +18,18 @@ __all__ = [
     "__version__",
     "checks",
     "datasets",
+    "fista",
     "fit",
     "formulas",
+    "ista",
     "objective",
     "path",
     "predict",
+    "product",
     "solvers",
     "sweep",
     "sweeps",
+    "train",
+    "train_grid",
+    "training",
 ]

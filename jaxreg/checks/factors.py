@@ -105,8 +105,8 @@ def equal(problems: list[Problem], claim: Side, truth: Side) -> Comparison:
     ratios = [_ratio(c - c0, t - t0) for (c0, t0), (c, t) in zip(data, full, strict=True)]
     expression, factors = _recognise(ratios)
     cases = zip(factors, data, full, strict=True)
-    error = max(_relative(c0 + factor * (c - c0), t) for factor, (c0, _), (c, t) in cases)
-    return Comparison(claim.name, truth.name, ratios[-1], expression, error)
+    errors = [_relative(c0 + factor * (c - c0), t) for factor, (c0, _), (c, t) in cases]
+    return Comparison(claim.name, truth.name, ratios[-1], expression, float(np.max(errors)))  # nan where any is nan
 
 
 # At the minimum of a loss the data term of its gradient balances the penalty term: ∇penalty = −∇data. Where a closed
@@ -124,7 +124,7 @@ def minimises(problems: list[Problem], claim: str, closed_form: Formula, name: s
         start = gradient.at(p._replace(theta=jnp.zeros_like(p.theta)), p.lam)
         there = p._replace(theta=closed_form(p.X, p.y, factor * p.lam))
         errors.append(float(np.max(np.abs(gradient.at(there, p.lam))) / np.max(np.abs(start))))
-    return Comparison(claim, f"minimum of {name}", ratios[-1], expression, max(errors))
+    return Comparison(claim, f"minimum of {name}", ratios[-1], expression, float(np.max(errors)))
 
 
 # truth = factor · claim in the least-squares sense: factor = <claim, truth> / <claim, claim>; 1 where both are zero.

@@ -1,0 +1,25 @@
+"""Training any JAX loss with any optimiser, one run or a whole grid of hyperparameters at once.
+
+Reading order: ``methods`` (one step) → ``loop`` (many steps) → ``runs`` (``train`` and ``train_grid``) →
+``stability``, ``batches``, ``arguments``.
+"""
+
+from jaxreg.training.batches import minibatches
+from jaxreg.training.loop import History, Training
+from jaxreg.training.methods import Method, fista, ista
+from jaxreg.training.runs import DivergenceWarning, product, train, train_grid
+from jaxreg.training.stability import curvature_along_steepest
+
+__all__ = [
+    "DivergenceWarning",
+    "History",
+    "Method",
+    "Training",
+    "curvature_along_steepest",
+    "fista",
+    "ista",
+    "minibatches",
+    "product",
+    "train",
+    "train_grid",
+]

@@ -1,0 +1,142 @@
+"""What may go wrong with a loss, its parameters, its data and its grid, found before the first step."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["check_arrays", "check_grid", "check_loss", "check_params", "check_steps", "names_taken"]
+
+
+def check_arrays(**trees: Any) -> None:
+    """Refuse NumPy float64 that would be rounded, complex numbers, and NaN or inf in values that are at hand.
+
+    Raises:
+        TypeError, ValueError: naming the argument and the leaf.
+    """
+    for name, tree in trees.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            where = name + jax.tree_util.keystr(path)
+            dtype = getattr(leaf, "dtype", None)
+            if isinstance(leaf, np.ndarray) and dtype == np.float64 and jnp.result_type(float) != jnp.float64:
+                raise TypeError(
+                    f"{where} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
+                    "Wrap the call in `with jax.enable_x64(True):`, or convert with .astype('float32')."
+                )
+            if isinstance(leaf, jax.core.Tracer) or dtype is None:
+                continue
+            if jnp.issubdtype(dtype, jnp.floating) and not _all_finite(leaf):
+                bad = ~np.isfinite(np.asarray(leaf, np.float64))
+                index = tuple(int(i) for i in np.argwhere(bad)[0])
+                raise ValueError(f"{where} is not finite at index {index} ({int(bad.sum())} such entries).")
+
+
+def _all_finite(leaf: Any) -> bool:
+    with jax.ensure_compile_time_eval():  # the value is at hand, even where the caller is being traced
+        return bool(jnp.all(jnp.isfinite(leaf)))
+
+
+def check_params(params: Any) -> None:
+    """Every leaf must be a floating array: an integer cannot take a gradient step."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise ValueError("params has no arrays; there is nothing to train.")
+    for path, leaf in leaves:
+        dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            where = "params" + jax.tree_util.keystr(path)
+            raise TypeError(f"{where} has dtype {dtype}; parameters must be floating: use jnp.asarray(..., float).")
+
+
+def check_steps(steps: Any, record_every: Any) -> tuple[int, int]:
+    """(steps, record_every) as positive whole numbers; record_every None gives about 100 records."""
+    for name, value in (("steps", steps), ("record_every", record_every)):
+        if value is None and name == "record_every":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+    return int(steps), max(1, int(steps) // 100) if record_every is None else min(int(record_every), int(steps))
+
+
+def check_grid(grid: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
+    """The grid as arrays with a common leading axis, and its length G.
+
+    Raises:
+        TypeError, ValueError: not a dict, empty, arrays of unequal length.
+    """
+    if not isinstance(grid, Mapping):
+        raise TypeError(f"grid is {type(grid).__name__}; it must be a dict of arrays of equal length.")
+    if not grid:
+        raise ValueError("grid is empty; give at least one array, for example grid={'lam': lams}.")
+    check_arrays(grid=dict(grid))
+    arrays = {name: jnp.asarray(values) for name, values in grid.items()}
+    for name, values in arrays.items():
+        if values.ndim == 0:
+            raise ValueError(f"grid[{name!r}] is a single number; every entry must have a leading axis of members.")
+    lengths = {name: values.shape[0] for name, values in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"grid has arrays of unequal length: {lengths}. product(**arrays) makes all combinations.")
+    count = next(iter(lengths.values()))
+    if count == 0:
+        raise ValueError(f"grid[{next(iter(grid))!r}] is empty; there is nothing to train.")
+    return arrays, count
+
+
+def names_taken(function: Any, names: Any) -> frozenset[str]:
+    """Those of ``names`` that ``function`` takes by keyword; none for anything that is not a function."""
+    if not callable(function):
+        return frozenset()
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return frozenset(names)
+    by_keyword = {name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return frozenset(names) & by_keyword
+
+
+def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
+    """The loss must give one floating number, and the same program every time it is called.
+
+    Called while tracing, so it costs nothing when the compiled program runs again.
+
+    Raises:
+        ValueError: a loss that is no scalar, that draws random numbers, or that keeps values between calls.
+        TypeError: an integer loss.
+    """
+    value = jax.eval_shape(loss, params, *args)
+    if not hasattr(value, "shape") or value.shape != ():
+        got = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
+        raise ValueError(f"loss must return one number; it returned {got}. Add jnp.mean or jnp.sum.")
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"loss returned {value.dtype}; it must be floating.")
+    first = jax.make_jaxpr(loss)(params, *args)
+    try:
+        with jax.checking_leaks():
+            second = jax.make_jaxpr(loss)(params, *args)
+    except Exception as error:
+        if "leak" not in str(error).lower():
+            raise
+        raise ValueError(
+            "loss keeps values of one call for the next (a side effect); make it a pure function."
+        ) from None
+    same = _without_addresses(first) == _without_addresses(second)
+    same = same and len(first.consts) == len(second.consts)
+    same = same and all(_same_constant(a, b) for a, b in zip(first.consts, second.consts, strict=True))
+    if not same:
+        raise ValueError(
+            "loss is not the same function when it is called twice: it draws random numbers or changes something "
+            "outside. Pass random numbers (or a jax.random key) as arguments."
+        )
+
+
+def _same_constant(a: Any, b: Any) -> bool:
+    if a is b or isinstance(a, jax.core.Tracer) or isinstance(b, jax.core.Tracer):
+        return a is b
+    return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
+
+
+def _without_addresses(jaxpr: Any) -> str:
+    return re.sub(r"0x[0-9a-f]+", "", str(jaxpr))

@@ -1,0 +1,359 @@
+"""``train`` and ``train_grid``: any loss, any optimiser, one compiled call."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
+from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
+from jaxreg.training.methods import Method, as_method
+from jaxreg.training.stability import curvature_along_steepest
+
+__all__ = ["DivergenceWarning", "product", "train", "train_grid"]
+
+
+class DivergenceWarning(UserWarning):
+    """The loss or the parameters of some members ceased to be finite."""
+
+
+class Recipe(NamedTuple):
+    """What decides the compiled program; hashable.
+
+    Attributes:
+        loss, optimizer, gap: as given. make_params: a function of grid names, or None where params is a tree.
+        members: whether there is a grid. stacked: whether args have a leading axis of steps (a stream of batches).
+    """
+
+    loss: Callable[..., Any]
+    optimizer: Any
+    gap: Callable[..., Any] | None
+    make_params: Callable[..., Any] | None
+    steps: int
+    record_every: int
+    batch_size: int | None
+    members: bool
+    stacked: bool
+
+
+def _call(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function with the grid values that it takes."""
+    taken = names_taken(function, hyper)
+    return partial(function, **{name: hyper[name] for name in taken}) if taken else function
+
+
+def _method(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
+    optimizer = recipe.optimizer
+    return as_method(_call(optimizer, hyper)() if callable(optimizer) else optimizer)
+
+
+def _over_members(recipe: Recipe, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function(x, hyper)`` over the leading axis of both, or as it is where there is no grid."""
+    return jax.vmap(function) if recipe.members else function
+
+
+@partial(jax.jit, static_argnames=("recipe",))
+def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple) -> Run:
+    first = tuple(a[0] for a in args) if recipe.stacked else args
+
+    def member(params: Any, hyper: dict[str, jax.Array]) -> Run:
+        if recipe.make_params is not None:
+            params = jax.tree.map(jnp.asarray, _call(recipe.make_params, hyper)())
+            check_params(params)
+        loss = _call(recipe.loss, hyper)
+        check_loss(loss, params, first)
+        return start_member(params, _method(recipe, hyper).init(params), loss(params, *first))
+
+    return jax.vmap(member, in_axes=(None, 0))(params, hyper) if recipe.members else member(params, hyper)
+
+
+@partial(jax.jit, static_argnames=("recipe",))
+def _continue(
+    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any, first: Any
+) -> tuple[Run, History]:
+    """Steps ``first`` … ``first + steps − 1``; of a grid, the history has the member axis second."""
+
+    def batch(k: jax.Array) -> tuple:
+        if recipe.stacked:
+            return tuple(a[k] for a in args)
+        if recipe.batch_size is None:
+            return args
+        rows = jax.random.randint(jax.random.fold_in(key, first + k), (recipe.batch_size,), 0, args[0].shape[0])
+        return tuple(a[rows] for a in args)
+
+    def advance(run: Run, batch: tuple) -> Run:
+        def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
+            loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
+            value_and_gradient = jax.value_and_grad(lambda params: loss(params, *batch))
+            step = lambda params, state: method.step(value_and_gradient, params, state)  # noqa: E731
+            return advance_member(run, step, recipe.steps + first)
+
+        return _over_members(recipe, member)(run, hyper)
+
+    whole = tuple(a[-1] for a in args) if recipe.stacked else args
+
+    def measure(run: Run) -> tuple[jax.Array, jax.Array]:
+        def member(run: Run, hyper: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            value, gradient = jax.value_and_grad(_call(recipe.loss, hyper))(run.params, *whole)
+            if recipe.gap is not None:
+                return value, _call(recipe.gap, hyper)(run.params, *whole)
+            return value, _method(recipe, hyper).residual(run.params, gradient)
+
+        return _over_members(recipe, member)(run, hyper)
+
+    return train_loop(run, advance, measure, batch, recipe.steps, recipe.record_every, tol)
+
+
+def train(
+    loss: Callable[..., Any],
+    params: Any,
+    *args: Any,
+    optimizer: Any,
+    steps: int,
+    record_every: int | None = None,
+    tol: float | None = None,
+    gap: Callable[..., Any] | None = None,
+    batch_size: int | None = None,
+    batches: Iterable[tuple] | None = None,
+    key: Any = None,
+) -> Training:
+    """Minimise any differentiable loss over any pytree of parameters.
+
+    Args:
+        loss: (params, *args) -> (), a pure function.
+        params: a pytree of floating arrays.
+        args: data, pytrees of arrays; the whole of them at every step unless ``batch_size`` is given.
+        optimizer: an optax optimiser (line searches such as ``optax.lbfgs()`` too), or :func:`~jaxreg.training.ista` or
+            :func:`~jaxreg.training.fista`.
+        steps: static. record_every: a record of loss and residual every so many steps; about 100 records by default.
+        tol: stop once the residual — the largest entry of the gradient or, with a prox, of the gradient mapping — is at
+            most this; looked at when a record is made. Without it all steps are taken and the result can be
+            differentiated in both modes.
+        gap: (params, *args) -> (), used instead of the residual, for example a duality gap.
+        batch_size: rows drawn afresh (with replacement) for every step from args, arrays of a common leading axis, with
+            ``key``, a ``jax.random.key``.
+        batches: instead of args, an iterable of tuples of arrays, one a step, such as
+            :func:`~jaxreg.training.minibatches` of arrays larger than the device; ``record_every`` of them are on the
+            device at a time.
+
+    Returns:
+        Training.
+
+    Raises:
+        TypeError, ValueError: a loss that is no scalar or not pure, integer parameters, NaN in the data, NumPy float64
+            while 64-bit mode is off, ``steps`` below 1; the message names the argument.
+
+    Warns:
+        DivergenceWarning: the loss or the parameters ceased to be finite: in which step, and the largest stable step.
+
+    Example:
+        >>> import jax.numpy as jnp, optax, jaxreg
+        >>> loss = lambda w, target: 0.5 * jnp.sum((w - target) ** 2)
+        >>> result = jaxreg.train(loss, jnp.zeros(2), jnp.array([1.0, -2.0]), optimizer=optax.sgd(0.5), steps=50)
+        >>> result.params, result.history.loss.shape
+        (Array([ 1., -2.], dtype=float32), (50,))
+    """
+    params = jax.tree.map(jnp.asarray, _checked_params(params, args))
+    steps, record_every = check_steps(steps, record_every)
+    _check_batches(args, batch_size, batches, key)
+    recipe = Recipe(loss, optimizer, gap, None, steps, record_every, batch_size, False, False)
+    run, history = _run(recipe, params, {}, args, tol, key, batches)
+    result = _result(run, history)
+    _warn_divergence(result, recipe, params, {}, args)
+    return result
+
+
+def train_grid(
+    loss: Callable[..., Any],
+    params: Any,
+    grid: Mapping[str, Any],
+    *args: Any,
+    optimizer: Any,
+    steps: int,
+    record_every: int | None = None,
+    tol: float | None = None,
+    gap: Callable[..., Any] | None = None,
+    batch_size: int | None = None,
+    batches: Iterable[tuple] | None = None,
+    key: Any = None,
+    block: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Training:
+    """Train every member of a grid of hyperparameters at once: one compilation, ``args`` shared and never copied.
+
+    The loss — and ``params``, ``optimizer`` and ``gap`` where they are functions — receive by keyword those grid names
+    that stand in their signatures:
+
+        loss(params, *args, lam)        optimizer=lambda learning_rate: optax.adam(learning_rate)
+        params=lambda seed: jax.random.normal(jax.random.key(seed), (p,))
+
+    Args:
+        grid: dict of arrays with a common leading axis of G members; :func:`product` makes all combinations.
+        block: members that are trained at a time (memory then grows with it, not with G); None is all.
+        progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
+        loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, key: as in :func:`train`. All
+            members see the same batches.
+
+    Returns:
+        Training with a leading member axis in every array: ``history.loss`` is (G, T). Members that diverge or converge
+        are left alone, and change nothing for the others.
+
+    Raises, Warns: as :func:`train`; also for an empty grid, arrays of unequal length, and a name that nobody takes.
+
+    Example:
+        >>> import jax.numpy as jnp, optax, jaxreg
+        >>> def loss(w, target, lam):
+        ...     return 0.5 * (w - target) ** 2 + 0.5 * lam * w**2
+        >>> grid = {"lam": jnp.array([0.0, 1.0, 3.0])}
+        >>> jaxreg.train_grid(loss, jnp.array(0.0), grid, jnp.array(2.0), optimizer=optax.sgd(0.2), steps=200).params
+        Array([2. , 1. , 0.5], dtype=float32)
+    """
+    arrays, count = check_grid(grid)
+    make_params = params if callable(params) else None
+    tree = None if make_params is not None else jax.tree.map(jnp.asarray, _checked_params(params, args))
+    check_arrays(args=args)
+    steps, record_every = check_steps(steps, record_every)
+    _check_batches(args, batch_size, batches, key)
+    takers = {"loss": loss, "params": make_params, "optimizer": optimizer, "gap": gap}
+    taken = frozenset().union(*(names_taken(function, arrays) for function in takers.values()))
+    for name in arrays:
+        if name not in taken:
+            raise ValueError(
+                f"grid[{name!r}] is taken by nobody: neither the loss nor params, optimizer or gap (where they are "
+                f"functions) have a parameter of that name."
+            )
+    if block is None:
+        block = math.ceil(count / 10) if progress is not None else count
+    if isinstance(block, bool) or not isinstance(block, (int, np.integer)) or block < 1:
+        raise ValueError(f"block is {block!r}; it must be a whole number of at least 1.")
+    block = min(int(block), count)
+    if batches is not None and block < count:
+        batches = list(batches)  # every block sees the same ones
+    recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
+    parts = []
+    for start in range(0, count, block):
+        # The last block is filled up with its last member, so that one program serves all blocks.
+        rows = np.minimum(np.arange(start, start + block), count - 1)
+        hyper = {name: values[rows] for name, values in arrays.items()} if block < count else arrays
+        run, history = _run(recipe, tree, hyper, args, tol, key, batches)
+        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
+        kept = min(block, count - start)
+        parts.append(jax.tree.map(lambda a, kept=kept: a[:kept], _result(run, history)))
+        if progress is not None:
+            jax.block_until_ready(parts[-1])
+            progress(start + kept, count)
+    result = parts[0] if len(parts) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
+    _warn_divergence(result, recipe, tree, arrays, args)
+    return result
+
+
+def product(**arrays: Any) -> dict[str, jax.Array]:
+    """All combinations of the arrays' entries, as a grid; the last array varies fastest.
+
+    Args:
+        arrays: (G₁, …), (G₂, …), … with one leading axis each.
+
+    Returns:
+        dict of arrays of length G₁·G₂·….
+
+    Example:
+        >>> product(lam=[0.1, 1.0], seed=[0, 1, 2])["seed"]
+        Array([0, 1, 2, 0, 1, 2], dtype=int32)
+    """
+    if not arrays:
+        raise ValueError("product() needs at least one array.")
+    check_arrays(**arrays)
+    values = {name: jnp.asarray(a) for name, a in arrays.items()}
+    for name, a in values.items():
+        if a.ndim == 0 or a.shape[0] == 0:
+            raise ValueError(f"product: {name} must be an array of at least one entry; got shape {a.shape}.")
+    places = np.indices([a.shape[0] for a in values.values()]).reshape(len(values), -1)
+    return {name: a[place] for (name, a), place in zip(values.items(), places, strict=True)}
+
+
+def _checked_params(params: Any, args: tuple) -> Any:
+    check_arrays(params=params, args=args)
+    check_params(params)
+    return params
+
+
+def _check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
+    if batches is not None and (args or batch_size is not None):
+        raise ValueError("batches replaces the data: give either args (with or without batch_size), or batches.")
+    if batch_size is None:
+        return
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
+    if key is None:
+        raise ValueError("batch_size needs key=jax.random.key(seed): rows are drawn at random.")
+    shapes = [getattr(a, "shape", None) for a in args]
+    if not args or any(not shape or shape[0] != shapes[0][0] for shape in shapes):  # type: ignore[index]
+        raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
+
+
+def _run(
+    recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any
+) -> tuple[Run, History]:
+    if batches is None:
+        run = _start(recipe, params, hyper, args)
+        return _continue(recipe, run, hyper, args, tol, key, 0)
+    run, histories, done = None, [], 0
+    iterator = iter(batches)
+    while done < recipe.steps:
+        some = list(islice(iterator, min(recipe.record_every, recipe.steps - done)))
+        if not some:
+            raise ValueError(f"batches ended after {done} of {recipe.steps} steps; give fewer steps or more batches.")
+        check_arrays(batches=some)
+        stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
+        stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
+        if run is None:
+            run = _start(stretch, params, hyper, stacked)
+        run, history = _continue(stretch, run, hyper, stacked, tol, key, done)
+        histories.append(history)
+        done += len(some)
+    return run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories)
+
+
+def _result(run: Run, history: History) -> Training:
+    last = (lambda a: a[:, -1]) if history.step.ndim == 2 else (lambda a: a[-1])
+    return Training(
+        run.params,
+        last(history.loss),
+        last(history.residual),
+        run.n_steps,
+        run.converged,
+        run.diverged,
+        history,
+        run.state,
+    )
+
+
+def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
+    """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
+    if isinstance(result.diverged, jax.core.Tracer) or not bool(jnp.any(result.diverged)):
+        return
+    late = np.flatnonzero(np.atleast_1d(np.asarray(result.diverged)))
+    lines = []
+    for g in late[:5]:
+        hyper = {name: values[g] for name, values in grid.items()}
+        start = _call(recipe.make_params, hyper)() if recipe.make_params is not None else params
+        method = _method(recipe, hyper)
+        values = ", ".join(f"{name}={float(value):.6g}" for name, value in hyper.items() if np.ndim(value) == 0)
+        step = int(np.atleast_1d(np.asarray(result.n_steps))[g])
+        text = (f"member {g} ({values})" if recipe.members else "training") + f" in step {step}"
+        if method.step_size is not None and "step_size" not in hyper:
+            text += f", step size {float(method.step_size):.6g}"
+        if args:
+            largest = float(curvature_along_steepest(_call(recipe.loss, hyper), start, *args))
+            what = "this method" if method.step_size is not None else "gradient descent"
+            if np.isfinite(largest) and largest > 0:
+                text += f"; the largest stable step of {what} is {method.stable / largest:.6g}"
+        lines.append(text)
+    more = f"; and {len(late) - 5} more" if len(late) > 5 else ""
+    warnings.warn(f"diverged: {'; '.join(lines)}{more}. Their params are the last finite ones.", DivergenceWarning, 3)
