@@ -16,7 +16,7 @@ import numpy as np
 from jaxreg import inputs, results
 from jaxreg.folds import held_out_masks
 from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.paths import Path, default_tol, prepare, solve_members, solve_penalised
+from jaxreg.solvers.paths import Path, default_tol, prepare, solve_penalised, solve_without_derivatives
 from jaxreg.sweeps.cross_validate import automatic_grid, conclude, held_out_error
 
 __all__ = ["BLOCK_BYTES", "ConvergenceWarning", "fit", "path", "sweep"]
@@ -35,7 +35,7 @@ class ConvergenceWarning(UserWarning):
 @partial(jax.jit, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
 def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
-    solver = solve_members if some_zero else solve_penalised
+    solver = solve_without_derivatives if some_zero else solve_penalised
     return *solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter), data.scale
 
 

@@ -1,4 +1,4 @@
-"""``fit`` and ``path`` as pure functions: they work under the user's ``jit`` and ``vmap``.
+"""``fit`` and ``path`` as pure functions: they work under the user's ``jit``, ``vmap`` and ``grad``.
 
 Both solve a grid of members, one (λ, target) pair each, that share X: ridge in closed form, everything else by FISTA
 with a Newton finish, all members in parallel under ``vmap``. λ = 0 is least squares by an orthogonal factorisation.
@@ -18,6 +18,7 @@ from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.solvers import fista
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
+from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.reduction import Data, Frame, Problem, reduce_problem, restore, working_penalty
 from jaxreg.solvers.ridge import ridge_grid
 
@@ -219,11 +220,20 @@ class Members(NamedTuple):
 
 
 def solve_members(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
-    """Every (λ, target) pair: the minimiser and its certificate.
+    """Every (λ, target) pair: the minimiser with its derivatives, and its certificate.
 
     Args:
         data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0.
     """
+    closed_form = isinstance(l1_ratio, (int, float))  # a Python number chooses the program and has no derivative
+    fixed_ratio = l1_ratio if closed_form else jax.lax.stop_gradient(jnp.asarray(l1_ratio, data.X.dtype))
+    fixed_data = Data._make((*jax.tree.map(jax.lax.stop_gradient, data[:-1]), data.fit_intercept))
+    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter)
+    return members._replace(params=with_derivatives(data, members.params, lams, l1_ratio))
+
+
+def solve_without_derivatives(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+    """:func:`solve_members` where nothing is differentiated."""
     members = solve_penalised(data, lams, l1_ratio, tol, max_iter)
 
     def with_least_squares(_: None) -> Members:

@@ -121,7 +121,7 @@ def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array
     Args:
         params: coef (L, p, t), intercept (L, t). X: (n, p), Y: (n, t). weight: s, (n,).
     """
-    model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)  # noqa: E731
+    model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)
     return jax.lax.map(model, params)
 
 
@@ -229,7 +229,7 @@ def cross_validate(
         if isinstance(lams, int):
             grid_options = {k: v for k, v in options.items() if k not in ("tol", "max_iter")}
             grid = automatic_grid(X, y, lams, rho, eps, sample_weight=sample_weight, **grid_options)
-        one_fold = lambda mask: fold_errors(X, y, mask, grid, rho, sample_weight=sample_weight, **options)  # noqa: B023, E731
+        one_fold = lambda mask: fold_errors(X, y, mask, grid, rho, sample_weight=sample_weight, **options)  # noqa: B023
         mse, gap = jax.lax.map(one_fold, held_out)
         grids.append(jnp.asarray(grid))
         errors.append(jnp.moveaxis(mse, 0, 1))

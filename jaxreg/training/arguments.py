@@ -27,6 +27,8 @@ def check_arrays(**trees: Any) -> None:
                     f"{where} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
                     "Wrap the call in `with jax.enable_x64(True):`, or convert with .astype('float32')."
                 )
+            if isinstance(leaf, float) and not np.isfinite(leaf):
+                raise ValueError(f"{where} is {leaf}, which is not finite.")
             if isinstance(leaf, jax.core.Tracer) or dtype is None:
                 continue
             if jnp.issubdtype(dtype, jnp.floating) and not _all_finite(leaf):
@@ -112,10 +114,11 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
         raise ValueError(f"loss must return one number; it returned {got}. Add jnp.mean or jnp.sum.")
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise TypeError(f"loss returned {value.dtype}; it must be floating.")
-    first = jax.make_jaxpr(loss)(params, *args)
+    # JAX keeps the trace of a function object: new ones make it call the loss again.
+    first = jax.make_jaxpr(lambda *inputs: loss(*inputs))(params, *args)
     try:
         with jax.checking_leaks():
-            second = jax.make_jaxpr(loss)(params, *args)
+            second = jax.make_jaxpr(lambda *inputs: loss(*inputs))(params, *args)
     except Exception as error:
         if "leak" not in str(error).lower():
             raise

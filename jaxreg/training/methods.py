@@ -44,6 +44,9 @@ class Method(NamedTuple):
     stable: float
     step_size: Any
 
+    def __hash__(self) -> int:  # step_size may be an array, which has no hash; the functions belong to it alone
+        return hash((self.init, self.step, self.residual))
+
 
 class Momentum(NamedTuple):
     """FISTA's state: the lookahead point (a tree like params) and t, ()."""
@@ -117,6 +120,8 @@ def as_method(optimizer: Any) -> Method:
     """
     if isinstance(optimizer, Method):
         return optimizer
+    if isinstance(optimizer, optax.MultiSteps):
+        optimizer = optimizer.gradient_transformation()
     if not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"optimizer is {optimizer!r}; it must be an optax optimiser, ista(...) or fista(...).")
     transformation = optax.with_extra_args_support(optimizer)

@@ -91,7 +91,7 @@ def _continue(
         def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
             loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
             value_and_gradient = jax.value_and_grad(lambda params: loss(params, *batch))
-            step = lambda params, state: method.step(value_and_gradient, params, state)  # noqa: E731
+            step = lambda params, state: method.step(value_and_gradient, params, state)
             return advance_member(run, step, recipe.steps + first)
 
         return _over_members(recipe, member)(run, hyper)
@@ -234,7 +234,7 @@ def train_grid(
         raise ValueError(f"block is {block!r}; it must be a whole number of at least 1.")
     block = min(int(block), count)
     if batches is not None and block < count:
-        batches = list(batches)  # every block sees the same ones
+        batches = list(islice(batches, steps))  # every block sees the same ones
     recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
     parts = []
     for start in range(0, count, block):
@@ -322,13 +322,14 @@ def _run(
 
 def _result(run: Run, history: History) -> Training:
     last = (lambda a: a[:, -1]) if history.step.ndim == 2 else (lambda a: a[-1])
+    loss = last(history.loss)
     return Training(
         run.params,
-        last(history.loss),
+        loss,
         last(history.residual),
         run.n_steps,
         run.converged,
-        run.diverged,
+        run.diverged | ~(loss <= run.limit),  # no further step looked at the loss of the last one
         history,
         run.state,
     )
@@ -336,7 +337,8 @@ def _result(run: Run, history: History) -> Training:
 
 def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
     """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
-    if isinstance(result.diverged, jax.core.Tracer) or not bool(jnp.any(result.diverged)):
+    # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(result)) or not bool(jnp.any(result.diverged)):
         return
     late = np.flatnonzero(np.atleast_1d(np.asarray(result.diverged)))
     lines = []
@@ -344,7 +346,8 @@ def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[s
         hyper = {name: values[g] for name, values in grid.items()}
         start = _call(recipe.make_params, hyper)() if recipe.make_params is not None else params
         method = _method(recipe, hyper)
-        values = ", ".join(f"{name}={float(value):.6g}" for name, value in hyper.items() if np.ndim(value) == 0)
+        numbers = {name: v for name, v in hyper.items() if v.ndim == 0 and jnp.issubdtype(v.dtype, jnp.number)}
+        values = ", ".join(f"{name}={v:.6g}" if v.dtype.kind == "f" else f"{name}={v}" for name, v in numbers.items())
         step = int(np.atleast_1d(np.asarray(result.n_steps))[g])
         text = (f"member {g} ({values})" if recipe.members else "training") + f" in step {step}"
         if method.step_size is not None and "step_size" not in hyper:
