@@ -6,12 +6,13 @@ Exit codes: 0 done; 1 the results could not be written; 2 the input or the optio
 
 import argparse
 import contextlib
+import csv
 import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 __all__ = ["main"]
 
@@ -22,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; None takes those of the process.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # "?" on a terminal that has no λ
     options = _parser().parse_args(arguments)
     from jaxreg.files import OutputError
 
@@ -30,21 +33,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except KeyboardInterrupt:
         print("\njaxreg: interrupted; nothing was written", file=sys.stderr)
         return 130
     except OutputError as error:
-        print(f"jaxreg: {error}", file=sys.stderr)
+        _complain(error)
+        return 1
+    except OSError as error:  # files are read and written elsewhere: this is standard output, on a full disk
+        _complain(f"cannot write the output: {error.strerror or error}")
+        _drop_output()
         return 1
     except (ValueError, TypeError, FloatingPointError, ImportError, MemoryError) as error:
-        print(f"jaxreg: {error}", file=sys.stderr)
+        _complain(error)
         return 2
 
 
+def _complain(what: object) -> None:
+    """One line on standard error."""
+    print("jaxreg: " + " ".join(str(what).splitlines()), file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed vanish; otherwise Python tries once more at its end, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, without the list of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message}; see {self.prog} --help")
+        self.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jaxreg",
         description="Ridge, lasso and elastic net: cross-validated sweeps in which every fit carries its certificate.",
     )
@@ -142,11 +167,13 @@ def _sweep(options: argparse.Namespace) -> int:
         "device": options.device,
     }
     start = time.perf_counter()
-    with _compile_clock() as compiling, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the report says it, with the largest gap
-        result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
+    try:
+        with _compile_clock() as compiling, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the report says it, with the largest gap
+            result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
+    finally:  # an error message starts on a line of its own
+        bar.clear()
     seconds = time.perf_counter() - start
-    bar.clear()
     result = report.named(result, problem["names"])
     text = report.sweep_report(
         result,
@@ -158,13 +185,15 @@ def _sweep(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         rows=options.rows,
     )
-    print(text)
-    if folder is not None:
-        from jaxreg.io import write_sweep
+    try:  # the files first: whoever reads the text may stop in the middle of it (`| head`)
+        if folder is not None:
+            from jaxreg.io import write_sweep
 
-        stored = {**settings, **problem["source"], "folds": problem["fold_text"]}
-        written = write_sweep(result, folder, problem["target"], stored)
-        print(f"\nWritten to {folder}: " + ", ".join(file.name for file in written))
+            stored = {**settings, **problem["source"], "folds": problem["fold_text"]}
+            written = write_sweep(result, folder, problem["target"], stored)
+            text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
+    finally:
+        print(text)
     return 0 if result.converged else 3
 
 
@@ -194,8 +223,9 @@ def _load(options: argparse.Namespace) -> dict[str, Any]:
         }
     if options.target is None:
         raise ValueError("--target COLUMN is missing: which column is to be predicted?")
-    if options.target in options.ignore:
-        raise ValueError(f"--target {options.target} is also in --ignore")
+    for name in ("target", "sample_weight", "folds"):
+        if getattr(options, name) in options.ignore:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)} is also in --ignore")
     table = read_table(
         options.file, delimiter=options.delimiter, encoding=options.encoding, missing=options.na, ignore=options.ignore
     )
@@ -249,7 +279,7 @@ def _grid_option(texts: list[str]) -> int | list[float]:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from jaxreg.files import writing
+    from jaxreg.files import write_csv
     from jaxreg.io import read_model
     from jaxreg.tables import read_table
 
@@ -263,12 +293,11 @@ def _predict(options: argparse.Namespace) -> int:
     )
     if table.rows_dropped:
         print(f"jaxreg: {table.rows_dropped} rows with missing cells were dropped", file=sys.stderr)
-    lines = [model.target, *(repr(float(value)) for value in model.predict(table.values))]
+    prediction = model.predict(table.values)
     if options.out is None:
-        print("\n".join(lines))
+        csv.writer(sys.stdout, lineterminator="\n").writerows([[model.target], *prediction[:, None].tolist()])
     else:
-        with writing(options.out) as stream:
-            stream.write("\n".join(lines) + "\n")
+        write_csv(options.out, {model.target: prediction})
     return 0
 
 

@@ -1,6 +1,11 @@
 """The files of a sweep: everything as JSON, the coefficients and the curve as CSV, the figures as PNG."""
 
 import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -8,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.files import write_csv, write_json, writing
+from jaxreg.files import OutputError, write_csv, write_json, writing
 from jaxreg.results import Choice, Sweep
 
 __all__ = ["FORMAT", "ResultError", "StoredModel", "read_model", "write_sweep"]
 
 # What result.json says it is; a reader refuses what it does not know.
 FORMAT = {"format": "jaxreg sweep", "version": 1}
-CHOICES = ("best", "one_se")
+FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png")
 
 
 class ResultError(ValueError):
@@ -33,7 +38,12 @@ class StoredModel:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Xw + b, (n,), for X (n, p) with the columns in the order of ``feature_names``."""
-        return X @ self.coef + self.intercept
+        with np.errstate(over="ignore", invalid="ignore"):
+            prediction = X @ self.coef + self.intercept
+        if not np.isfinite(prediction).all():
+            i = int(np.argmin(np.isfinite(prediction)))
+            raise ValueError(f"the prediction of row {i + 1} is not finite: its values are too large")
+        return prediction
 
 
 def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any]) -> list[Path]:
@@ -43,7 +53,7 @@ def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any
         sweep: of one target, with feature names. folder: exists. target: its name. settings: what reproduces the run.
 
     Returns:
-        The files, each written whole.
+        The files; all of them are written, or none.
 
     Raises:
         OutputError: a file cannot be written. ImportError: matplotlib is missing.
@@ -93,15 +103,32 @@ def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any
         "se_mse": sweep.se_mse.ravel(),
         "largest_fold_gap": sweep.fold_gap.max(axis=2).ravel(),
     }
-    chosen = {"minimum": sweep.best.lam, "one standard error": sweep.one_se.lam}
-    files = [folder / name for name in ("coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png")]
-    write_csv(files[0], coefficients)
-    write_csv(files[1], curve)
-    for file, axes in ((files[2], sweep.plot()), (files[3], sweep.path.plot(chosen=chosen))):
-        with writing(file, "wb") as stream:
-            plot.save(axes, stream)
-    write_json(folder / "result.json", result)  # last: where it stands, the others do too
-    return [folder / "result.json", *files]
+    paths = sweep.path.plot(chosen={"minimum": sweep.best.lam, "one standard error": sweep.one_se.lam})
+    with _together(folder) as staging:
+        write_csv(staging / "coefficients.csv", coefficients)
+        write_csv(staging / "curve.csv", curve)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font lacks
+            for name, axes in (("error_curve.png", sweep.plot()), ("coefficient_paths.png", paths)):
+                with writing(staging / name, "wb") as stream:
+                    plot.save(axes, stream)
+        write_json(staging / "result.json", result)
+    return [folder / name for name in FILES]
+
+
+@contextmanager
+def _together(folder: Path) -> Iterator[Path]:
+    """A folder for new FILES that take their places in ``folder`` once all of them are written, and else vanish.
+
+    The coefficients of one sweep beside the curve of another would look like one result.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as staging:
+            yield Path(staging)
+            for name in reversed(FILES):  # result.json last: where it stands, the others do too
+                os.replace(Path(staging, name), folder / name)
+    except OSError as error:
+        raise OutputError(f"cannot write into the folder {folder}: {error.strerror or error}") from error
 
 
 def _choice(choice: Choice) -> dict[str, Any]:
@@ -145,7 +172,7 @@ def read_model(path: str | PathLike[str], choice: str = "best") -> StoredModel:
     try:
         names, model = tuple(stored["feature_names"]), stored[choice]
         coef, intercept = np.array(model["coef"], float), float(model["intercept"])
-        if coef.shape != (len(names),) or not np.isfinite(coef).all():
+        if coef.shape != (len(names),) or not np.isfinite([*coef, intercept]).all():
             raise ValueError("coefficients do not fit the features")
     except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f"{file} is damaged: {error}") from None

@@ -51,7 +51,7 @@ def sweep_report(
     head = [
         title,
         f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
-        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}",
+        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone",
         "",
     ]
     table = [("feature", "at the minimum", "one standard error")]
@@ -109,7 +109,7 @@ def _shown(sweep: Sweep, rows: int) -> np.ndarray:
 
 def _coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
     shown = _shown(sweep, rows)
-    names = [(sweep.feature_names or ())[j] for j in shown] + ["(intercept)"]
+    names = [" ".join((sweep.feature_names or ())[j].split()) for j in shown] + ["(intercept)"]  # no line breaks
     columns = [_numbers(np.append(c.params.coef[shown], c.params.intercept)) for c in (sweep.best, sweep.one_se)]
     return list(zip(names, *columns, strict=True))
 

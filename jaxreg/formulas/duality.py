@@ -22,7 +22,7 @@ from jaxreg.formulas._arrays import broadcast_columns, floating
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 
-__all__ = ["Penalty", "best_dual", "conjugate", "duality_gap", "relative_gap"]
+__all__ = ["Penalty", "best_dual", "conjugate", "dual_at", "duality_gap", "largest_scale", "relative_gap"]
 
 # The best c is bracketed by bisection. D is flat at its maximum, so an error of 2⁻³⁰ in c costs 2⁻⁶⁰ of the gap.
 BISECTIONS = 30
@@ -54,16 +54,13 @@ def unreachable(z: jax.Array, penalty: Penalty) -> jax.Array:
     return (penalty.l2 == 0) & jnp.where(z > 0, jnp.isposinf(penalty.upper), jnp.isneginf(penalty.lower))
 
 
-def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
-    """max over c in (0, 1] of D(c r), from scalar products alone.
+def largest_scale(z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
+    """The largest c in [0, 1] at which D(c r) is finite, ().
 
     Args:
-        yr, rr: ỹ·r and r·r, (). z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
+        z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
         rounding: (p,): |z_j| up to this counts as 0 where l1_j = 0 and a bound is missing (there D(c r) is −∞ for every
             c > 0 unless z_j = 0 exactly, which no computed residual reaches).
-
-    Returns:
-        ().
     """
     # Where h_j* is infinite, c is limited to l1_j / |z_j|.
     magnitude = jnp.abs(z)
@@ -72,7 +69,28 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, roun
         penalty.l1 / jnp.where(magnitude > 0, magnitude, 1.0),
         jnp.where(magnitude > rounding, 0.0, 1.0),
     )
-    c_max = jnp.min(jnp.where(unreachable(z, penalty) & (magnitude > 0), limit, 1.0), initial=1.0)
+    return jnp.min(jnp.where(unreachable(z, penalty) & (magnitude > 0), limit, 1.0), initial=1.0)
+
+
+def dual_at(c: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> jax.Array:
+    """D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j), ().
+
+    Args:
+        c: (). yr, rr: ỹ·r and r·r, (). z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
+    """
+    return c * yr - 0.5 * c**2 * rr - jnp.sum(conjugate(c * z, penalty)[0])
+
+
+def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
+    """max over c in (0, 1] of D(c r), from scalar products alone.
+
+    Args:
+        yr, rr: ỹ·r and r·r, (). z, penalty, rounding: as in :func:`largest_scale`.
+
+    Returns:
+        ().
+    """
+    c_max = largest_scale(z, penalty, rounding)
 
     # D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j) is concave in c, with derivative  ỹ·r − c r·r − Σ_j z_j w_j(c z_j):
     # h* is a maximum over w, so its derivative is the maximiser w.
@@ -83,7 +101,7 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, roun
         return jnp.where(rising, c, low), jnp.where(rising, high, c)
 
     _, c = jax.lax.fori_loop(0, BISECTIONS, halve, (jnp.zeros_like(c_max), c_max))
-    return c * yr - 0.5 * c**2 * rr - jnp.sum(conjugate(c * z, penalty)[0])
+    return dual_at(c, yr, rr, z, penalty)
 
 
 def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array) -> jax.Array:

@@ -211,7 +211,8 @@ def train_grid(
         >>> def loss(w, target, lam):
         ...     return 0.5 * (w - target) ** 2 + 0.5 * lam * w**2
         >>> grid = {"lam": jnp.array([0.0, 1.0, 3.0])}
-        >>> jaxreg.train_grid(loss, jnp.array(0.0), grid, jnp.array(2.0), optimizer=optax.sgd(0.2), steps=200).params
+        >>> result = jaxreg.train_grid(loss, jnp.array(0.0), grid, jnp.array(2.0), optimizer=optax.sgd(0.2), steps=200)
+        >>> result.params.round(3)
         Array([2. , 1. , 0.5], dtype=float32)
     """
     arrays, count = check_grid(grid)
@@ -309,6 +310,8 @@ def _run(
         some = list(islice(iterator, min(recipe.record_every, recipe.steps - done)))
         if not some:
             raise ValueError(f"batches ended after {done} of {recipe.steps} steps; give fewer steps or more batches.")
+        if not all(isinstance(one, (tuple, list)) for one in some):
+            raise TypeError(f"batches gave {type(some[0]).__name__}; every batch must be a tuple of arrays.")
         check_arrays(batches=some)
         stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
         stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
