@@ -150,7 +150,7 @@ def _sweep(options: argparse.Namespace) -> int:
     _use_compilation_cache()
     from jaxreg.regression import ConvergenceWarning, sweep
 
-    bar = Bar("fits")
+    bar = Bar("paths")
     settings = {
         "lams": _grid_option(options.lams),
         "l1_ratio": options.l1_ratio,

@@ -174,6 +174,6 @@ def read_model(path: str | PathLike[str], choice: str = "best") -> StoredModel:
         coef, intercept = np.array(model["coef"], float), float(model["intercept"])
         if coef.shape != (len(names),) or not np.isfinite([*coef, intercept]).all():
             raise ValueError("coefficients do not fit the features")
+        return StoredModel(names, str(stored["target"]), intercept, coef)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f"{file} is damaged: {error}") from None
-    return StoredModel(names, str(stored["target"]), intercept, coef)

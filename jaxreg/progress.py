@@ -11,7 +11,7 @@ class Bar:
     """Called as ``bar(done, total)``; prints to a terminal only, and nothing in the first half second.
 
     Args:
-        what: what is counted, for example "fits". stream: standard error by default.
+        what: what is counted, for example "paths". stream: standard error by default.
     """
 
     def __init__(self, what: str, stream: TextIO | None = None) -> None:
@@ -28,8 +28,8 @@ class Bar:
         filled = round(20 * done / total)
         left = f", {elapsed / done * (total - done):.0f} s left" if 0 < done < total else ""
         line = f"[{'█' * filled}{'·' * (20 - filled)}] {done}/{total} {self.what}, {elapsed:.0f} s{left}"
-        print("\r" + line.ljust(self.width), end="", file=self.stream, flush=True)
-        self.width = len(line)
+        before, self.width = self.width, len(line)  # set first: an interruption while printing leaves a line to clear
+        print("\r" + line.ljust(before), end="", file=self.stream, flush=True)
 
     def clear(self) -> None:
         """Remove the line."""

@@ -122,11 +122,19 @@ PROBLEMS = {
     "nonnegative": {"lower": [0] * 4, "sample_weight": WEIGHTS},
     "box": {"lower": [-0.1, -INF, 0, -INF], "upper": [0.4, 0, 0, 0.5], "l1_ratio": 0.5},
     "ridge in a box": {"lower": [-0.1] * 4, "upper": [0.4, 0.2, INF, 0], "l1_ratio": 0.0, "sample_weight": WEIGHTS},
-    "free column and bounds": {"penalty_factor": [1, 0, 2, 0.5], "lower": [0, -INF, -0.02, -INF], "upper": [0.3] + [INF] * 3},
-    "unpenalised with one bound": {"penalty_factor": [1, 0, 0, 1], "lower": [-INF, 0, -INF, -INF], "upper": [INF, INF, 0, 1]},
+    "free column, bounds": {
+        "penalty_factor": [1, 0, 2, 0.5],
+        "lower": [0, -INF, -0.02, -INF],
+        "upper": [0.3, INF, INF, INF],
+    },
+    "unpenalised, one bound": {
+        "penalty_factor": [1, 0, 0, 1],
+        "lower": [-INF, 0, -INF, -INF],
+        "upper": [INF, INF, 0, 1],
+    },
     "no penalty": {"lam": 0.0, "lower": [0, -INF, -INF, -INF]},
     "more columns than rows": {"n": 5, "p": 7, "l1_ratio": 0.9},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=PROBLEMS)
@@ -186,7 +194,7 @@ ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.MatMult)
 
 
 def mutants(function):
-    """(what is changed, the function with that subexpression times 1.01), for each arithmetic one, and for the result."""
+    """(what is changed, the function with it times 1.01), for the result and for each arithmetic subexpression."""
     yield "the result", lambda *args, **kwargs: jax.tree.map(lambda x: 1.01 * x, function(*args, **kwargs))
     source = textwrap.dedent(inspect.getsource(function))
     for index in range(sum(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(source)))):
@@ -235,6 +243,8 @@ def central_differences():
 
     def quotients(f, x, h=1e-5):
         x = np.asarray(x, float)
-        return np.array([(float(f(jnp.asarray(x + e))) - float(f(jnp.asarray(x - e)))) / (2 * h) for e in h * np.eye(len(x))])
+        return np.array(
+            [(float(f(jnp.asarray(x + e))) - float(f(jnp.asarray(x - e)))) / (2 * h) for e in h * np.eye(len(x))]
+        )
 
     return quotients

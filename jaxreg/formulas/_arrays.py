@@ -25,15 +25,28 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
                 f"{name} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
                 f"Wrap the call in `with jax.enable_x64(True):`, or convert with {name}.astype('float32')."
             )
-        if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-            if np.issubdtype(value.dtype, np.complexfloating):
-                raise TypeError(f"{name} is complex ({value.dtype}); jaxreg takes real numbers only.")
-            if jnp.issubdtype(value.dtype, jnp.floating) and not getattr(value, "weak_type", False):
-                dtypes.append(jnp.dtype(value.dtype))
+        if isinstance(value, complex) or np.issubdtype(_dtype(value), np.complexfloating):
+            raise TypeError(f"{name} is complex; jaxreg takes real numbers only.")
+        has_dtype = isinstance(value, (np.ndarray, np.generic, jax.Array)) and not getattr(value, "weak_type", False)
+        if has_dtype and jnp.issubdtype(value.dtype, jnp.floating):
+            dtypes.append(jnp.dtype(value.dtype))
     dtype = max(dtypes, key=lambda d: d.itemsize) if dtypes else jnp.dtype(jnp.result_type(float))
     if dtype == np.float64 and not _x64():
         dtype = jnp.dtype(jnp.float32)
-    return tuple(None if value is None else jnp.asarray(value).astype(dtype) for value in arguments.values())
+    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+
+
+def _cast(value: Any, dtype: Any) -> jax.Array:
+    if isinstance(value, (np.ndarray, np.generic)):  # before JAX cuts large integers to 32 bits
+        value = value.astype(dtype)
+    return jnp.asarray(value).astype(dtype)
+
+
+def _dtype(value: Any) -> Any:
+    """The dtype of an array or a nested list of numbers, object for everything else."""
+    if hasattr(value, "dtype"):
+        return value.dtype
+    return np.asarray(value).dtype if isinstance(value, (list, tuple)) else object
 
 
 def _x64() -> bool:

@@ -22,7 +22,16 @@ from jaxreg.formulas._arrays import broadcast_columns, floating
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 
-__all__ = ["Penalty", "best_dual", "conjugate", "dual_at", "duality_gap", "largest_scale", "relative_gap"]
+__all__ = [
+    "Penalty",
+    "best_dual",
+    "conjugate",
+    "dual_at",
+    "duality_gap",
+    "largest_scale",
+    "penalty_free_scale",
+    "relative_gap",
+]
 
 # The best c is bracketed by bisection. D is flat at its maximum, so an error of 2⁻³⁰ in c costs 2⁻⁶⁰ of the gap.
 BISECTIONS = 30
@@ -81,6 +90,17 @@ def dual_at(c: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: P
     return c * yr - 0.5 * c**2 * rr - jnp.sum(conjugate(c * z, penalty)[0])
 
 
+def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, c_max: jax.Array) -> jax.Array:
+    """The best c among those at which every h_j*(c z_j) is 0, where that is possible, (); no search is needed.
+
+    For small l2_j, h* rises like 1/l2_j beyond |c z_j| = l1_j: the best c lies within rounding of that kink.
+    """
+    magnitude = jnp.abs(z)
+    limit = jnp.where((penalty.l1 > 0) & (magnitude > 0), penalty.l1 / jnp.where(magnitude > 0, magnitude, 1.0), 1.0)
+    free = jnp.where(rr > 0, yr / jnp.where(rr > 0, rr, 1.0), 1.0)  # maximises c ỹ·r − ½ c² r·r
+    return jnp.clip(free, 0.0, jnp.minimum(c_max, jnp.min(limit, initial=1.0)))
+
+
 def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
     """max over c in (0, 1] of D(c r), from scalar products alone.
 
@@ -91,6 +111,7 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, roun
         ().
     """
     c_max = largest_scale(z, penalty, rounding)
+    c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
 
     # D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j) is concave in c, with derivative  ỹ·r − c r·r − Σ_j z_j w_j(c z_j):
     # h* is a maximum over w, so its derivative is the maximiser w.
@@ -101,7 +122,7 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, roun
         return jnp.where(rising, c, low), jnp.where(rising, high, c)
 
     _, c = jax.lax.fori_loop(0, BISECTIONS, halve, (jnp.zeros_like(c_max), c_max))
-    return dual_at(c, yr, rr, z, penalty)
+    return jnp.maximum(dual_at(c, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
 
 
 def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array) -> jax.Array:
@@ -195,5 +216,5 @@ def gap_given_basis(
     dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty, rounding)
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
-    inside = jnp.all((params.coef >= penalty.lower) & (params.coef <= penalty.upper))
-    return jnp.where(inside, gap, jnp.inf)
+    outside = jnp.any((params.coef < penalty.lower) | (params.coef > penalty.upper))
+    return jnp.where(outside, jnp.inf, gap)

@@ -65,7 +65,9 @@ def lam_max(
     # c_j = x_jᵀ S r₀ / Σs and l1_j = λ ρ v_j σ_j. Zero is optimal iff both are ≥ 0 wherever the bounds leave room:
     #   c_j ≤ l1_j  if upper_j > 0,    −c_j ≤ l1_j  if lower_j < 0.
     c = Z.T @ project_out(target, basis)
-    return largest_lam(c, *penalty_weights(jnp.ones_like(rho), rho, v, sigma, p)[:1], lower, upper)
+    l1, _ = penalty_weights(jnp.ones_like(rho), jnp.ones_like(rho), v, sigma, p)
+    at_lasso = largest_lam(c, l1, lower, upper)
+    return jnp.where(at_lasso > 0, at_lasso / rho, 0.0)
 
 
 def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax.Array | None) -> jax.Array:
@@ -130,5 +132,5 @@ def kkt_residual(
     right = smooth + l1 * jnp.where(w >= 0, 1.0, -1.0)
     left = smooth + l1 * jnp.where(w > 0, 1.0, -1.0)
     violation = jnp.maximum(jnp.where(w < upper, -right, 0.0), jnp.where(w > lower, left, 0.0))
-    largest = jnp.max(violation, initial=0.0)
+    largest = jnp.max(jnp.where(jnp.isnan(w), jnp.nan, violation), initial=0.0)
     return jnp.maximum(largest, jnp.abs(g.intercept)) if fit_intercept else largest

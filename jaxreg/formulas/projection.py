@@ -74,27 +74,32 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
     Returns:
         Basis. Directions below max(n, p)·ε of the largest singular value count as dependent.
     """
-    # Columns of unit norm (times σ-weights would move the threshold with the units):  Z_f D⁻¹ = Q diag(sv) Vᵀ.
-    # Full rank: coefficients  D⁻¹ V diag(1/sv) Qᵀz  whatever D; dependent columns: least norm of D w, so D = σ there.
+    # With columns of unit norm, D = diag(‖Z_j‖), the rank does not depend on units:  Z_f D⁻¹ = Q diag(sv) Vᵀ,  kept to
+    # its rank. Then Z_f w = QQᵀz means  VᵀD w = diag(1/sv) Qᵀz  =: a.  With t = σ w this is  B t = a,
+    # B = VᵀD diag(1/σ), whose solution of least ‖t‖ is B⁺a. (If the columns are independent, B is invertible and σ plays no part.)
     n, p = Z.shape
     k = min(n, p)
-
-    def decompose(columns_scale: jax.Array) -> tuple[Basis, jax.Array]:
-        A = jnp.where(free[None, :], Z / columns_scale[None, :], jnp.zeros_like(Z))
-        Q, sv, Vt = jnp.linalg.svd(A, full_matrices=False)
-        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * sv[0]
-        inverse = jnp.where(keep, 1.0 / jnp.where(keep, sv, 1.0), 0.0)
-        recover = (Vt.T * inverse[None, :]) / columns_scale[:, None]
-        return Basis(jnp.where(keep[None, :], Q, 0.0), jnp.where(free[:, None], recover, 0.0)), jnp.sum(keep)
+    sigma = jnp.ones((p,), Z.dtype) if norm_scale is None else norm_scale
 
     def decomposition() -> Basis:
         norm = jnp.linalg.norm(Z, axis=0)
         norm = jnp.where(norm > 0, norm, jnp.ones_like(norm))
-        basis, rank = decompose(norm)
-        if norm_scale is None:
-            return basis
-        dependent = rank < jnp.sum(free)
-        return jax.lax.cond(dependent, lambda: decompose(norm_scale)[0], lambda: basis)
+        A = jnp.where(free[None, :], Z / norm[None, :], 0.0)
+        Q, sv, Vt = jnp.linalg.svd(A, full_matrices=False)
+        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * sv[0]
+        inverse = jnp.where(keep, 1.0 / jnp.where(keep, sv, 1.0), 0.0)
+        used = free & (jnp.linalg.norm(A, axis=0) > 0)
+
+        def independent() -> jax.Array:
+            return Vt.T / norm[:, None]
+
+        def dependent() -> jax.Array:
+            B = jnp.where(keep[:, None] & used[None, :], Vt * (norm / sigma)[None, :], 0.0)
+            return jnp.linalg.pinv(B, rtol=jnp.finfo(Z.dtype).eps) / sigma[:, None]
+
+        solve = jax.lax.cond(jnp.sum(keep) < jnp.sum(used), dependent, independent)
+        recover = jnp.where(used[:, None], solve * inverse[None, :], 0.0)
+        return Basis(jnp.where(keep[None, :], Q, 0.0), recover)
 
     nothing = Basis(jnp.zeros((n, k), Z.dtype), jnp.zeros((p, k), Z.dtype))
     return jax.lax.cond(jnp.any(free), decomposition, lambda: nothing)

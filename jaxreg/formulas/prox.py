@@ -34,7 +34,7 @@ def soft_threshold(z: Any, threshold: Any) -> jax.Array:
     #   u > 0:  u = z − τ, consistent iff z > τ
     #   u < 0:  u = z + τ, consistent iff z < −τ
     #   u = 0:  z ∈ [−τ, τ]
-    return jnp.where(jnp.abs(z) > tau, z - tau * jnp.sign(z), jnp.zeros_like(z))
+    return jnp.where(jnp.abs(z) <= tau, jnp.zeros_like(z), z - tau * jnp.sign(z))
 
 
 def prox_elastic_net(

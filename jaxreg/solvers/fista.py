@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, relative_gap
+from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.prox import prox_elastic_net
 from jaxreg.solvers.reduction import Problem, curvature
 from jaxreg.solvers.support import newton_on_support
@@ -78,9 +78,11 @@ def gap(problem: Problem, penalty: Penalty, coef: jax.Array, product: jax.Array)
     rr = jnp.maximum(problem.yy - 2.0 * cu + jnp.dot(coef, product), 0.0)
     primal = 0.5 * rr + jnp.sum(penalty.l1 * jnp.abs(coef) + 0.5 * penalty.l2 * coef**2)
     rounding = jnp.full_like(coef, 16 * jnp.finfo(coef.dtype).eps) * jnp.sqrt(problem.yy)
-    # The largest c that is feasible, not the best: at the minimum both are 1, and this one needs no search.
-    z = problem.correlation - product
-    dual = dual_at(largest_scale(z, penalty, rounding), problem.yy - cu, rr, z, penalty)
+    # Two values of c that need no search; at the minimum one of them is the best.
+    z, yr = problem.correlation - product, problem.yy - cu
+    c_max = largest_scale(z, penalty, rounding)
+    c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
+    dual = jnp.maximum(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
     return relative_gap(primal, dual, problem.yy, problem.yy)
 
 

@@ -134,7 +134,7 @@ def leading_eigenvector(H):
 
 def smooth_gradient(P, fit_intercept):
     """The gradient of the smooth part as a function of the flat parameters, by autodiff, and their number."""
-    n, p = P.X.shape
+    p = P.X.shape[1]
     ridge = {"penalty_factor": P.penalty_factor, "scale": P.scale}
 
     def smooth(x):

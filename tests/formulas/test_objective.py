@@ -1,4 +1,4 @@
-"""The objective against loops in plain Python and scikit-learn, and what all public formulas promise about their input."""
+"""The objective against plain loops and scikit-learn, and what all public formulas promise about their input."""
 
 import jax
 import jax.numpy as jnp

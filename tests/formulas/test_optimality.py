@@ -199,7 +199,9 @@ def test_vmap_is_a_loop(make_problem, rng):
     np.testing.assert_allclose(jax.jit(jax.vmap(residual))(w, lams), loop, rtol=1e-13)
     ys = rng.normal(size=(3, 8))
     loop = [largest(P._replace(y=y)) for y in ys]
-    np.testing.assert_allclose(jax.jit(jax.vmap(lambda y: lam_max(P.X, y, P.l1_ratio, **P.options)))(ys), loop, rtol=1e-13)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(lambda y: lam_max(P.X, y, P.l1_ratio, **P.options)))(ys), loop, rtol=1e-13
+    )
 
 
 # ------------------------------------------------------------------------------------------------ mutations

@@ -161,6 +161,16 @@ def test_recover_has_least_norm_in_units_of_scale(rng, case):
     np.testing.assert_allclose(recovered(basis, target)[free], ridge, atol=1e-5)
 
 
+def test_small_columns_are_not_lost_beside_dependent_ones(rng):
+    Z = rng.normal(size=(8, 3)) * [1.0, 1.0, 1e-17]
+    Z[:, 1] = Z[:, 0]
+    target = rng.normal(size=8)
+    unit = Z / np.linalg.norm(Z, axis=0)
+    left = target - unit @ np.linalg.lstsq(unit, target, rcond=1e-12)[0]
+    basis = basis_of(jnp.array(Z), jnp.ones(3, bool), jnp.ones(3))
+    np.testing.assert_allclose(project_out(jnp.array(target), basis), left, atol=1e-13)
+
+
 def test_a_constant_free_column_has_coefficient_zero(X, rng):
     X[:, 1] = 0.1
     Z, target = weighted_rows(jnp.array(X), None, True), weighted_rows(jnp.array(rng.normal(size=8)), None, True)

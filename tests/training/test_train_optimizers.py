@@ -68,27 +68,25 @@ def test_before_the_end_the_schedule_free_average_is_another_point(ridge):
 
 
 def test_the_schedule_counts_steps(ridge):
-    # An explicit loop with the learning rates 0.4, 0.2, 0.1, …
+    # An explicit loop with the learning rates 1/2, 1/4, 1/8, …; optax computes schedules in float32, where they are exact.
     w = ridge.start
     for k in range(6):
-        w = w - 0.4 * 0.5**k * ((ridge.covariance + LAM * np.eye(5)) @ w - ridge.X.T @ ridge.y / 40)
-    optimizer = optax.sgd(optax.exponential_decay(0.4, 1, 0.5))
+        w = w - 0.5 ** (k + 1) * ((ridge.covariance + LAM * np.eye(5)) @ w - ridge.X.T @ ridge.y / 40)
+    optimizer = optax.sgd(optax.exponential_decay(0.5, 1, 0.5))
     result = train(ridge.loss, ridge.start, ridge.X, ridge.y, LAM, optimizer=optimizer, steps=6, record_every=4)
     np.testing.assert_allclose(result.params, w, rtol=1e-13)
 
 
-@pytest.mark.parametrize("wrapped", [True, False], ids=["MultiSteps", "its transformation"])
-@pytest.mark.parametrize("inner", [optax.sgd(0.3, momentum=0.5), optax.adam(0.1)], ids=["momentum", "adam"])
-def test_accumulated_gradients_are_those_of_large_batches(ridge, wrapped, inner):
+def test_accumulated_gradients_are_those_of_large_batches(ridge):
+    inner = optax.adam(0.1)
     rows = np.random.default_rng(1).permutation(40).reshape(5, 8)  # five large batches, each of four small ones
     large = [(ridge.X[r], ridge.y[r], LAM) for r in rows]
     small = [(ridge.X[r], ridge.y[r], LAM) for r in rows.reshape(20, 2)]
-    accumulate = optax.MultiSteps(inner, every_k_schedule=4)
-    if not wrapped:
-        accumulate = accumulate.gradient_transformation()
+    accumulate = optax.MultiSteps(inner, every_k_schedule=4, accumulator_dtype=jnp.float64)  # float32 if not told
     expected = train(ridge.loss, ridge.start, batches=large, optimizer=inner, steps=5)
-    result = train(ridge.loss, ridge.start, batches=small, optimizer=accumulate, steps=20, record_every=3)
-    np.testing.assert_allclose(result.params, expected.params, rtol=1e-12, atol=1e-12)
+    for optimizer in (accumulate, accumulate.gradient_transformation()):
+        result = train(ridge.loss, ridge.start, batches=small, optimizer=optimizer, steps=20, record_every=5)
+        np.testing.assert_allclose(result.params, expected.params, rtol=1e-12, atol=1e-12)
     unaccumulated = train(ridge.loss, ridge.start, batches=small, optimizer=inner, steps=20)
     assert np.abs(unaccumulated.params - expected.params).max() > 1e-2
 
