@@ -91,7 +91,8 @@ def process(*arguments, code=None, **options) -> subprocess.Popen:
     patched = ["-c", f"{code}\nimport sys; from jaxreg.cli import main; sys.exit(main())"]
     program = patched if code else ["-m", "jaxreg.cli"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([sys.executable, *program, *map(str, arguments)], **pipes)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen([sys.executable, *program, *map(str, arguments)], env=environment, **pipes)
 
 
 def columns(n=60):

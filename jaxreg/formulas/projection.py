@@ -76,7 +76,8 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
     """
     # With columns of unit norm, D = diag(‖Z_j‖), the rank does not depend on units:  Z_f D⁻¹ = Q diag(sv) Vᵀ,  kept to
     # its rank. Then Z_f w = QQᵀz means  VᵀD w = diag(1/sv) Qᵀz  =: a.  With t = σ w this is  B t = a,
-    # B = VᵀD diag(1/σ), whose solution of least ‖t‖ is B⁺a. (If the columns are independent, B is invertible and σ plays no part.)
+    # B = VᵀD diag(1/σ), whose solution of least ‖t‖ is B⁺a. If the columns are independent, B is invertible and σ plays
+    # no part.
     n, p = Z.shape
     k = min(n, p)
     sigma = jnp.ones((p,), Z.dtype) if norm_scale is None else norm_scale

@@ -243,13 +243,11 @@ def train_grid(
         rows = np.minimum(np.arange(start, start + block), count - 1)
         hyper = {name: values[rows] for name, values in arrays.items()} if block < count else arrays
         run, history = _run(recipe, tree, hyper, args, tol, key, batches)
-        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-        kept = min(block, count - start)
-        parts.append(jax.tree.map(lambda a, kept=kept: a[:kept], _result(run, history)))
+        parts.append(_result(run, history))
         if progress is not None:
             jax.block_until_ready(parts[-1])
-            progress(start + kept, count)
-    result = parts[0] if len(parts) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
+            progress(min(start + block, count), count)
+    result = parts[0] if len(parts) == 1 else _joined(parts, count)
     _warn_divergence(result, recipe, tree, arrays, args)
     return result
 
@@ -323,19 +321,26 @@ def _run(
     return run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories)
 
 
+@jax.jit
 def _result(run: Run, history: History) -> Training:
-    last = (lambda a: a[:, -1]) if history.step.ndim == 2 else (lambda a: a[-1])
-    loss = last(history.loss)
+    loss, residual = history.loss[-1], history.residual[-1]
+    if loss.ndim == 1:  # members first, then records
+        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
     return Training(
         run.params,
         loss,
-        last(history.residual),
+        residual,
         run.n_steps,
         run.converged,
         run.diverged | ~(loss <= run.limit),  # no further step looked at the loss of the last one
         history,
         run.state,
     )
+
+
+@partial(jax.jit, static_argnames=("count",))
+def _joined(parts: list[Training], count: int) -> Training:
+    return jax.tree.map(lambda *a: jnp.concatenate(a)[:count], *parts)
 
 
 def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:

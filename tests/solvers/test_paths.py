@@ -166,7 +166,10 @@ def test_more_columns_than_rows(rho):
         check_optimal(X, y, lams, rho, found, factor, bound, True, 1e-11)  # worst seen: 8e-14
 
 
-@pytest.mark.parametrize(("fit_intercept", "standardize"), [CENTRING[0], *CENTRING[2:]])
+@pytest.mark.parametrize(
+    ("fit_intercept", "standardize"),
+    [CENTRING[0], pytest.param(False, False, id="origin, as given", marks=pytest.mark.slow), *CENTRING[2:]],
+)
 def test_closed_form_ridge_is_optimal(fit_intercept, standardize):
     """The Python number 0 takes the closed form: no steps, and the same conditions."""
     n, p = 30, 6
