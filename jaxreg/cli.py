@@ -99,7 +99,9 @@ def _add_sweep(commands: Any) -> None:
     data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table of numbers with column names")
     data.add_argument("--target", metavar="COLUMN", help="the column to predict")
     data.add_argument("--dataset", metavar="NAME", help="built-in data instead of FILE: diabetes or houses")
-    data.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns that are no features")
+    data.add_argument(
+        "--ignore", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are no features"
+    )
     data.add_argument("--sample-weight", metavar="COLUMN", help="a column of weights")
     _add_table_options(data)
     model = sweep.add_argument_group("model")

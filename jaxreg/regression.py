@@ -182,7 +182,7 @@ def fit(
         >>> data = jaxreg.datasets.diabetes()
         >>> solution = jaxreg.fit(data.X, data.y, lam=5.0)
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
-        ((10,), True, 4)
+        ((10,), True, 5)
     """
     a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     t = None if a.y.ndim == 1 else a.y.shape[1]

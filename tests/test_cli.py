@@ -24,7 +24,8 @@ from jaxreg import cli, plot, regression
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
-BASE = ("--target", "price", "--ignore", "id", "w", "part")
+WITH_ALL = ("--target", "price", "--ignore", "id")  # w and part are features, unless they are more
+BASE = (*WITH_ALL, "w", "part")
 SIZE = ("--lams", "12", "--folds", "3")  # one size of everything: every new size is compiled anew
 LAMS = ("0.5", "30", "2", "10", "0.1", "0.02", "1", "5", "0.2", "15", "3", "0.05")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and devices of POSIX")
@@ -264,22 +265,22 @@ def variants():
     part, w = np.array(TABLE["part"], float), np.array(TABLE["w"], float)
     several = {"l1_ratio": [0.2, 0.5, 1.0]}
     bounds = {"fit_intercept": False, "standardize": False, "lower": 0.0, "upper": 3.0, "lams": [3.0, 0.5, 40.0]}
-    yield "elastic net", ("--l1-ratio", "0.2", "0.5", "1", *SIZE), several
-    yield "ridge", ("--l1-ratio", "0", *SIZE), {"l1_ratio": [0.0]}
-    yield "the user's λs", ("--folds", "3", "--lams", *LAMS), {"lams": [float(lam) for lam in LAMS]}
-    yield "seed", ("--seed", "5", *SIZE), {"seed": 5}
-    yield "eps", ("--eps", "0.1", *SIZE), {"eps": 0.1}
-    yield "a column of folds", ("--ignore", "id", "w", "--lams", "12", "--folds", "part"), {"folds": part}
-    yield "a column of weights", ("--ignore", "id", "part", "--sample-weight", "w", *SIZE), {"sample_weight": w}
+    yield "elastic net", (*BASE, "--l1-ratio", "0.2", "0.5", "1", *SIZE), several
+    yield "ridge", (*BASE, "--l1-ratio", "0", *SIZE), {"l1_ratio": [0.0]}
+    yield "the user's λs", (*BASE, "--folds", "3", "--lams", *LAMS), {"lams": [float(lam) for lam in LAMS]}
+    yield "seed", (*BASE, "--seed", "5", *SIZE), {"seed": 5}
+    yield "eps", (*BASE, "--eps", "0.1", *SIZE), {"eps": 0.1}
+    yield "a column of folds", (*WITH_ALL, "w", "--lams", "12", "--folds", "part"), {"folds": part}
+    yield "a column of weights", (*WITH_ALL, "--ignore", "part", "--sample-weight", "w", *SIZE), {"sample_weight": w}
     constrained = "--no-standardize", "--no-fit-intercept", "--lower", "0", "--upper", "3"
-    yield "bounds", (*constrained, "--folds", "3", "--lams", "3", "0.5", "40"), bounds
+    yield "bounds", (*BASE, *constrained, "--folds", "3", "--lams", "3", "0.5", "40"), bounds
 
 
 @pytest.mark.parametrize(("options", "arguments"), [v[1:] for v in variants()], ids=[v[0] for v in variants()])
 def test_the_options_are_those_of_python(data, tmp_path, monkeypatch, options, arguments):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
-    printed = good("sweep", data, *BASE, *options, "--out", tmp_path / "out")
+    printed = good("sweep", data, *options, "--out", tmp_path / "out")
     result = jaxreg.sweep(X, Y, **({"lams": 12, "folds": 3} | arguments))
     stored = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert_stored(stored, result)
@@ -668,10 +669,18 @@ def test_bad_values(data, earlier, monkeypatch, options, message):
     assert time.monotonic() - start < 5
 
 
+def test_73_a_billion_λs_are_refused_at_once(earlier, monkeypatch):
+    monkeypatch.setattr(regression, "_grid", None)  # 7.5 GiB of λs alone
+    start = time.monotonic()
+    message = refusal("sweep", "--dataset", "diabetes", "--lams", "1000000000", "--out", earlier)
+    assert message == "1000000000 λs × 10 columns × 1 targets are 75 GiB of coefficients."
+    assert time.monotonic() - start < 5
+
+
 BAD_COLUMNS = {
-    "a negative weight": (("--ignore", "id", "part", "--sample-weight", "w"), "sample_weight[3] is -1"),
-    "no weight at all": (("--ignore", "id", "w", "--sample-weight", "part"), "sample_weight is 0 everywhere"),
-    "one fold": (("--ignore", "id", "w", "--folds", "part"), "folds gives 1 fold; at least 2 are needed"),
+    "a negative weight": (("part", "--sample-weight", "w"), "sample_weight[3] is -1"),
+    "no weight at all": (("w", "--sample-weight", "part"), "sample_weight is 0 everywhere"),
+    "one fold": (("w", "--folds", "part"), "folds gives 1 fold; at least 2 are needed"),
 }
 
 
@@ -680,7 +689,7 @@ def test_bad_columns_of_weights_and_folds(data, earlier, monkeypatch, options, m
     monkeypatch.setattr(regression, "_solve", None)
     weights = [*TABLE["w"][:3], -1, *TABLE["w"][4:]]
     data.write_text(as_csv(TABLE, w=weights, part=[0] * 60), encoding="utf-8")
-    assert message in refusal("sweep", data, *BASE, *options, "--out", earlier)
+    assert message in refusal("sweep", data, *WITH_ALL, *options, "--out", earlier)
 
 
 @pytest.mark.parametrize("arguments", [(), ("swep",), ("predict",), ("predict", "result"), ("info", "more")])

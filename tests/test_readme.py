@@ -1,7 +1,9 @@
 """What the README says can be done as it says it."""
 
 import argparse
+import contextlib
 import importlib.util
+import io
 import re
 import shlex
 import tomllib
@@ -44,20 +46,30 @@ def own_process(tmp_path, monkeypatch):
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 
-def test_there_is_as_much_to_test_as_there_seems():
-    assert len(blocks("python")) == README.count("```python") == 2
-    assert len(blocks("sh")) == README.count("```sh") == 2
-    assert len(blocks("text")) == README.count("```text") == 1
+def test_every_block_is_of_a_kind_that_is_tested():
+    assert sum(len(blocks(language)) for language in ("python", "sh", "text")) == README.count("\n```") / 2
+    assert len(blocks("python")) >= 3
 
 
-def test_the_ten_lines_run_and_are_what_the_comments_say(tmp_path, monkeypatch, capsys):
+def test_the_blocks_run_in_order_and_print_what_the_comments_say(tmp_path, monkeypatch):
+    """One after the other in one session, as a reader would type them in."""
     monkeypatch.chdir(tmp_path)
-    code = blocks("python")[0]
+    names: dict = {}
+    for number, code in enumerate(blocks("python"), start=1):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            exec(compile(code, f"README.md, block {number}", "exec"), names)
+        printed = out.getvalue()
+        for shape in re.findall(r"^ *print\(.*\) +# (\(.*)$", code, re.MULTILINE):
+            assert shape in printed.splitlines(), f"block {number} printed\n{printed}"
+        if number == 1:
+            check_the_ten_lines(code, names, printed)
+    assert not jax.config.jax_enable_x64
+
+
+def check_the_ten_lines(code, names, printed):
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
-    names = {}
-    exec(compile(code, "README.md, first block", "exec"), names)
     sweep, path, solution, data = (names[name] for name in ("sweep", "path", "solution", "data"))
-    first, second, third = re.fullmatch(r"(.*\n?.*\])\n(.*)\n(.*)\n", capsys.readouterr().out, re.DOTALL).groups()
+    first, second, third = re.fullmatch(r"(.*\])\n(.*)\n(.*)\n", printed, re.DOTALL).groups()
     assert first.split()[:2] == [str(sweep.best.lam), str(sweep.best.l1_ratio)]
     assert second.split() == [str(sweep.one_se.lam), str(sweep.one_se.n_nonzero)]
     assert third.split() == [str(sweep.largest_gap), "True"]
@@ -68,14 +80,6 @@ def test_the_ten_lines_run_and_are_what_the_comments_say(tmp_path, monkeypatch, 
     assert path.df.shape == (3,)  # degrees of freedom
     assert solution.coef.min() == 0  # non-negative
     np.testing.assert_allclose(names["prediction"], data.X @ solution.coef + solution.intercept, rtol=1e-12)
-
-
-def test_the_pure_functions_run_under_jit_and_vmap(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    code = blocks("python")[1]
-    exec(compile(code, "README.md, second block", "exec"), {})
-    assert capsys.readouterr().out.strip() == re.search(r"# (\(.*\))$", code, re.MULTILINE)[1]
-    assert not jax.config.jax_enable_x64
 
 
 # ---- Shell ----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
                 f"{name} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
                 f"Wrap the call in `with jax.enable_x64(True):`, or convert with {name}.astype('float32')."
             )
-        if isinstance(value, complex) or np.issubdtype(_dtype(value), np.complexfloating):
+        if any(isinstance(x, complex) or np.iscomplexobj(x) for x in jax.tree.leaves(value)):
             raise TypeError(f"{name} is complex; jaxreg takes real numbers only.")
         has_dtype = isinstance(value, (np.ndarray, np.generic, jax.Array)) and not getattr(value, "weak_type", False)
         if has_dtype and jnp.issubdtype(value.dtype, jnp.floating):
@@ -40,13 +40,6 @@ def _cast(value: Any, dtype: Any) -> jax.Array:
     if isinstance(value, (np.ndarray, np.generic)):  # before JAX cuts large integers to 32 bits
         value = value.astype(dtype)
     return jnp.asarray(value).astype(dtype)
-
-
-def _dtype(value: Any) -> Any:
-    """The dtype of an array or a nested list of numbers, object for everything else."""
-    if hasattr(value, "dtype"):
-        return value.dtype
-    return np.asarray(value).dtype if isinstance(value, (list, tuple)) else object
 
 
 def _x64() -> bool:

@@ -33,7 +33,8 @@ __all__ = [
     "relative_gap",
 ]
 
-# The best c is bracketed by bisection. D is flat at its maximum, so an error of 2⁻³⁰ in c costs 2⁻⁶⁰ of the gap.
+# The best c is bracketed by bisection. D is flat at a smooth maximum: an error of 2⁻³⁰ in c costs 2⁻⁶⁰ of the gap. At a
+# kink it is not; those are tried by name (penalty_free_scale).
 BISECTIONS = 30
 
 
@@ -136,7 +137,9 @@ def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy:
     """
     noise = (64 * jnp.finfo(yy.dtype).eps) ** 2 * original_yy
     scale = jnp.where(yy > noise, yy, original_yy)
-    return jnp.where(scale > 0, jnp.maximum(primal - dual, 0.0) / jnp.where(scale > 0, scale, 1.0), 0.0)
+    excess = jnp.maximum(primal - dual, 0.0)
+    of_zero = jnp.where(excess > 0, jnp.inf, 0.0)  # y = 0: only F = 0 is the minimum
+    return jnp.where(scale == 0, of_zero, excess / jnp.where(scale == 0, 1.0, scale))
 
 
 def duality_gap(

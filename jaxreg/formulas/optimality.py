@@ -32,7 +32,7 @@ def lam_max(
 
     λ_max = max over penalised j of |x_jᵀ S r₀| / (Σs ρ v_j σ_j), where r₀ is the residual of y on the free columns
     (intercept; v_j = 0 without bounds). With lower_j = 0 only a positive correlation counts, with upper_j = 0 only a
-    negative one.
+    negative one. A column with v_j = 0 and a bound is neither free nor penalised: it counts as 0.
 
     Args:
         X: (n, p), y: (n,). l1_ratio: ρ > 0 (0 gives inf: no ridge λ makes a coefficient 0).
@@ -67,7 +67,7 @@ def lam_max(
     c = Z.T @ project_out(target, basis)
     l1, _ = penalty_weights(jnp.ones_like(rho), jnp.ones_like(rho), v, sigma, p)
     at_lasso = largest_lam(c, l1, lower, upper)
-    return jnp.where(at_lasso > 0, at_lasso / rho, 0.0)
+    return jnp.where(at_lasso == 0, 0.0, at_lasso / rho)
 
 
 def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax.Array | None) -> jax.Array:

@@ -87,7 +87,7 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
         norm = jnp.where(norm > 0, norm, jnp.ones_like(norm))
         A = jnp.where(free[None, :], Z / norm[None, :], 0.0)
         Q, sv, Vt = jnp.linalg.svd(A, full_matrices=False)
-        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * sv[0]
+        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * jnp.max(sv, initial=0.0)
         inverse = jnp.where(keep, 1.0 / jnp.where(keep, sv, 1.0), 0.0)
         used = free & (jnp.linalg.norm(A, axis=0) > 0)
 
@@ -96,7 +96,9 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
 
         def dependent() -> jax.Array:
             B = jnp.where(keep[:, None] & used[None, :], Vt * (norm / sigma)[None, :], 0.0)
-            return jnp.linalg.pinv(B, rtol=jnp.finfo(Z.dtype).eps) / sigma[:, None]
+            row = jnp.linalg.norm(B, axis=1)  # rows of norm 1: a small column is not taken for a dependent one
+            row = jnp.where(row > 0, row, 1.0)
+            return jnp.linalg.pinv(B / row[:, None], rtol=jnp.finfo(Z.dtype).eps) / (sigma[:, None] * row[None, :])
 
         solve = jax.lax.cond(jnp.sum(keep) < jnp.sum(used), dependent, independent)
         recover = jnp.where(used[:, None], solve * inverse[None, :], 0.0)

@@ -234,6 +234,14 @@ def test_gap_of_nan_is_nan(place, make_problem):
     assert np.isnan(gap(w, np.nan if place == "intercept" else 0.0, P))
 
 
+@pytest.mark.parametrize("name", ["X", "y", "lam", "l1_ratio", "sample_weight"])
+def test_gap_of_nan_data_is_nan(name, make_problem):
+    P = make_problem("weights and scale")
+    value = np.array(getattr(P, name), float)
+    value[(0,) * value.ndim] = np.nan
+    assert np.isnan(gap(np.ones(4), 0.0, P._replace(**{name: value})))
+
+
 def test_gap_outside_the_bounds_is_infinite(make_problem):
     P = make_problem("box")
     inside = np.array([0.4, 0.0, 0.0, -5.0])
@@ -317,17 +325,21 @@ def test_no_term_of_the_conjugate_can_change_by_one_percent(make_problem, unnoti
     assert unnoticed(module.conjugate, lambda: [check_conjugate(P, points) for P in problems]) == []
 
 
-@pytest.mark.parametrize("name", ["best_dual", "dual_at", "largest_scale"])
+@pytest.mark.parametrize("name", ["best_dual", "dual_at", "largest_scale", "penalty_free_scale"])
 def test_no_term_of_the_best_dual_can_change_by_one_percent(name, make_problem, unnoticed):
-    # The best c is at its limit, and inside.
+    # The best c is at its limit, inside, and within rounding of a kink.
     limited, inside = make_problem("weights and scale"), make_problem("free column")
+    kink = make_problem("weights and scale", l1_ratio=1 - 2.0**-53)
 
     def check():
+        check_best_dual(kink, [0.5, 0, -0.4, 0.1])
         check_best_dual(limited, [0.5, 0, -0.4, 0.1])
         check_best_dual(inside, [0.5, -0.4, 0.0, 0.1])
 
-    # The bisection needs only the sign of the derivative, and may cut its bracket at 0.505 of it.
+    # The bisection needs only the sign of the derivative, and may cut its bracket at 0.505 of it. It finds a c beside
+    # the kinks as well as the quotient does.
     harmless = {"0.5 * (low + high)", "low + high", "yr - c * rr - jnp.sum(z * conjugate(c * z, penalty)[1])"}
+    harmless.add("yr / jnp.where(rr > 0, rr, 1.0)")
     assert set(unnoticed(getattr(module, name), check)) <= harmless
 
 

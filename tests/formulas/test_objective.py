@@ -233,6 +233,14 @@ def test_lists_integers_and_booleans_are_taken_as_numbers(x32):
     assert value == call("objective", floats) == (5**2 + 10**2) / 4 + 3
 
 
+def test_lists_of_traced_numbers_are_taken():
+    def penalty(w):
+        return formulas.lasso_penalty([w, -2 * w], 3.0)
+
+    assert jax.jit(penalty)(2.0) == 18
+    assert jax.grad(penalty)(2.0) == 9
+
+
 def test_large_integers_survive_with_64_bit_mode_off(x32):
     # JAX alone turns 2**40 into 0 here.
     for dtype in (np.int64, np.uint64):

@@ -101,6 +101,15 @@ def test_lam_max_of_ridge_is_infinite(make_problem):
     assert lam_max(P.X, P.y, 0.0) == INF
 
 
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.0])
+def test_lam_max_of_nan_is_nan(name, l1_ratio, make_problem):
+    P = make_problem(l1_ratio=l1_ratio)
+    value = getattr(P, name).copy()
+    value[(0,) * value.ndim] = np.nan
+    assert np.isnan(largest(P._replace(**{name: value})))
+
+
 def test_lam_max_scales_as_y_and_inversely_as_the_ratio(make_problem):
     P = make_problem(**GRIDS["weights and scale"])
     top = largest(P)
@@ -178,6 +187,14 @@ def test_kkt_residual_ignores_the_intercept_if_there_is_none(make_problem):
     P = make_problem("no intercept", lam=100.0)
     assert kkt(np.zeros(4), 0.0, P) == 0
     assert kkt(np.zeros(4), 0.0, P._replace(fit_intercept=True)) == pytest.approx(abs(P.y.mean()))
+
+
+@pytest.mark.parametrize("name", ["X", "y", "lam", "sample_weight"])
+def test_kkt_residual_of_nan_data_is_nan(name, make_problem):
+    P = make_problem()
+    value = np.array(getattr(P, name), float)
+    value[(0,) * value.ndim] = np.nan
+    assert np.isnan(kkt(np.ones(4), 0.0, P._replace(**{name: value})))
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

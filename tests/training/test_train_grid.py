@@ -70,13 +70,6 @@ def test_seeds_for_the_parameters(ridge, same):
     result = train_grid(ridge.loss, params, {"seed": seeds}, ridge.X, ridge.y, 0.3, **options)
     same(result, stacked([train(ridge.loss, params(s), ridge.X, ridge.y, 0.3, **options) for s in seeds]), 1e-12)
     assert np.ptp(result.params, axis=0).min() > 0
-    # Keys instead of seeds are as good.
-    keys = jax.random.split(jax.random.key(0), 2)
-    result = train_grid(
-        ridge.loss, lambda key: jax.random.normal(key, (5,)), {"key": keys}, ridge.X, ridge.y, 0.3, **options
-    )
-    single = train(ridge.loss, jax.random.normal(keys[1], (5,)), ridge.X, ridge.y, 0.3, **options)
-    np.testing.assert_allclose(result.params[1], single.params, rtol=1e-12)
 
 
 def test_one_lam_a_feature(ridge, rng):
@@ -110,7 +103,7 @@ def test_a_network_with_every_layer_a_leaf(rng, same):
     assert result.params["output"]["b"].shape == (4,)
 
 
-@pytest.mark.parametrize("block", [1, 3, 100])
+@pytest.mark.parametrize("block", [3, 100])
 def test_blocks_change_nothing(ridge, same, block):
     grid = {"lam": np.geomspace(0.01, 2.0, 7)}
     options = {"optimizer": METHODS["sgd"], "steps": 25, "record_every": 10}

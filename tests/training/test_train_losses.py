@@ -97,28 +97,28 @@ def test_gradient_descent_and_a_grid_of_losses(X, eta, rng):
     assert np.all(np.diff(norms) < 0)
 
 
-def test_a_two_layer_network(rng):
-    # y = sin x, 16 tanh units, a small penalty: a stationary point that fits far better than the best line.
-    x = np.linspace(-3, 3, 80)[:, None]
+def test_a_two_layer_network():
+    # y = sin x by 8 tanh units, from three starts: far better than the best line, and the gradient has gone.
+    x = np.linspace(-3, 3, 60)[:, None]
     y = np.sin(x[:, 0])
 
     def params(seed):
         one, two = jax.random.split(jax.random.key(seed))
         return {
-            "in": {"w": jax.random.normal(one, (1, 16)), "b": jnp.zeros(16)},
-            "out": {"w": 0.3 * jax.random.normal(two, (16,)), "b": jnp.zeros(())},
+            "in": {"w": jax.random.normal(one, (1, 8)), "b": jnp.zeros(8)},
+            "out": {"w": 0.3 * jax.random.normal(two, (8,)), "b": jnp.zeros(())},
         }
 
     def fitted(params, x):
         return jnp.tanh(x @ params["in"]["w"] + params["in"]["b"][None, :]) @ params["out"]["w"] + params["out"]["b"]
 
     def loss(params, x, y):
-        return jnp.mean((fitted(params, x) - y) ** 2) + 1e-4 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
+        return jnp.mean((fitted(params, x) - y) ** 2) + 1e-3 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
 
-    result = train_grid(loss, params, {"seed": np.arange(3)}, x, y, optimizer=LBFGS, steps=1500)
-    assert np.all(result.residual < 1e-7)
-    line = y - np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0])
+    optimizer = optax.adam(optax.exponential_decay(0.05, 300, 0.5))
+    result = train_grid(loss, params, {"seed": np.arange(3)}, x, y, optimizer=optimizer, steps=4000)
+    assert np.all(result.residual < 5e-3)
+    line = np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0])
     for g in range(3):
-        member = jax.tree.map(lambda leaf, g=g: leaf[g], result.params)
-        assert np.mean((np.asarray(fitted(member, x)) - y) ** 2) < 0.01 * np.mean(line**2)
-    assert np.all(np.diff(result.history.loss, axis=1) <= 1e-12)  # a line search never goes uphill
+        member = jax.tree.map(lambda leaf, g=g: np.asarray(leaf[g]), result.params)
+        assert np.mean((fitted(member, x) - y) ** 2) < 0.05 * np.mean((line - y) ** 2)

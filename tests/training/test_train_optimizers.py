@@ -68,7 +68,7 @@ def test_before_the_end_the_schedule_free_average_is_another_point(ridge):
 
 
 def test_the_schedule_counts_steps(ridge):
-    # An explicit loop with the learning rates 1/2, 1/4, 1/8, …; optax computes schedules in float32, where they are exact.
+    # The learning rates 1/2, 1/4, 1/8, …: optax computes schedules in float32, where these are exact.
     w = ridge.start
     for k in range(6):
         w = w - 0.5 ** (k + 1) * ((ridge.covariance + LAM * np.eye(5)) @ w - ridge.X.T @ ridge.y / 40)

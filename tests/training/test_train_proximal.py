@@ -39,7 +39,7 @@ class Lasso(NamedTuple):
 
 @pytest.fixture(scope="module")
 def houses():
-    """1,500 houses, 1,000 features in standard units, 100 of which matter, at λ = 0.1 λ_max; the solution to a gap of 1e-14."""
+    """1,500 houses with 1,000 features in standard units, at λ = 0.1 λ_max, and the solution to a gap of 1e-14."""
     data = jaxreg.datasets.houses()
     X = (data.X - data.X.mean(axis=0)) / data.X.std(axis=0)
     lam = 0.1 * np.abs(X.T @ (data.y - data.y.mean())).max() / len(X)
@@ -81,8 +81,8 @@ def test_the_sign_subgradient_leaves_no_zero(houses):
     assert np.all(w != 0)
     assert np.abs(w[zero]).max() > 0.1  # far above rounding: no threshold would tell them from the others
     assert np.abs(w[zero]).max() > np.abs(houses.solution.coef[~zero]).min()
-    F = objective(Params(result.params[0], result.params[1:]), houses.X, houses.y, houses.lam)
-    assert F > 1.0001 * objective(houses.solution.params, houses.X, houses.y, houses.lam)
+    reached = objective(Params(result.params[0], result.params[1:]), houses.X, houses.y, houses.lam)
+    assert reached > 1.0001 * objective(houses.solution.params, houses.X, houses.y, houses.lam)
 
 
 # ------------------------------------------------------------------------------------------------ fixed points

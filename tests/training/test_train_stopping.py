@@ -49,9 +49,8 @@ def test_a_record_is_a_shorter_run(ridge):
     assert (result.loss, result.residual) == (result.history.loss[-1], result.history.residual[-1])
 
 
-@pytest.mark.parametrize("record_every", [1, 7])
-def test_tol_stops_every_member_at_its_own_record(ridge, record_every):
-    options = {"optimizer": SGD, "steps": 200, "record_every": record_every}
+def test_tol_stops_every_member_at_its_own_record(ridge):
+    options = {"optimizer": SGD, "steps": 200, "record_every": 7}
     free = train_grid(ridge.loss, ridge.start, {"lam": LAMS}, ridge.X, ridge.y, **options)
     result = train_grid(ridge.loss, ridge.start, {"lam": LAMS}, ridge.X, ridge.y, **options, tol=1e-6)
     assert np.all(result.converged)

@@ -1,0 +1,108 @@
+"""The notebooks run from top to bottom in a fresh kernel, and what is committed of them is clean."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
+nbclient = pytest.importorskip("nbclient")
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))  # the numbers are the reading order
+ONE_EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
+
+TROUBLE = {
+    "a traceback": r"Traceback \(most recent call last\)",
+    "a warning": r"\w*Warning\b|\bWARNING\b",
+    "an absolute path": r"(?m)(?:^|[\s'\"(=])(?:/[\w.-]+){2,}|\b[A-Za-z]:\\",
+}
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts(notebook):
+    """(cell number, what it printed or returned)."""
+    for number, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            yield number, output.get("text", "")
+            yield number, "\n".join(output.get("traceback", []))
+            yield from ((number, text) for kind, text in output.get("data", {}).items() if kind.startswith("text/"))
+
+
+def assert_clean(notebook):
+    found = [
+        (number, trouble)
+        for number, text in texts(notebook)
+        for trouble, shape in TROUBLE.items()
+        if re.search(shape, text)
+    ]
+    assert not found
+
+
+def test_there_are_notebooks_to_read_in_order():
+    assert [path.name[:3] for path in NOTEBOOKS] == [f"{k:02d}_" for k in range(1, len(NOTEBOOKS) + 1)]
+    assert len(NOTEBOOKS) >= 2
+
+
+@pytest.mark.slow
+@ONE_EACH
+def test_runs_in_a_fresh_kernel(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # nothing of the user's profile, nothing left in it
+    notebook = read(path)
+    for cell in code_cells(notebook):
+        cell.outputs = []
+    resources = {"metadata": {"path": str(tmp_path)}}  # a notebook may not need a file beside it
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    assert_clean(notebook)
+
+
+@ONE_EACH
+def test_committed_with_its_outputs(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    figures = [output for cell in cells for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert len(figures) >= 5
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert_clean(notebook)
+
+
+@ONE_EACH
+def test_committed_without_traces_of_the_machine(path):
+    notebook = read(path)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata.language_info) == {"name"}  # no Python version
+    assert not [cell.id for cell in code_cells(notebook) if "execution" in cell.metadata]  # no times of execution
+
+
+@ONE_EACH
+def test_every_figure_stands_beside_an_assertion(path):
+    for cell in code_cells(read(path)):
+        draws = "plt.subplots(" in cell.source
+        assert not draws or re.search(r"\bassert\b|assert_allclose", cell.source), cell.id
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("Traceback (most recent call last):", "a traceback"),
+        ("UserWarning: careful", "a warning"),
+        ("saved to /home/me/figure.png", "an absolute path"),
+        (r"saved to C:\Users\me", "an absolute path"),
+    ],
+)
+def test_trouble_is_noticed(text, trouble):
+    assert [name for name, shape in TROUBLE.items() if re.search(shape, text)] == [trouble]
+
+
+@pytest.mark.parametrize("text", ["1/2 and n/m", "https://jax.dev/usr/guide", "a/b/tmp/c", "the step of 1e-3 :)"])
+def test_what_is_harmless_passes(text):
+    assert not [name for name, shape in TROUBLE.items() if re.search(shape, text)]
