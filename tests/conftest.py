@@ -29,6 +29,12 @@ SETTINGS = {
 STRICT = {"formulas", "solvers"}
 
 
+def pytest_configure(config):
+    """Compiled programs are kept and shared by all test processes: compiling is most of the tests' time."""
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture(autouse=True)
 def configuration(request):
     """Strict float64 for the mathematics, and the user's settings as they were after every test."""

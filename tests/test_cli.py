@@ -41,7 +41,12 @@ BEFORE = {name: getattr(jax.config, name) for name in SETTINGS}
 @pytest.fixture(autouse=True)
 def configuration_of_the_process():
     """The command configures its own process; here that would be the process of all the tests."""
+    reset()  # after fixtures of the module
     yield
+    reset()
+
+
+def reset():
     for name, value in BEFORE.items():
         jax.config.update(name, value)
 

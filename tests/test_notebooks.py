@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
@@ -55,6 +56,9 @@ def test_there_are_notebooks_to_read_in_order():
 def test_runs_in_a_fresh_kernel(path, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # nothing of the user's profile, nothing left in it
+    for name in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"):
+        if (value := getattr(jax.config, name)) is not None:  # the kernel shares the compiled programs of the tests
+            monkeypatch.setenv(name.upper(), str(value))
     notebook = read(path)
     for cell in code_cells(notebook):
         cell.outputs = []

@@ -159,6 +159,7 @@ def test_a_row_of_weight_zero_may_hold_anything():
     agree(jaxreg.path(*wild, LAMS, sample_weight=WEIGHTS), jaxreg.path(X, Y, LAMS, sample_weight=WEIGHTS), 1e-9)
 
 
+@pytest.mark.slow
 def test_several_targets_are_a_loop_over_them(usual):
     found = jaxreg.path(X, TARGETS, LAMS)
     assert found.coef.shape == (L, P, 3)
@@ -315,6 +316,7 @@ def test_what_has_not_converged_says_so():
         assert jaxreg.fit(powers_of_x, y, lam, max_iter=1, tol=0.5).converged
 
 
+@pytest.mark.slow
 def test_the_path_names_the_worst_lam():
     powers_of_x, y = powers()
     lams = np.array([2.0, 5e-3, 0.5, 2.0, 2.0, 2.0])

@@ -2,7 +2,7 @@
 
 glmnet rescales penalty factors to sum to p, and minimises, with the weights rescaled to sum to 1,
 
-    ½ Σ w r² + λ Σ v_j ( a |σ_j β_j| + (1−a)/2 (σ_j β_j)² / SDY ),    SDY = √( Σ w (y − ȳ)² ), uncentred without intercept
+    ½ Σ w r² + λ Σ v_j ( a |σ_j β_j| + (1−a)/2 (σ_j β_j)² / SDY ),    SDY = √( Σ w (y − ȳ)² ), ȳ = 0 without intercept
 
 so jaxreg's  lam · l1_ratio = λ a  and  lam · (1 − l1_ratio) = λ (1−a)/SDY.
 """
@@ -134,7 +134,7 @@ def test_with_the_options_that_the_case_names_and_no_others(name, kind):
 
 
 def test_another_scaling_of_the_square_is_noticed():
-    """The test can fail: without glmnet's 1/SDY, or with its penalty factors as given, the answers differ by percents."""
+    """The tests above can fail: with the penalty factors as given, or λ a thousandth larger, the answers differ."""
     X, y, cases = DIABETES
     case = next(case for case in cases if case["id"] == "diabetes/a0.5/pf")
     weights, factor = np.ones(len(y)), np.array(case["penalty_factor"])

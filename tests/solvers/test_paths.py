@@ -103,7 +103,9 @@ def violations(lams, found, X, y, rho, factors, bounds, fit_intercept):
 def at_bounds(found, bounds):
     """The path with coefficients that are one rounding away from their bound put on it."""
     near = lambda bound: np.isclose(found.coef, bound, rtol=4e-16, atol=0)
-    coef = np.where(near(bounds["lower"]), bounds["lower"], np.where(near(bounds["upper"]), bounds["upper"], found.coef))
+    coef = np.where(
+        near(bounds["lower"]), bounds["lower"], np.where(near(bounds["upper"]), bounds["upper"], found.coef)
+    )
     return found._replace(coef=coef)
 
 
@@ -345,7 +347,7 @@ def test_the_second_call_does_not_trace_again():
 
 def test_float64_needs_64_bit_mode():
     X, y = data(30, 6)
-    with jax.enable_x64(False), pytest.raises(TypeError, match="X is a NumPy float64 array.*enable_x64"):
+    with jax.enable_x64(False), pytest.raises(TypeError, match=r"X is a NumPy float64 array.*enable_x64"):
         solvers.fit(X, y, 0.1)
     with jax.enable_x64(False), pytest.raises(TypeError, match="sample_weight is a NumPy float64"):
         solvers.fit(X.astype(np.float32), y.astype(np.float32), 0.1, sample_weight=np.ones(30))

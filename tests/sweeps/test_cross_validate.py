@@ -31,6 +31,10 @@ HELD_OUT = LABELS[None, :] == np.arange(K)[:, None]
 WEIGHTS = RNG.uniform(0.2, 3, N)
 
 
+# Half the time to compile; what the host function compiles is compiled as usual.
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
 @pytest.fixture(autouse=True)
 def _without_x64():
     """The host functions scope 64-bit mode themselves."""
@@ -140,6 +144,7 @@ def test_50_a_column_that_is_constant_in_one_training_part():
     np.testing.assert_allclose(found.fold_mse[0, :, 2], error, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_50_more_columns_than_training_rows():
     rng = np.random.default_rng(1)
     wide, y = rng.normal(size=(9, 7)), rng.normal(size=9)
@@ -247,7 +252,7 @@ def test_several_targets_are_a_loop_over_them(usual):
 def test_the_pure_twin_under_jit_agrees(usual):
     """cross_validate compiled as one program: lasso and ridge, a given grid."""
     with jax.enable_x64(True):
-        pure = jax.jit(partial(cross_validate, l1_ratios=(1.0, 0.0)))(X, Y, HELD_OUT, LAMS)
+        pure = jax.jit(partial(cross_validate, l1_ratios=(1.0, 0.0)), compiler_options=QUICKLY)(X, Y, HELD_OUT, LAMS)
         pure = jax.tree.map(np.asarray, pure)
     found = jaxreg.sweep(X, Y, LAMS, [1.0, 0.0], folds=K)
     for name in ("lams", "l1_ratios", "fold_mse", "mean_mse", "se_mse"):
@@ -345,6 +350,7 @@ def test_held_out_error_is_the_weighted_mean_of_squares():
 # ── not converged ──
 
 
+@pytest.mark.slow
 def test_42_folds_that_have_not_converged_say_so():
     x = np.linspace(0, 1, N)
     powers = np.vander(x, P + 1, increasing=True)[:, 1:]

@@ -36,7 +36,12 @@ def load(name):
 
 
 DATA = {name: load(name) for name in ("prostate", "diabetes")}
-QUICK = ("prostate/cv/a1/std1/exact", "prostate/cv/a1/weights/exact", "prostate/cv/a1/mae/exact", "prostate/cv/a0/std1/exact")
+QUICK = (
+    "prostate/cv/a1/std1/exact",
+    "prostate/cv/a1/weights/exact",
+    "prostate/cv/a1/mae/exact",
+    "prostate/cv/a0/std1/exact",
+)
 
 
 def curves(condition):
@@ -77,8 +82,8 @@ def test_lasso_curve(name, curve):
 
 @pytest.mark.parametrize(("name", "curve"), curves(lambda c: c["alpha"] < 1))
 def test_elastic_net_and_ridge_curve(name, curve):
-    """Below alpha = 1, glmnet divides the square by SDY, the standard deviation of y in the *training part of the fold*:
-    its penalty on w is another one in every fold. A sweep has one penalty for all folds, so these curves cannot be had
+    """Below alpha = 1, glmnet divides the square by SDY, the deviation of y in the *training part of the fold*: its
+    penalty on w is another one in every fold. A sweep has one penalty for all folds, so these curves cannot be had
     from `jaxreg.sweep`. They are put together here from `fold_errors`, each fold with its own (lam, l1_ratio), and the
     mean, the standard error and both choices are jaxreg's again.
 
