@@ -14,6 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,8 +68,8 @@ def problem(n: int, p: int, members: int, dtype: str) -> Problem:
     X, y = (X - X.mean(0)) / X.std(0), (y - y.mean()) / y.std()
     lams = np.geomspace(1e-4, 1.0, members)
     curvature = np.linalg.eigvalsh(X.T @ X / n)[-1] + lams[-1]
-    start = jnp.zeros(p, dtype)
-    return Problem(*(jnp.asarray(a, dtype) for a in (X, y, lams)), start=start, step_size=1 / float(curvature))
+    as_given = partial(jnp.asarray, dtype=dtype)
+    return Problem(as_given(X), as_given(y), as_given(lams), jnp.zeros(p, dtype), 1 / float(curvature))
 
 
 def contestants(q: Problem) -> list[Contestant]:

@@ -172,6 +172,7 @@ def _sweep(options: argparse.Namespace) -> int:
     try:
         with _compile_clock() as compiling, warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the report says it, with the largest gap
+            warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
             result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
     finally:  # an error message starts on a line of its own
         bar.clear()

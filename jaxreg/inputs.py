@@ -268,7 +268,7 @@ def _check_magnitude(values: np.ndarray, name: str, names: tuple[str, ...] | Non
     if found > largest:
         raise ValueError(
             f"{_where(name, index, names)} is {values[index]:g}: values too large, their squares overflow "
-            f"{values.dtype}. Divide {name} by {found:.0e}, or use float64."
+            f"{values.dtype}. Divide {name} by {found:.0e}{', or use float64' if values.dtype == np.float32 else ''}."
         )
     smallest = np.sqrt(np.finfo(values.dtype).tiny) * 1e8
     if name == "y" and 0 < found < smallest:

@@ -97,10 +97,11 @@ def _block_length(a: inputs.Arguments, count: int) -> int:
     """How many λs are solved at once: about 25 vectors of length p and 8 of length n live for every λ and target."""
     n, p = a.X.shape
     targets = 1 if a.y.ndim == 1 else a.y.shape[1]
-    result = count * targets * p * a.X.dtype.itemsize
-    if result > 2**36:
+    result = count * targets * (p + 8) * a.X.dtype.itemsize
+    if result > 2**34:
         raise MemoryError(
-            f"{count} λs × {p} columns × {targets} targets are {result / 2**30:,.0f} GiB of coefficients."
+            f"lams: {count:,} λs × {p:,} columns × {targets:,} targets are {result / 2**30:,.0f} GiB of results; "
+            "ask for fewer λs."
         )
     return max(1, min(count, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
 
@@ -331,6 +332,8 @@ def sweep(
         raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
     ratios = [inputs.check_l1_ratio(rho) for rho in given]
     lams = inputs.check_lams(lams, a.X.dtype)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be a whole number of at least 0.")
     masks = held_out_masks(folds, a.X, a.y, seed, a.sample_weight)
     eps = None if eps is None else inputs.check_positive(eps, "eps", below=1.0)
     tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")

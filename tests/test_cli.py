@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -870,8 +871,17 @@ def test_without_pyarrow_parquet_is_refused(tmp_path, no_work, monkeypatch):
     assert "pip install 'jaxreg[tables]'" in refusal("sweep", path, "--target", "price")
 
 
+def test_a_damaged_cache_is_nobodys_business(data, swept, monkeypatch):
+    def answer(*_, **__):
+        warnings.warn("Error reading persistent compilation cache entry for 'jit__solve': error: -5", stacklevel=2)
+        return swept.result
+
+    monkeypatch.setattr(regression, "sweep", answer)
+    assert cells(good("sweep", data, *BASE)) == cells(swept.printed)
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(data, canned, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     good("sweep", data, *BASE)
-    assert jax.config.jax_compilation_cache_dir is None
+    assert jax.config.jax_compilation_cache_dir == BEFORE["jax_compilation_cache_dir"]

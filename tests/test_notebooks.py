@@ -9,7 +9,8 @@ import pytest
 nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
 nbclient = pytest.importorskip("nbclient")
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))  # the numbers are the reading order
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))  # the numbers are the reading order
 ONE_EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
 
 TROUBLE = {
@@ -55,6 +56,7 @@ def test_there_are_notebooks_to_read_in_order():
 @ONE_EACH
 def test_runs_in_a_fresh_kernel(path, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the jaxreg that is tested, not another one that is installed
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # nothing of the user's profile, nothing left in it
     for name in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"):
         if (value := getattr(jax.config, name)) is not None:  # the kernel shares the compiled programs of the tests

@@ -199,6 +199,7 @@ def test_a_stream_takes_no_more_than_it_uses(ridge):
     assert next(numbered)[0] == 7
 
 
+@pytest.mark.slow
 def test_streamed_steps_approach_the_solution(ridge):
     # Steps that decay, on unbiased gradients.
     rate = optax.polynomial_schedule(0.3, 1e-3, 1.0, 1500)

@@ -97,6 +97,7 @@ def test_gradient_descent_and_a_grid_of_losses(X, eta, rng):
     assert np.all(np.diff(norms) < 0)
 
 
+@pytest.mark.slow
 def test_a_two_layer_network():
     # y = sin x by 8 tanh units, from three starts: far better than the best line, and the gradient has gone.
     x = np.linspace(-3, 3, 60)[:, None]
