@@ -47,7 +47,7 @@ def held_out_masks(folds: Any, X: np.ndarray, y: np.ndarray, seed: int, sample_w
             raise ValueError(f"folds={folds}: there must be at least 2 folds and at most as many as rows ({n}).")
         labels = fold_labels(n, int(folds), seed)
         masks = labels[None, :] == np.arange(int(folds))[:, None]
-    elif hasattr(folds, "split"):
+    elif hasattr(folds, "split") and not isinstance(folds, str):
         masks = np.zeros((0, n), bool)
         for _, test in folds.split(X, y):
             masks = np.vstack([masks, np.isin(np.arange(n), test)[None]])
@@ -56,8 +56,11 @@ def held_out_masks(folds: Any, X: np.ndarray, y: np.ndarray, seed: int, sample_w
         if given.ndim == 2 and given.dtype == bool and given.shape[1] == n:
             masks = given
         elif given.ndim == 1 and given.shape[0] == n:
-            if given.dtype.kind == "f" and np.isnan(given).any():
-                raise ValueError(f"folds[{int(np.argmax(np.isnan(given)))}] is missing (NaN); every row needs a label.")
+            for i, label in enumerate(given):
+                if label is None or label != label:
+                    raise ValueError(
+                        f"folds[{i}] is missing ({'None' if label is None else 'NaN'}); every row needs a label."
+                    )
             masks = given[None, :] == np.unique(given)[:, None]
         else:
             raise ValueError(

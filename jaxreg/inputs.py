@@ -83,7 +83,6 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None) -> np.ndarray:
 
 def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
     """y as an (n,) or (n, t) array of ``dtype``."""
-    _refuse_kinds(y, "y")
     values = _as_floats(y, "y", dtype)
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise ValueError(f"y must be (n,) or (n, t); got shape {values.shape}.")
@@ -113,7 +112,9 @@ def check_weights(value: Any, name: str, length: int, dtype: Any) -> np.ndarray 
     if not values.any():
         advice = "at least one row must count" if name == "sample_weight" else "use lam=0 for least squares"
         raise ValueError(f"{name} is 0 everywhere; {advice}.")
-    if not np.isfinite(values.sum(dtype=dtype)):
+    with np.errstate(over="ignore"):
+        total = values.sum(dtype=dtype)
+    if not np.isfinite(total):
         raise ValueError(f"{name} adds up to more than {np.dtype(dtype)} holds; divide it by {values.max():.3g}.")
     return values
 
@@ -152,6 +153,8 @@ def check_lams(lams: Any, dtype: Any) -> int | np.ndarray:
 
 def check_lam(lam: Any, t: int | None, dtype: Any) -> np.ndarray:
     """One λ, () — or one a target, (t,)."""
+    if isinstance(lam, (str, bool)):
+        raise ValueError(f"lam is {lam!r}, which is not a number; give one of at least 0.")
     values = _as_floats(lam, "lam", dtype)
     if values.shape not in ((), (t,)):
         wanted = "a number" if t is None else f"a number or one for each of the {t} targets"
@@ -161,6 +164,7 @@ def check_lam(lam: Any, t: int | None, dtype: Any) -> np.ndarray:
 
 def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
     """ρ in [0, 1]."""
+    _refuse_kinds(value, name)
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{name} is {value!r}; it must be a number from 0 (ridge) to 1 (lasso).")
     return float(value)
@@ -168,6 +172,7 @@ def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
 
 def check_positive(value: Any, name: str, kind: type = float, below: float = np.inf) -> Any:
     """A positive number of ``kind`` (int or float), smaller than ``below``."""
+    _refuse_kinds(value, name)
     right = numbers.Integral if kind is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, right) or not 0 < float(value) < below:
         what = "a whole number of at least 1" if kind is int else "a positive number"
@@ -210,6 +215,7 @@ def _check_frame_columns(X: Any, name: str) -> None:
 
 def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
     """``value`` as a native C-ordered floating array; ``dtype`` None keeps float32 and makes all else float64."""
+    _refuse_kinds(value, name)
     try:
         array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
     except ValueError as error:  # rows of different lengths
@@ -219,14 +225,14 @@ def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
     if array.dtype.kind in "mM":
         raise ValueError(f"{name} has dtype {array.dtype}; encode dates and durations as numbers first.")
     if array.dtype.kind in "OUS":
-        array = _parse(array, name)
+        array = _parse(array, name, feature_names_of(value))
     if dtype is None:
         dtype = np.float32 if array.dtype == np.float32 else np.float64
     with np.errstate(over="ignore"):  # what does not fit becomes inf, and is then refused by name
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 
-def _parse(array: np.ndarray, name: str) -> np.ndarray:
+def _parse(array: np.ndarray, name: str, names: tuple[str, ...] | None) -> np.ndarray:
     """Text and objects as float64; missing values (None, NA) become NaN."""
     out = np.empty(array.shape, np.float64)
     for index in np.ndindex(array.shape):
@@ -236,7 +242,7 @@ def _parse(array: np.ndarray, name: str) -> np.ndarray:
             out[index] = np.nan if missing else float(entry)
         except (TypeError, ValueError):
             raise ValueError(
-                f"{_where(name, index, None)} is {entry!r}, which is not a number; encode it first."
+                f"{_where(name, index, names)} is {entry!r}, which is not a number; encode it first."
             ) from None
     return out
 

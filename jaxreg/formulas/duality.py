@@ -208,7 +208,8 @@ def gap_given_basis(
     """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once)."""
     residual = weighted_rows(y - X @ params.coef - params.intercept, sample_weight, False)
     primal = 0.5 * jnp.dot(residual, residual)
-    primal += jnp.sum(penalty.l1 * jnp.abs(params.coef) + 0.5 * penalty.l2 * params.coef**2)
+    square = jnp.where(penalty.l2 > 0, penalty.l2 * params.coef**2, 0.0)  # 0, also where w² overflows
+    primal += jnp.sum(penalty.l1 * jnp.abs(params.coef) + 0.5 * square)
     Z = weighted_rows(X, sample_weight, fit_intercept)
     target = project_out(weighted_rows(y, sample_weight, fit_intercept), basis)
     # The residual direction, with its projection on the free columns removed.

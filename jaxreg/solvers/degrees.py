@@ -58,7 +58,8 @@ def degrees_of_freedom(
         added = l2 / size**2
         # With B = Z_I diag(added)^(−1/2):  tr( G (G + diag(added))⁻¹ ) = tr( BᵀB (BᵀB + I)⁻¹ ) = k − tr( (I + BᵀB)⁻¹ ),
         # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
-        root = jnp.where(inside, 1.0 / jnp.sqrt(added + RANK_THRESHOLD.get(X.dtype, 1e-2)), 0.0)
+        added = jnp.where(added > 0, added, RANK_THRESHOLD.get(X.dtype, 1e-2))
+        root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
         if gram is not None:
             M = gram * root[:, None] * root[None, :]
         elif gathered:

@@ -301,9 +301,12 @@ def _iterate(
 
 
 def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Array) -> Params:
-    """Params of every member, (L, p, t) and (L, t); what rounding put outside the bounds is put back."""
+    """Params of every member, (L, p, t) and (L, t); u at its bound gives w at its bound, to the last digit."""
     params = jax.vmap(restore, (0, None))(coef, frame)
-    return params._replace(coef=jnp.clip(params.coef, lower[None, :, None], upper[None, :, None]))
+    lower_u, upper_u = ((bound * frame.size)[None, :, None] for bound in (lower, upper))
+    lower, upper = lower[None, :, None], upper[None, :, None]
+    inside = jnp.clip(params.coef, lower, upper)
+    return params._replace(coef=jnp.where(coef <= lower_u, lower, jnp.where(coef >= upper_u, upper, inside)))
 
 
 def _certify(

@@ -133,7 +133,7 @@ def working_penalty(
 ) -> Penalty:
     """The penalty on u = d·w for one λ; all vectors (p,)."""
     ratio = scale / size
-    l1, l2 = lam * l1_ratio * penalty_factor * ratio, lam * (1.0 - l1_ratio) * penalty_factor * ratio**2
+    l1, l2 = lam * l1_ratio * penalty_factor * ratio, lam * (1.0 - l1_ratio) * penalty_factor * ratio * ratio
     # Where d vanishes beside σ (a column of 1e-300 that is not standardised) l1 overflows: any large number will do.
     most = jnp.sqrt(jnp.finfo(lam.dtype).max)
     return Penalty(jnp.minimum(l1, most), jnp.minimum(l2, most), lower * size, upper * size)
@@ -148,7 +148,10 @@ def restore(u: jax.Array, frame: Frame) -> Params:
     Returns:
         Params: coef (p, t), intercept (t,).
     """
-    coef = u / frame.size[:, None]
+    constant = jnp.all(
+        frame.rows == 0, axis=0
+    )  # a column that explains nothing has the coefficient 0, without rounding
+    coef = jnp.where(constant[:, None], 0.0, u / frame.size[:, None])
     if frame.basis is not None:  # the best free coefficients for the residual of the others
         residual = frame.targets - frame.rows @ coef
         coef = coef + frame.basis.recover @ (frame.basis.vectors.T @ residual)

@@ -97,7 +97,6 @@ def test_it_is_the_derivative_of_the_fit():
         np.testing.assert_allclose(total - 1, counted, rtol=0, atol=1e-6)  # 1: the intercept
 
 
-@pytest.mark.xfail(strict=True, reason="the threshold of the rank is added to the penalty of ridge as well")
 def test_a_small_ridge_penalty_keeps_its_trace():
     """Powers of x, whose eigenvalues go down to 1e-13, under a penalty of that size."""
     A = np.vander(np.linspace(0, 1, 20), 9, increasing=True)[:, 1:]

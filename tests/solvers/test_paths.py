@@ -233,7 +233,6 @@ def test_all_zero_at_lam_max_and_not_below(fit_intercept, standardize):
         assert not np.any(found.coef[3, v > 0])
 
 
-@pytest.mark.xfail(strict=True, reason="u / size, then clipped, ends one rounding inside the bound")
 def test_a_coefficient_at_its_bound_is_the_bound_and_is_no_degree_of_freedom():
     n, p = 30, 6
     X, y = data(n, p)
@@ -245,7 +244,6 @@ def test_a_coefficient_at_its_bound_is_the_bound_and_is_no_degree_of_freedom():
     assert np.all(found.df <= interior.sum(axis=1))
 
 
-@pytest.mark.xfail(reason="closed forms leave about 1e-15 in a constant column")
 def test_a_constant_column_has_coefficient_zero_in_closed_form():
     X, y = data(30, 6)
     factor, _ = options_of(30, 6, "ones", "ones", "no bounds")

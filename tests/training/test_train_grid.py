@@ -27,10 +27,11 @@ def stacked(singles):
 
 @pytest.mark.parametrize("optimizer", METHODS.values(), ids=METHODS)
 def test_a_grid_is_a_loop_of_single_runs(ridge, same, optimizer):
-    options = {"optimizer": optimizer, "steps": 25, "record_every": 4}
+    options = {"optimizer": optimizer, "steps": 10, "record_every": 4}
     grid = train_grid(ridge.loss, ridge.start, {"lam": LAMS}, ridge.X, ridge.y, **options)
-    loop = [train(ridge.loss, ridge.start, ridge.X, ridge.y, lam, **options) for lam in LAMS]
-    same(grid, stacked(loop), 1e-12)
+    loop = stacked([train(ridge.loss, ridge.start, ridge.X, ridge.y, lam, **options) for lam in LAMS])
+    # All but the state: near the solution the memory of L-BFGS consists of quotients of rounding errors.
+    same(grid._replace(state=None), loop._replace(state=None), 1e-12)
     assert np.ptp(grid.params, axis=0).max() > 0.1  # the members differ
 
 

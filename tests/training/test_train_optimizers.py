@@ -55,6 +55,28 @@ def test_lbfgs_needs_few_steps(ridge):
     assert result.history.residual[10] < 1e-8 < result.history.residual[2]
 
 
+def test_a_line_search_sees_the_loss(ridge):
+    # optax's own loop, with the loss as the value function of the line search.
+    lbfgs = optax.lbfgs()
+
+    def loss(w):
+        return ridge.loss(w, ridge.X, ridge.y, LAM)
+
+    @jax.jit
+    def step(w, state):
+        value, gradient = jax.value_and_grad(loss)(w)
+        updates, state = lbfgs.update(gradient, state, w, value=value, grad=gradient, value_fn=loss)
+        return optax.apply_updates(w, updates), state
+
+    w = jnp.asarray(ridge.start)
+    state = lbfgs.init(w)
+    for _ in range(4):
+        w, state = step(w, state)
+    result = train(loss, ridge.start, optimizer=lbfgs, steps=4)
+    np.testing.assert_allclose(result.params, w, rtol=1e-12)
+    assert result.residual > 1e-6
+
+
 def test_a_constant_learning_rate_is_not_enough_for_signs(ridge):
     result = train(ridge.loss, ridge.start, ridge.X, ridge.y, LAM, optimizer=optax.lion(1e-2), steps=STEPS)
     assert 1e-4 < np.abs(result.params - ridge.closed_form(LAM)).max() < 1e-1
