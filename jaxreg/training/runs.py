@@ -134,7 +134,7 @@ def train(
         steps: static. record_every: a record of loss and residual every so many steps; about 100 records by default.
         tol: stop once the residual — the largest entry of the gradient or, with a prox, of the gradient mapping — is at
             most this; looked at when a record is made. Without it all steps are taken and the result can be
-            differentiated in both modes.
+            differentiated in both modes, unless the optimiser has a line search.
         gap: (params, *args) -> (), used instead of the residual, for example a duality gap.
         batch_size: rows drawn afresh (with replacement) for every step from args, arrays of a common leading axis, with
             ``key``, a ``jax.random.key``.

@@ -59,8 +59,8 @@ def test_a_line_search_sees_the_loss(ridge):
     # optax's own loop, with the loss as the value function of the line search.
     lbfgs = optax.lbfgs()
 
-    def loss(w):
-        return ridge.loss(w, ridge.X, ridge.y, LAM)
+    def loss(w):  # so steep at the start that full steps go too far
+        return ridge.loss(w, ridge.X, ridge.y, LAM) + jnp.sum(jnp.cosh(w))
 
     @jax.jit
     def step(w, state):
@@ -68,11 +68,11 @@ def test_a_line_search_sees_the_loss(ridge):
         updates, state = lbfgs.update(gradient, state, w, value=value, grad=gradient, value_fn=loss)
         return optax.apply_updates(w, updates), state
 
-    w = jnp.asarray(ridge.start)
+    w = start = ridge.start + 5.0
     state = lbfgs.init(w)
     for _ in range(4):
         w, state = step(w, state)
-    result = train(loss, ridge.start, optimizer=lbfgs, steps=4)
+    result = train(loss, start, optimizer=lbfgs, steps=4)
     np.testing.assert_allclose(result.params, w, rtol=1e-12)
     assert result.residual > 1e-6
 
