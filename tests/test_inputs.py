@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 
 import jaxreg
-from jaxreg import ConvergenceWarning, regression
+from jaxreg import regression
 
 N, P = 20, 3
 RNG = np.random.default_rng(17)

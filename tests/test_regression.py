@@ -286,7 +286,7 @@ def test_any_block_size_gives_the_same_answers(monkeypatch, usual):
 
 
 def test_more_coefficients_than_memory_are_refused():
-    with pytest.raises(MemoryError, match=r"10000000000 λs × 5 columns × 1 targets are .* GiB"):
+    with pytest.raises(MemoryError, match=r"10,000,000,000 λs × 5 columns × 1 targets are .* GiB"):
         jaxreg.path(X, Y, lams=10**10)
 
 

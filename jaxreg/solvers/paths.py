@@ -2,6 +2,7 @@
 
 Both solve a grid of members, one (λ, target) pair each, that share X: ridge in closed form, everything else by FISTA
 with a Newton finish, all members in parallel under ``vmap``. λ = 0 is least squares by an orthogonal factorisation.
+``engine="active set"`` solves n ≥ p without bounds by Newton steps down the λs instead; it is not the default yet.
 Every member leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
 """
 
@@ -15,7 +16,7 @@ from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import free_columns
 from jaxreg.formulas.scaling import standard_deviation
-from jaxreg.solvers import fista
+from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
 from jaxreg.solvers.implicit import with_derivatives
@@ -219,22 +220,27 @@ class Members(NamedTuple):
     n_iter: jax.Array
 
 
-def solve_members(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+def solve_members(
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+) -> Members:
     """Every (λ, target) pair: the minimiser with its derivatives, and its certificate.
 
     Args:
         data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0.
+        engine: "fista", or "active set" where there are no bounds and n ≥ p. The certificate is the same.
     """
     closed_form = isinstance(l1_ratio, (int, float))  # a Python number chooses the program and has no derivative
     fixed_ratio = l1_ratio if closed_form else jax.lax.stop_gradient(jnp.asarray(l1_ratio, data.X.dtype))
     fixed_data = Data._make((*jax.tree.map(jax.lax.stop_gradient, data[:-1]), data.fit_intercept))
-    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter)
+    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter, engine)
     return members._replace(params=with_derivatives(data, members.params, lams, l1_ratio))
 
 
-def solve_without_derivatives(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+def solve_without_derivatives(
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+) -> Members:
     """:func:`solve_members` where nothing is differentiated."""
-    members = solve_penalised(data, lams, l1_ratio, tol, max_iter)
+    members = solve_penalised(data, lams, l1_ratio, tol, max_iter, engine)
 
     def with_least_squares(_: None) -> Members:
         at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)
@@ -244,7 +250,9 @@ def solve_without_derivatives(data: Data, lams: jax.Array, l1_ratio: Any, tol: A
     return jax.lax.cond(jnp.any(lams == 0), with_least_squares, lambda _: members, None)
 
 
-def solve_penalised(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
+def solve_penalised(
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+) -> Members:
     """:func:`solve_members` for λ > 0. Free are the unbounded columns with v_j = 0."""
     p, dtype = data.X.shape[1], data.X.dtype
     rho, v, lower, upper = _columns(data, l1_ratio)
@@ -256,7 +264,7 @@ def solve_penalised(data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_it
         coef, _ = ridge_grid(problem.rows, frame.targets, lams)  # A ⊥ the free columns: Aᵀỹ needs no projection of ỹ
         n_iter = jnp.zeros(lams.shape, jnp.int32)
     else:
-        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter)
+        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter, engine)
     params = _restore_all(coef, frame, lower, upper)
     return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
 
@@ -270,7 +278,7 @@ def solve_unpenalised(data: Data, l1_ratio: Any, tol: Any, max_iter: int) -> Mem
     problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, None, data.scale)
     coef, n_iter = jnp.zeros((1, p, t), data.X.dtype), jnp.zeros((1, t), jnp.int32)
     if data.lower is not None or data.upper is not None:
-        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter)
+        coef, n_iter = _fista(problem, frame, data, lams, rho, tol, max_iter)
     params = _restore_all(coef, frame, lower, upper)
     return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
 
@@ -283,9 +291,51 @@ def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array
 
 
 def _iterate(
+    problem: Problem,
+    frame: Frame,
+    data: Data,
+    lams: jax.Array,
+    rho: jax.Array,
+    tol: Any,
+    max_iter: int,
+    engine: str,
+) -> tuple[jax.Array, jax.Array]:
+    """u (L, p, t) and n_iter (L, t) by the engine named."""
+    solve = {"active set": _active_set, "fista": _fista}[engine]
+    return solve(problem, frame, data, lams, rho, tol, max_iter)
+
+
+def _active_set(
     problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: Any, max_iter: int
 ) -> tuple[jax.Array, jax.Array]:
-    """u (L, p, t) and n_iter (L, t) by FISTA, all members in parallel."""
+    """A path for one target after the other, down its λs. λ = 0 is left to :func:`solve_unpenalised`."""
+    _, v, lower, upper = _columns(data, rho)
+    p = len(v)
+    fill = active_set.padded(p) - p
+    unit = working_penalty(jnp.ones_like(rho), rho, v, data.scale, frame.size, lower, upper)
+    a, b = jnp.pad(unit.l1, (0, fill)), jnp.pad(unit.l2, (0, fill))
+    assert problem.gram is not None, "the active-set engine needs n ≥ p"
+    gram = jnp.pad(problem.gram, (0, fill))
+    tol = jnp.asarray(tol, rho.dtype)
+
+    def target(argument: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        lams, correlation, yy = argument
+        largest = jnp.max(lams)
+        positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
+        order = jnp.argsort(-positive)
+        one = Problem(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
+        coef, n_iter = active_set.solve_path(one, positive[order], a, b, tol, max_iter)
+        place = jnp.argsort(order)
+        return coef[place, :p], n_iter[place]
+
+    coef, n_iter = jax.lax.map(target, (lams.T, problem.correlation.T, problem.yy))
+    return jnp.moveaxis(coef, 0, 2), n_iter.T
+
+
+def _fista(
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: Any, max_iter: int
+) -> tuple[jax.Array, jax.Array]:
+    """All members in parallel, each from 0."""
     _, v, lower, upper = _columns(data, rho)
     tol = jnp.asarray(tol, rho.dtype)
     largest = fista.largest_eigenvalue(problem)

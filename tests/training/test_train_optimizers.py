@@ -55,12 +55,12 @@ def test_lbfgs_needs_few_steps(ridge):
     assert result.history.residual[10] < 1e-8 < result.history.residual[2]
 
 
-def test_a_line_search_sees_the_loss(ridge):
-    # optax's own loop, with the loss as the value function of the line search.
+def test_a_line_search_sees_the_loss():
+    # optax's own loop in Rosenbrock's valley, where full steps would not do.
     lbfgs = optax.lbfgs()
 
-    def loss(w):  # so steep at the start that full steps go too far
-        return ridge.loss(w, ridge.X, ridge.y, LAM) + jnp.sum(jnp.cosh(w))
+    def loss(w):
+        return 100.0 * (w[1] - w[0] ** 2) ** 2 + (1.0 - w[0]) ** 2
 
     @jax.jit
     def step(w, state):
@@ -68,13 +68,17 @@ def test_a_line_search_sees_the_loss(ridge):
         updates, state = lbfgs.update(gradient, state, w, value=value, grad=gradient, value_fn=loss)
         return optax.apply_updates(w, updates), state
 
-    w = start = ridge.start + 5.0
-    state = lbfgs.init(w)
-    for _ in range(4):
+    w = start = jnp.array([-1.2, 1.0])
+    state, lengths = lbfgs.init(w), []
+    for _ in range(12):
         w, state = step(w, state)
-    result = train(loss, start, optimizer=lbfgs, steps=4)
-    np.testing.assert_allclose(result.params, w, rtol=1e-12)
+        lengths.append(float(state[-1].learning_rate))
+    assert len(set(lengths)) > 2
+    result = train(loss, start, optimizer=lbfgs, steps=12)
+    np.testing.assert_allclose(result.params, w, rtol=1e-9)
     assert result.residual > 1e-6
+    result = train(loss, start, optimizer=lbfgs, steps=60)
+    np.testing.assert_allclose(result.params, [1.0, 1.0], rtol=1e-10)
 
 
 def test_a_constant_learning_rate_is_not_enough_for_signs(ridge):

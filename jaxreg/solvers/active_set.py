@@ -1,0 +1,283 @@
+"""Lasso and elastic net along a λ-path by Newton steps on the active set; every λ ends at rounding error.
+
+In the coordinates of :mod:`~jaxreg.solvers.reduction` (G_jj = 1), with l1 = λ a and l2 = λ b, u is optimal iff
+
+    g_j − l1_j s_j − l2_j u_j = 0   and   u_j s_j > 0        j in the active set A, with sign s_j        (g = c − G u)
+    |g_j| ≤ l1_j                    and   u_j = 0            j outside
+
+so on a known A with known signs it solves a linear system with M = G + diag(l2),  M_AA u_A = c_A − l1_A s_A. One round
+
+1. lets those leave that are flagged and those enter that are flagged, and brings H = M_AA⁻¹ up to date,
+2. moves by  t d,  d = H (g − l1 s − l2 u)_A,  with the exact line search  t = r·d / d·Md  (1, but for rounding of H),
+3. flags whose sign broke and who violates |g_j| ≤ l1_j.
+
+*Bulk* rounds flag all of them: the primal-dual active set or semismooth Newton method (Hintermüller, Ito and Kunisch,
+SIAM J. Optim. 13(3), 2002). Along a path they settle in one to four rounds a λ, because coefficients and gradient are
+extended linearly from the last two λs to predict who will leave and enter. They may cycle. Then the λ starts again from
+the last solution with
+
+*safe* rounds, which never raise the objective (feature-sign search: Lee, Battle, Raina and Ng, NIPS 2007): t stops at
+the first coefficient to reach 0, which leaves; once the signs hold and the system is solved, the worst violator alone
+enters. If its column depends on the active ones, the objective falls along the null direction  d_A = −s_E H M_AE,
+d_E = s_E,  until a coefficient reaches 0: the two are swapped. No set of signs can come back, so this ends.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas.duality import Penalty
+from jaxreg.solvers import updated_inverse
+from jaxreg.solvers.fista import gap
+from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.updated_inverse import Inverse
+
+__all__ = ["padded", "solve_path"]
+
+# Bulk rounds that may be spent on one λ: most settle in four, and those that cycle never do.
+MOST_BULK_ROUNDS = 15
+# Where the λs are further apart than this ratio, others are solved in between: predictions hold only nearby.
+LARGEST_STEP = 0.5
+# With l2 > 0 the matrix M changes with λ. H is computed anew when λ has fallen to this share of where it was.
+STALE = 0.4
+# Such directions are improved until this share of the residual is left, at most so many times.
+REFINED, MOST_REFINEMENTS = 1e-5, 6
+
+
+class Accuracy(NamedTuple):
+    """What counts as 0 in one floating dtype.
+
+    As a share of G_jj = 1 (dependent, jitter), of l1 (relative, squared), of ‖ỹ‖ (absolute) and of ‖ỹ‖² (gap).
+    """
+
+    dependent: float
+    jitter: float
+    relative: float
+    absolute: float
+    gap: float
+    squared: float
+
+
+ACCURACY = {
+    jnp.dtype(jnp.float64): Accuracy(1e-9, 1e-13, 1e-11, 1e-14, 1e-14, 1e-8),
+    jnp.dtype(jnp.float32): Accuracy(1e-4, 1e-6, 1e-5, 1e-6, 1e-6, 1e-4),
+}
+
+
+class State(NamedTuple):
+    """What the next round needs.
+
+    Attributes:
+        coef: u. gradient: g = c − Gu. sign: s, 0 outside the active set. leave, enter: flags. Each (p,).
+        inverse: of M on the active set.
+        start: (), the coefficient with which the one that enters arrives; not 0 only after a null-space move.
+    """
+
+    coef: jax.Array
+    gradient: jax.Array
+    sign: jax.Array
+    leave: jax.Array
+    enter: jax.Array
+    inverse: Inverse
+    start: jax.Array
+
+
+class Solved(NamedTuple):
+    """A solution on the path, for predictions and as the point to return to. Before the first, lam is ∞."""
+
+    lam: jax.Array
+    coef: jax.Array
+    gradient: jax.Array
+
+
+def padded(p: int) -> int:
+    """The number of columns with which the path is compiled: the next power of two, at least 16."""
+    return max(16, 1 << (p - 1).bit_length())
+
+
+def most_changes(p: int) -> int:
+    """K: how many may leave and how many enter in one round."""
+    return max(8, p // 128)
+
+
+def largest(flags: jax.Array, score: jax.Array, K: int) -> jax.Array:
+    """The indices of the K flagged entries of largest score, (K,), filled up with p. top_k is fast in float32 alone."""
+    value, index = jax.lax.top_k(jnp.where(flags, score.astype(jnp.float32), -jnp.inf), K)
+    return jnp.where(value > -jnp.inf, index, len(flags)).astype(jnp.int32)
+
+
+def restart(problem: Problem, l2: jax.Array, state: State) -> State:
+    """The state at the same coefficients with everything else computed anew."""
+    coef = state.coef
+    assert problem.gram is not None
+    M = problem.gram + jnp.diag(l2)
+    none = jnp.zeros_like(state.leave)
+    inverse = updated_inverse.invert(M, coef != 0, state.inverse)
+    gradient = problem.correlation - problem.gram @ coef
+    return State(coef, gradient, jnp.sign(coef), none, none, inverse, jnp.zeros_like(state.start))
+
+
+def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: jax.Array) -> tuple[State, jax.Array]:
+    """One round; the state after it, flagged for the next, and whether the conditions of optimality hold."""
+    assert problem.gram is not None
+    G, p = problem.gram, len(l1)
+    u, g, s, leave, enter, H, start = state
+    accuracy = ACCURACY[u.dtype]
+    slack = accuracy.relative * l1 + accuracy.absolute * jnp.sqrt(problem.yy)
+    K, columns = most_changes(p), jnp.arange(p, dtype=jnp.int32)
+    at = lambda array, index: array.at[index].get(mode="fill", fill_value=0)  # 0 where index is p
+    L, E = largest(leave, jnp.abs(u), K), largest(enter, jnp.abs(g) - l1, K)
+    leaves, enters = p > L, p > E
+
+    # L leaves: H⁺ = H − PᵀP with P = C_L H_{L:}.
+    H_L = updated_inverse.rows(H, L)
+    C_L = updated_inverse.inverse_factor(at(H_L.T, L).T + jnp.diag((~leaves).astype(u.dtype)))
+    P = C_L @ H_L
+    g = g + at(u, L) @ at(G, L)
+    u, s = u.at[L].set(0.0, mode="drop"), s.at[L].set(0.0, mode="drop")
+    active = s != 0
+
+    # One pass over H⁺ for what enters, B = M_EA, and for the residual r:  Q H⁺ = Q H − (Q H_{:L} C_Lᵀ) P.
+    G_E = at(G, E)
+    B = jnp.where(active[None, :], G_E, 0.0)
+    r = jnp.where(active, g - l1 * s - l2 * u, 0.0)
+    QH = updated_inverse.times(jnp.concatenate([B, r[None, :]]), H)
+    QH = jnp.where(active[None, :], QH - (at(QH.T, L).T @ C_L.T) @ P, 0.0)
+    BH, Hr = QH[:K], QH[K]
+
+    # E enters: H⁺⁺ = H⁺ + VᵀV with V = C_E (B H⁺ − I_E). Pivots of S near 0 betray dependent columns, which stay out.
+    diagonal = at(jnp.diagonal(G) + l2, E)
+    S = at(G_E.T, E).T + jnp.diag(at(l2, E)) - BH @ B.T
+    S = 0.5 * (S + S.T) + jnp.diag(jnp.where(enters, accuracy.jitter * diagonal, 1.0))
+    C_E = updated_inverse.inverse_factor(jnp.where(enters[:, None] == enters[None, :], S, 0.0))
+    independent = jnp.diag(C_E) ** -2 > accuracy.dependent * diagonal
+    accepted = enters & (jnp.cumsum(~independent) == 0) | (enters & (start != 0))
+    C_E = jnp.where(accepted[:, None] & accepted[None, :], C_E, 0.0)
+    arrived = jnp.where(accepted, E, jnp.int32(p))
+    V = C_E @ (BH - (E[:, None] == columns[None, :]).astype(u.dtype))
+    g_E = at(g, E)
+    s, u = s.at[arrived].set(jnp.sign(g_E), mode="drop"), u.at[arrived].set(start, mode="drop")
+    active = s != 0
+    r = r.at[arrived].set(g_E - at(l1, E) * jnp.sign(g_E) - at(l2, E) * start, mode="drop")
+    H = updated_inverse.append(H, V, P, jnp.sum(accepted, dtype=jnp.int32), jnp.sum(leaves, dtype=jnp.int32))
+
+    # The step. A null-space move starts where the system is solved, and changes the one coefficient j outside too.
+    swap = safe & enters[0] & ~accepted[0]
+    j = jnp.where(swap, E[0], jnp.int32(p))
+    s_j = jnp.sign(g_E[0])
+    d = jnp.where(active, jnp.where(swap, -s_j * BH[0], Hr + (V @ r) @ V), 0.0)
+    Gd = G @ d + jnp.where(swap, s_j, 0.0) * G_E[0]
+
+    # Where l2 > 0, H is that of an earlier λ: d is improved by  d + H(r − Md)  until Md = r is nearly solved.
+    remaining = lambda d, Gd: jnp.where(active, r - Gd - l2 * d, 0.0)
+
+    def rough(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        d, Gd, turns = carry
+        error = jnp.max(jnp.abs(remaining(d, Gd)))
+        return (error > REFINED * jnp.max(jnp.abs(r))) & (turns < MOST_REFINEMENTS) & jnp.any(l2 > 0) & ~swap
+
+    def refine(carry: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        d, Gd, turns = carry
+        d = d + jnp.where(active, updated_inverse.times(remaining(d, Gd)[None, :], H)[0], 0.0)
+        return d, G @ d, turns + 1
+
+    d, Gd, _ = jax.lax.while_loop(rough, refine, (d, Gd, jnp.zeros((), jnp.int32)))
+    curved = jnp.dot(d, Gd + l2 * d)
+    newton = jnp.where(curved > 0, jnp.dot(r, d) / jnp.where(curved > 0, curved, 1.0), 1.0)
+    shrinks = active & (d * s < 0) & (l1 > 0)
+    to_zero = jnp.where(shrinks, -u / jnp.where(shrinks, d, 1.0), jnp.inf)
+    first = jnp.min(to_zero)
+    t = jnp.where(swap, first, jnp.where(safe, jnp.minimum(newton, first), newton))
+    t = jnp.where(jnp.isfinite(t), t, 0.0)
+    hit = safe & shrinks & (to_zero <= t)
+    u, g = jnp.where(hit, 0.0, u + t * d), g - t * Gd
+
+    # Who leaves and enters next.
+    broken = jnp.where(safe, hit, active & (u * s <= 0) & (l1 > 0))
+    violates = ~active & (jnp.abs(g) > l1 + slack)
+    # Where l2 > 0 the gap is of second order in the residual on the active set: more is left there.
+    close = slack + jnp.where(l2 > 0, accuracy.squared * (l1 + l2 * jnp.abs(u)), 0.0)
+    solved = jnp.all(jnp.where(active, jnp.abs(g - l1 * s - l2 * u), 0.0) <= close) & ~jnp.any(broken)
+    worst = columns == jnp.argmax(jnp.where(violates, jnp.abs(g) - l1, -jnp.inf)).astype(jnp.int32)
+    next_in = jnp.where(safe, violates & worst & solved, violates) | (columns == j)
+    state = State(u, g, s, broken, next_in, H, jnp.where(swap, t * s_j, 0.0))
+    return state, solved & ~jnp.any(violates) & ~swap
+
+
+def predict(state: State, last: Solved, lam: jax.Array, lam_next: jax.Array, a: jax.Array) -> State:
+    """Flag who will leave and enter on the way to the next λ, if u and g go on as from the last λ to this one."""
+    fell = last.lam - lam
+    share = jnp.where((fell > 0) & jnp.isfinite(fell), (lam - lam_next) / jnp.where(fell > 0, fell, 1.0), 0.0)
+    u = state.coef + share * (state.coef - last.coef)
+    g = state.gradient + share * (state.gradient - last.gradient)
+    active = state.sign != 0
+    leave = active & (u * state.sign <= 0) & (last.coef != 0) & (a > 0)
+    enter = ~active & (jnp.abs(g) > lam_next * a) & (share > 0)
+    return state._replace(leave=leave, enter=enter)
+
+
+def solve_path(
+    problem: Problem, lams: jax.Array, a: jax.Array, b: jax.Array, tol: jax.Array, max_iter: int
+) -> tuple[jax.Array, jax.Array]:
+    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
+
+    Args:
+        problem: one target, with ``gram`` (p, p), p of :func:`padded` (columns of 0 fill up).
+        lams: (L,), λ > 0, descending. a, b: ≥ 0, (p,). tol: the gap to reach, (). max_iter: most rounds a λ, static.
+
+    Returns:
+        u, (L, p), and the rounds taken, (L,).
+    """
+    p, dtype = len(a), a.dtype
+    accuracy = ACCURACY[dtype]
+    most = jnp.sqrt(jnp.finfo(dtype).max)  # where σ_j / d_j overflows, any large number will do
+    weights = lambda lam: (jnp.minimum(lam * a, most), jnp.minimum(lam * b, most))
+    unbounded = jnp.full((p,), jnp.inf, dtype)
+
+    def unfinished(carry: tuple) -> jax.Array:
+        return carry[0] < len(lams)
+
+    def body(carry: tuple) -> tuple:
+        i, lam, n_rounds, safe, built, state, last, coefs, counts = carry
+        l1, l2 = weights(lam)
+        state, settled = round_(problem, l1, l2, state, safe)
+        n_rounds = n_rounds + 1
+        reached = gap(problem, Penalty(l1, l2, -unbounded, unbounded), state.coef, problem.correlation - state.gradient)
+        finite = jnp.isfinite(reached)
+        late = ~finite | (n_rounds >= MOST_BULK_ROUNDS)
+        done = (settled & (reached <= tol)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter)
+        retreat = ~done & ~safe & late
+
+        coefs = coefs.at[i].set(state.coef)
+        counts = counts.at[i].add(1)
+        at_member = done & (lam <= lams[i])
+        i_next = i + at_member.astype(jnp.int32)
+        lam_next = jnp.where(done, jnp.maximum(lams[jnp.minimum(i_next, len(lams) - 1)], LARGEST_STEP * lam), lam)
+
+        stale = done & (lam_next < STALE * built) & jnp.any(b > 0)
+        anew = retreat | stale | (done & ~finite)
+        origin = jnp.where(retreat | ~finite, last.coef, state.coef)
+        l2_next = weights(lam_next)[1]
+        state = state._replace(coef=jnp.where(anew, origin, state.coef))
+        state = updated_inverse.only_if(anew, lambda s: restart(problem, l2_next, s), state)
+        ahead = predict(state, last, lam, lam_next, a)
+        state = state._replace(
+            leave=jnp.where(done, ahead.leave, state.leave), enter=jnp.where(done, ahead.enter, state.enter)
+        )
+        here = Solved(lam, state.coef, state.gradient)
+        last = jax.tree.map(lambda new, old: jnp.where(done, new, old), here, last)
+        n_rounds = jnp.where(done | retreat, 0, n_rounds)
+        safe = jnp.where(done, False, safe | retreat)
+        return i_next, lam_next, n_rounds, safe, jnp.where(anew, lam_next, built), state, last, coefs, counts
+
+    c = problem.correlation
+    zero, none, flag = jnp.zeros((p,), dtype), jnp.zeros((), jnp.int32), jnp.zeros((p,), bool)
+    H = updated_inverse.empty(p, most_changes(p), dtype)
+    state = State(zero, c, zero, flag, flag, H, jnp.zeros((), dtype))
+    begin = jnp.maximum(lams[0], jnp.max(jnp.where(a > 0, jnp.abs(c) / jnp.where(a > 0, a, 1.0), 0.0)))
+    last = Solved(jnp.full((), jnp.inf, dtype), zero, c)
+    outputs = jnp.zeros((len(lams), p), dtype), jnp.zeros((len(lams),), jnp.int32)
+    carry = (none, begin, none, jnp.zeros((), bool), begin, state, last, *outputs)
+    *_, coefs, counts = jax.lax.while_loop(unfinished, body, carry)
+    return coefs, counts
