@@ -663,7 +663,7 @@ BAD_VALUES = {
     "one fold": (("--folds", "1"), "folds=1"),
     "more folds than rows": (("--folds", "61"), "folds=61"),
     "device": (("--device", "abacus"), "device='abacus' is not available"),
-    "73-too many λs": (("--lams", "100000000000"), "100000000000 λs × 4 columns"),
+    "73-too many λs": (("--lams", "100000000000"), "100,000,000,000 λs × 4 columns"),
 }
 
 
@@ -679,7 +679,7 @@ def test_73_a_billion_λs_are_refused_at_once(earlier, monkeypatch):
     monkeypatch.setattr(regression, "_grid", None)  # 7.5 GiB of λs alone
     start = time.monotonic()
     message = refusal("sweep", "--dataset", "diabetes", "--lams", "1000000000", "--out", earlier)
-    assert message == "1000000000 λs × 10 columns × 1 targets are 75 GiB of coefficients."
+    assert message == "lams: 1,000,000,000 λs × 10 columns × 1 targets are 134 GiB of results; ask for fewer λs."
     assert time.monotonic() - start < 5
 
 
