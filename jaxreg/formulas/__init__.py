@@ -1,11 +1,12 @@
 """The mathematics: what is minimised, its derivatives, and how optimality is proved.
 
 Reading order: ``objective`` → ``gradients`` → ``prox`` → ``scaling`` and ``projection`` → ``optimality`` →
-``duality`` → ``sources`` (the formulas of five teaching documents in their own scalings).
+``duality`` → ``moments`` → ``sources`` (the formulas of five teaching documents in their own scalings).
 """
 
 from jaxreg.formulas.duality import duality_gap
 from jaxreg.formulas.gradients import gradient, hessian, lipschitz
+from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import (
     Params,
     absolute,
@@ -21,6 +22,7 @@ from jaxreg.formulas.prox import prox_elastic_net, soft_threshold
 from jaxreg.formulas.scaling import standard_deviation, weighted_mean
 
 __all__ = [
+    "Moments",
     "Params",
     "absolute",
     "duality_gap",
@@ -31,6 +33,7 @@ __all__ = [
     "lam_max",
     "lasso_penalty",
     "lipschitz",
+    "moments",
     "objective",
     "predict",
     "prox_elastic_net",
