@@ -5,6 +5,7 @@ JAX configuration is never changed: 64-bit mode is scoped to the call.
 """
 
 import contextlib
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, results
+from jaxreg import inputs, results, ridge
 from jaxreg.folds import held_out_masks
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.paths import Path, default_tol, prepare, solve_penalised, solve_without_derivatives
@@ -246,9 +247,14 @@ def path(
     max_iter = inputs.check_positive(max_iter, "max_iter", int)
     with _computing(a.X.dtype, device):
         centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
-        pure = _path(a, lams, rho, eps, tol, max_iter, centring)
-    _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], tol, "path")
-    return results.Path(**pure._asdict(), feature_names=a.names)
+        if ridge.applies(a, [rho], lams):
+            found = ridge.path(a, lams, eps, tol, centring)
+            _check_ridge(found)
+        else:
+            pure = _path(a, lams, rho, eps, tol, max_iter, centring)
+            found = results.Path(**pure._asdict(), feature_names=a.names)
+    _warn_unless_converged(found.gap, found.lams if a.y.ndim == 1 else found.lams[:, None], tol, "path")
+    return found
 
 
 def _solve_block(a, lams, rho, tol, max_iter, centring) -> tuple:
@@ -339,6 +345,8 @@ def sweep(
     tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
     max_iter = inputs.check_positive(max_iter, "max_iter", int)
     centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
+    if ridge.applies(a, ratios, lams):
+        return _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress)
     # Weights of 1 instead of none: the folds (weights of 0) and the fit on all rows are then one program.
     s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
     a = a._replace(sample_weight=s)
@@ -346,6 +354,17 @@ def sweep(
     paths, errors, gaps = [], [], []
     with _computing(a.X.dtype, device):
         for rho in ratios:
+            if ridge.applies(a, [rho], lams):
+                found = ridge.path(a, lams, eps, tol, centring)
+                paths.append(Path._make(getattr(found, name) for name in Path._fields))
+                counted = itertools.count(done + 1)
+                tell = lambda counted=counted: _report(progress, next(counted), total)
+                tell()
+                mse, gap = ridge.solve_folds(a, masks, found.lams, centring, tell)
+                done += len(masks) + 1
+                errors.append(mse)
+                gaps.append(gap)
+                continue
             paths.append(_path(a, lams, rho, eps, tol, max_iter, centring))
             done += 1
             _report(progress, done, total)
@@ -359,11 +378,7 @@ def sweep(
         stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
         weight = masks.astype(a.X.dtype) @ s
         fold_mse, fold_gap = np.stack(errors), np.stack(gaps)
-        if not np.isfinite(fold_mse).all():
-            r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
-            raise FloatingPointError(
-                f"the error of fold {k} at lam={stacked.lams[r, l]:g} is not finite; rescale X and y."
-            )
+        _check_errors(fold_mse, stacked.lams)
         concluded = _conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, weight, stacked)
         pure = jax.tree.map(np.asarray, concluded)
     grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (fold_gap.ndim - 2))
@@ -374,6 +389,33 @@ def sweep(
     chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
     concluded = {**pure._asdict(), "best": best, "one_se": one_se, "path": chosen}
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
+
+
+def _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress) -> results.Sweep:
+    """A sweep of ridge alone."""
+    counted = itertools.count(1)
+    with _computing(a.X.dtype, device):
+        tell = lambda: _report(progress, next(counted), len(masks) + 1)
+        fields, found = ridge.sweep(a, masks, lams, eps, tol, centring, tell)
+    _check_ridge(found)
+    _check_errors(fields["fold_mse"], fields["lams"])
+    grid = fields["lams"].reshape(1, -1, *(1,) * (fields["fold_gap"].ndim - 2))
+    converged = _warn_unless_converged(fields["fold_gap"], grid, tol, "sweep, in the folds")
+    converged &= _warn_unless_converged(
+        found.gap, grid.reshape(grid.shape[1 : found.gap.ndim + 1]), tol, "sweep, on all rows"
+    )
+    return results.Sweep(**fields, path=found, converged=converged, feature_names=a.names)
+
+
+def _check_ridge(found: results.Path) -> None:
+    if not isinstance(found, ridge.FactoredPath):
+        _check_coef(found.coef)
+
+
+def _check_errors(fold_mse: np.ndarray, lams: np.ndarray) -> None:
+    if not np.isfinite(fold_mse).all():
+        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
+        raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
 
 
 def _fold(a, lams, rho, mask, tol, max_iter, centring) -> tuple[np.ndarray, np.ndarray]:
