@@ -8,7 +8,7 @@ import numpy as np
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import check_matrix, feature_names_of
 
-__all__ = ["Choice", "Path", "Solution", "Sweep"]
+__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
 
 
 def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
@@ -186,3 +186,39 @@ class Sweep:
             ax=ax,
             **options,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """Ridge at L λs, measured by leaving out each row in turn.
+
+    Attributes:
+        lams: (L,), in the order given; an automatic grid descends.
+        mse: the weighted mean of the squared left-out residuals, se_mse: its standard error, gcv: generalised
+            cross-validation, (L,) or (L, t), in squared units of y.
+        df: degrees of freedom without the intercept, (L,). gap: relative duality gap of the fits on all rows, (L,) or
+            (L, t); converged: whether all are within the tolerance.
+        best, one_se: the choice of least ``mse`` (one a target), and the largest λ within one standard error of it.
+        scale: σ, (p,). feature_names: of a frame, or None.
+    """
+
+    lams: np.ndarray
+    mse: np.ndarray
+    se_mse: np.ndarray
+    gcv: np.ndarray
+    df: np.ndarray
+    gap: np.ndarray
+    converged: bool
+    best: Choice
+    one_se: Choice
+    scale: np.ndarray
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> Params:
+        """The parameters of :attr:`best`."""
+        return self.best.params
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions of :attr:`best`, (n,) or (n, t)."""
+        return self.best.predict(X)

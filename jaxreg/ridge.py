@@ -30,7 +30,20 @@ from jaxreg.solvers.spectrum import ridge_degrees
 from jaxreg.sweeps.cross_validate import automatic_grid, choose, mean_and_standard_error
 from jaxreg.sweeps.ridge_folds import errors_from_moments, errors_from_rows
 
-__all__ = ["FactoredPath", "applies", "path", "solve_folds", "sweep", "unit_weights"]
+__all__ = [
+    "Blocks",
+    "FactoredPath",
+    "Solved",
+    "applies",
+    "choice_of",
+    "chosen_params",
+    "grid_of",
+    "joined",
+    "path",
+    "solve_folds",
+    "sweep",
+    "unit_weights",
+]
 
 # Targets are solved in blocks whose work arrays stay below this.
 TARGET_BLOCK_BYTES = 2**29
@@ -120,8 +133,8 @@ class FactoredPath(results.Path):
 
 def path(a: inputs.Arguments, lams: Any, eps: float | None, tol: float, centring: dict[str, bool]) -> results.Path:
     """:func:`jaxreg.path` for ridge, in a block of the right precision."""
-    data = _Data(a, None, centring)
-    grid = _lams(data, lams, eps)
+    data = Blocks(a, None, centring)
+    grid = grid_of(data, lams, eps)
     return _path_of(_solve(data, grid), a, tol, grid)
 
 
@@ -135,8 +148,8 @@ def sweep(
     report: Callable[[], None],
 ) -> tuple[dict[str, Any], results.Path]:
     """:func:`jaxreg.sweep` for ridge alone: the fields of its result but for the path, and the path."""
-    data = _Data(a, masks, centring)
-    grid = _lams(data, lams, eps)
+    data = Blocks(a, masks, centring)
+    grid = grid_of(data, lams, eps)
     solved = _solve(data, grid)
     report()
     fold_mse, fold_gap = solve_folds_of(data, grid, report)
@@ -149,7 +162,7 @@ def sweep(
     fields: dict[str, Any] = {name: squeeze(v) for name, v in arrays.items()}
     fields |= {"lams": grid[None], "l1_ratios": np.zeros(1, a.X.dtype)}
     for name, index in (("best", best), ("one_se", one_se)):
-        fields[name] = _choice(solved, index, mean[0], se[0], a)
+        fields[name] = choice_of(grid, chosen_params(solved, grid[index[:, 1]]), index, mean[0], se[0], a)
     return fields, found
 
 
@@ -157,12 +170,12 @@ def solve_folds(
     a: inputs.Arguments, masks: np.ndarray, lams: np.ndarray, centring: dict[str, bool], report: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Held-out error and gap of every λ and fold, (L, K) or (L, K, t)."""
-    found = solve_folds_of(_Data(a, masks, centring), lams, report)
+    found = solve_folds_of(Blocks(a, masks, centring), lams, report)
     return tuple(v[..., 0] for v in found) if a.y.ndim == 1 else found  # type: ignore[return-value]
 
 
-class _Data:
-    """The arrays on the device, the moments where n ≥ p, and the positions of the rows of every fold."""
+class Blocks:
+    """The arrays on the device, y in blocks of targets, and what the folds need of them."""
 
     def __init__(self, a: inputs.Arguments, masks: np.ndarray | None, centring: dict[str, bool]) -> None:
         n, p = a.X.shape
@@ -170,14 +183,18 @@ class _Data:
         self.a, self.masks, self.centring, self.targets = a, masks, centring, Y.shape[1]
         self.s = unit_weights(a)
         self.X, self.v = jnp.asarray(a.X), a.penalty_factor
-        most = max(1, TARGET_BLOCK_BYTES // (8 * (n + min(n, p)) * Y.itemsize))
+        # About four arrays of n and four of min(n, p) numbers live for every target.
+        most = max(1, TARGET_BLOCK_BYTES // (4 * (n + min(n, p)) * Y.itemsize))
         length = -(-self.targets // -(-self.targets // most))
         self.Y = [_filled(Y[:, start : start + length], length) for start in range(0, self.targets, length)]
-        self.totals: list[Any] = [None] * len(self.Y)
-        if n >= p:
-            found = [_moments(self.X, block, self.s) for block in self.Y]
-            if all(bool(usual) for _, usual in found):
-                self.totals = [total for total, _ in found]
+
+    @cached_property
+    def totals(self) -> list[Any]:
+        """The moments of every block; None where the rows are taken instead."""
+        if self.a.X.shape[0] < self.a.X.shape[1]:
+            return [None] * len(self.Y)
+        found = [_moments(self.X, block, self.s) for block in self.Y]
+        return [total if all(bool(usual) for _, usual in found) else None for total, _ in found]
 
     def folds(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Positions and weights of the training and of the held-out rows; the same numbers of them in every fold."""
@@ -202,8 +219,14 @@ def _positions(masks: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return rows, weight
 
 
-def _lams(data: _Data, lams: Any, eps: float | None) -> np.ndarray:
+def grid_of(data: Blocks, lams: Any, eps: float | None) -> np.ndarray:
     """The grid; an automatic one starts at the largest λ_max of all targets."""
+    count = lams if isinstance(lams, int) else len(lams)
+    if count * data.targets * data.s.itemsize > 2**34:
+        raise MemoryError(
+            f"lams: {count:,} λs × {data.targets:,} targets are {count * data.targets * data.s.itemsize / 2**30:,.0f} "
+            "GiB of results; ask for fewer λs."
+        )
     if not isinstance(lams, int):
         return lams
     a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
@@ -214,7 +237,7 @@ def _lams(data: _Data, lams: Any, eps: float | None) -> np.ndarray:
     )
 
 
-def _solve(data: _Data, lams: np.ndarray) -> Solved:
+def _solve(data: Blocks, lams: np.ndarray) -> Solved:
     """All rows."""
     blocks, gaps, df = [], [], None
     for total, Y in zip(data.totals, data.Y, strict=True):
@@ -222,14 +245,14 @@ def _solve(data: _Data, lams: np.ndarray) -> Solved:
         gap, df = _certify(factored, lams)
         blocks.append(factored)
         gaps.append(np.asarray(gap))
-    return Solved(lams, blocks, _joined(gaps, data.targets), np.asarray(df), data.targets)
+    return Solved(lams, blocks, joined(gaps, data.targets), np.asarray(df), data.targets)
 
 
-def _joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
+def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
     return np.concatenate(blocks, axis=-1)[..., :targets]
 
 
-def solve_folds_of(data: _Data, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
+def solve_folds_of(data: Blocks, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`solve_folds`, always (L, K, t)."""
     errors: list[np.ndarray] = []
     gaps: list[np.ndarray] = []
@@ -242,7 +265,7 @@ def solve_folds_of(data: _Data, lams: np.ndarray, report: Callable[[], None]) ->
             else:
                 found.append(_from_moments(total, data.X, Y, data.s, *held_out, **data.centring))
         for parts, v in zip((errors, gaps), zip(*found, strict=True), strict=True):
-            parts.append(_joined([np.asarray(block) for block in v], data.targets))
+            parts.append(joined([np.asarray(block) for block in v], data.targets))
         report()
     return np.stack(errors, axis=1), np.stack(gaps, axis=1)
 
@@ -250,7 +273,7 @@ def solve_folds_of(data: _Data, lams: np.ndarray, report: Callable[[], None]) ->
 def _all_params(solved: Solved) -> Params:
     """coef (L, p, t), intercept (L, t)."""
     found = [_grid_params(block, solved.lams) for block in solved.blocks]
-    return Params(*(_joined([np.asarray(v) for v in parts], solved.targets) for parts in zip(*found, strict=True)))
+    return Params(*(joined([np.asarray(v) for v in parts], solved.targets) for parts in zip(*found, strict=True)))
 
 
 def _path_of(solved: Solved, a: inputs.Arguments, tol: float, lams: np.ndarray) -> results.Path:
@@ -261,17 +284,18 @@ def _path_of(solved: Solved, a: inputs.Arguments, tol: float, lams: np.ndarray) 
     fields |= {"scale": np.asarray(solved.blocks[0].scale), "feature_names": a.names}
     if solved.gap.size * a.X.shape[1] * a.X.itemsize > COEF_BYTES:
         found = [_intercepts(block, solved.lams) for block in solved.blocks]
-        return FactoredPath(solved, _joined([np.asarray(v) for v in found], solved.targets), **fields)
+        return FactoredPath(solved, joined([np.asarray(v) for v in found], solved.targets), **fields)
     params = _all_params(solved)
     coef = squeeze(params.coef)
     return results.Path(coef=coef, intercept=squeeze(params.intercept), n_nonzero=(coef != 0).sum(axis=1), **fields)
 
 
-def _choice(solved: Solved, index: np.ndarray, mean: np.ndarray, se: np.ndarray, a: inputs.Arguments) -> results.Choice:
-    """The models at λ number ``index[:, 1]`` of every target, from means and errors (L, t)."""
-    position, target = index[:, 1], np.arange(solved.targets)
-    lam = solved.lams[position]
-    params = _chosen_params(solved, lam)
+def choice_of(
+    lams: np.ndarray, params: Params, index: np.ndarray, mean: np.ndarray, se: np.ndarray, a: inputs.Arguments
+) -> results.Choice:
+    """The models at λ number ``index[:, 1]`` of every target, with their ``params``, from means and errors (L, t)."""
+    position, target = index[:, 1], np.arange(len(index))
+    lam = lams[position]
     values = (lam, np.zeros_like(lam), mean[position, target], se[position, target], (params.coef != 0).sum(axis=0))
     if a.y.ndim == 1:
         values, index = tuple(v[0].item() for v in values), index[0]
@@ -280,10 +304,10 @@ def _choice(solved: Solved, index: np.ndarray, mean: np.ndarray, se: np.ndarray,
     return results.Choice(lam, ratio, index, params, mean, se, count, a.names)
 
 
-def _chosen_params(solved: Solved, lam: np.ndarray) -> Params:
+def chosen_params(solved: Solved, lam: np.ndarray) -> Params:
     """coef (p, t), intercept (t,) for one λ a target."""
     length = len(solved.blocks[0].y_mean)
     filled = np.concatenate([lam, np.repeat(lam[-1:], length * len(solved.blocks) - len(lam))])
     parts = np.split(filled, len(solved.blocks))
     found = [_params(block, part) for block, part in zip(solved.blocks, parts, strict=True)]
-    return Params(*(_joined([np.asarray(v) for v in side], solved.targets) for side in zip(*found, strict=True)))
+    return Params(*(joined([np.asarray(v) for v in side], solved.targets) for side in zip(*found, strict=True)))

@@ -41,14 +41,14 @@ from jaxreg.solvers.paths import prepare
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
 
-__all__ = ["LeaveOneOut", "leave_one_out", "leave_one_out_of"]
+__all__ = ["LeaveOneOut", "leave_one_out_of", "ridge_leave_one_out"]
 
 # Rows for which B = A V is at hand at once.
 ROW_BLOCK = 2048
 
 
 class LeaveOneOut(NamedTuple):
-    """What :func:`leave_one_out` returns, for L λs.
+    """What :func:`ridge_leave_one_out` returns, for L λs.
 
     Attributes:
         lams: (L,). mse: Σ s e²/Σs over the left-out residuals e, se_mse: its standard error, gcv: the generalised
@@ -66,7 +66,7 @@ class LeaveOneOut(NamedTuple):
     largest_leverage: jax.Array
 
 
-def leave_one_out(
+def ridge_leave_one_out(
     X: Any,
     y: Any,
     lams: Any,
@@ -91,7 +91,7 @@ def leave_one_out(
     Example:
         >>> import jax.numpy as jnp
         >>> X, y = jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([0.0, 3.0, 1.0, 2.0])
-        >>> [round(float(mse), 4) for mse in leave_one_out(X, y, jnp.array([1.0, 0.25])).mse]
+        >>> [round(float(mse), 4) for mse in ridge_leave_one_out(X, y, jnp.array([1.0, 0.25])).mse]
         [1.44, 0.84]
     """
     data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, None, None)
@@ -103,8 +103,8 @@ def leave_one_out(
 
 
 def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, FactoredRidge]:
-    """:func:`leave_one_out` for prepared data, every error (L, t); and the factored problem, whose parameters are those
-    of the fits on all rows where no column is free."""
+    """:func:`ridge_leave_one_out` for prepared data, every error (L, t); and the factored problem, whose parameters are
+    those of the fits on all rows where no column is free."""
     X, Y, s = data.X, data.Y, data.sample_weight
     n, p = X.shape
     v = jnp.ones((p,), X.dtype) if data.penalty_factor is None else data.penalty_factor
