@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, regression, results, ridge
+from jaxreg import inputs, regression, results, ridge, ridge_blocks
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.factored_ridge import ridge_params
 from jaxreg.solvers.leave_one_out import leave_one_out_of
@@ -76,16 +76,16 @@ def ridge_leave_one_out(
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
     eps = None if eps is None else inputs.check_positive(eps, "eps", below=1.0)
     tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    s = ridge.unit_weights(a)
+    s = ridge_blocks.unit_weights(a)
     if (s > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
     centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
     with regression._computing(a.X.dtype, device):
-        data = ridge.Blocks(a, None, centring)
-        grid = ridge.grid_of(data, lams, eps)
+        data = ridge_blocks.Blocks(a, None, centring)
+        grid = ridge_blocks.grid_of(data, lams, eps)
         solved = [_errors(data.X, Y, data.s, data.v, grid, **centring) for Y in data.Y]
         mse, se, gcv, gap = (
-            ridge.joined([np.asarray(getattr(block, name)) for block, _ in solved], data.targets)
+            ridge_blocks.joined([np.asarray(getattr(block, name)) for block, _ in solved], data.targets)
             for name in ("mse", "se_mse", "gcv", "gap")
         )
         _check_errors(mse, grid)
@@ -96,8 +96,8 @@ def ridge_leave_one_out(
             both, _, _, _ = regression._solve_block(a, lams_chosen, 0.0, tol, 1, centring)
             models = [Params(both.intercept[k], both.coef[k]) for k in range(2)]
         else:
-            every = ridge.Solved(grid, factored, gap, df, data.targets)
-            models = [ridge.chosen_params(every, lam) for lam in lams_chosen]
+            every = ridge_blocks.Solved(grid, factored, gap, df, data.targets)
+            models = [ridge_blocks.chosen_params(every, lam) for lam in lams_chosen]
         regression._check_coef(np.stack([params.coef for params in models]))
         best, one_se = (
             ridge.choice_of(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True)

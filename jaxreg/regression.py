@@ -247,10 +247,8 @@ def path(
     max_iter = inputs.check_positive(max_iter, "max_iter", int)
     with _computing(a.X.dtype, device):
         centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
-        if ridge.applies(a, [rho], lams):
-            found = ridge.path(a, lams, eps, tol, centring)
-            _check_ridge(found)
-        else:
+        found = ridge.path(a, lams, eps, tol, centring) if ridge.applies(a, [rho], lams) else None
+        if found is None:
             pure = _path(a, lams, rho, eps, tol, max_iter, centring)
             found = results.Path(**pure._asdict(), feature_names=a.names)
     _warn_unless_converged(found.gap, found.lams if a.y.ndim == 1 else found.lams[:, None], tol, "path")
@@ -346,25 +344,27 @@ def sweep(
     max_iter = inputs.check_positive(max_iter, "max_iter", int)
     centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
     if ridge.applies(a, ratios, lams):
-        return _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress)
+        found = _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress)
+        if found is not None:
+            return found
     # Weights of 1 instead of none: the folds (weights of 0) and the fit on all rows are then one program.
     s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
     a = a._replace(sample_weight=s)
     total, done = len(ratios) * (len(masks) + 1), 0
-    paths, errors, gaps = [], [], []
+    paths: list[Any] = []
+    errors: list[Any] = []
+    gaps: list[Any] = []
     with _computing(a.X.dtype, device):
         for rho in ratios:
             if ridge.applies(a, [rho], lams):
-                found = ridge.path(a, lams, eps, tol, centring)
-                paths.append(Path._make(getattr(found, name) for name in Path._fields))
                 counted = itertools.count(done + 1)
                 tell = lambda counted=counted: _report(progress, next(counted), total)
-                tell()
-                mse, gap = ridge.solve_folds(a, masks, found.lams, centring, tell)
-                done += len(masks) + 1
-                errors.append(mse)
-                gaps.append(gap)
-                continue
+                parts = ridge.path_and_folds(a, masks, lams, eps, tol, centring, tell)
+                if parts is not None:
+                    for collected, part in zip((paths, errors, gaps), parts, strict=True):
+                        collected.append(part)
+                    done += len(masks) + 1
+                    continue
             paths.append(_path(a, lams, rho, eps, tol, max_iter, centring))
             done += 1
             _report(progress, done, total)
@@ -391,25 +391,21 @@ def sweep(
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
 
 
-def _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress) -> results.Sweep:
+def _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress) -> results.Sweep | None:
     """A sweep of ridge alone."""
     counted = itertools.count(1)
     with _computing(a.X.dtype, device):
         tell = lambda: _report(progress, next(counted), len(masks) + 1)
-        fields, found = ridge.sweep(a, masks, lams, eps, tol, centring, tell)
-    _check_ridge(found)
+        solved = ridge.sweep(a, masks, lams, eps, tol, centring, tell)
+    if solved is None:
+        return None
+    fields, found = solved
     _check_errors(fields["fold_mse"], fields["lams"])
     grid = fields["lams"].reshape(1, -1, *(1,) * (fields["fold_gap"].ndim - 2))
     converged = _warn_unless_converged(fields["fold_gap"], grid, tol, "sweep, in the folds")
-    converged &= _warn_unless_converged(
-        found.gap, grid.reshape(grid.shape[1 : found.gap.ndim + 1]), tol, "sweep, on all rows"
-    )
+    grid = grid.reshape(grid.shape[1 : found.gap.ndim + 1])
+    converged &= _warn_unless_converged(found.gap, grid, tol, "sweep, on all rows")
     return results.Sweep(**fields, path=found, converged=converged, feature_names=a.names)
-
-
-def _check_ridge(found: results.Path) -> None:
-    if not isinstance(found, ridge.FactoredPath):
-        _check_coef(found.coef)
 
 
 def _check_errors(fold_mse: np.ndarray, lams: np.ndarray) -> None:

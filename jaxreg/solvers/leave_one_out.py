@@ -131,6 +131,7 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
     rank = jnp.round(jnp.sum(removed**2))
     left = inside + (positive - rank - p if n > p else positive - n)
     yy, original = jnp.sum(targets**2, axis=0), weighted_mean(Y**2, s)
+    spectrum = spectrum._replace(left=jnp.where(jnp.all(rows == 0, axis=0)[:, None], 0.0, spectrum.left))
     factored = FactoredRidge(spectrum, x_mean, y_mean, size, data.scale, yy, original)
     result = LeaveOneOut(
         lams,
@@ -144,9 +145,8 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
     return result, factored
 
 
-def _sums(residual: jax.Array, remaining: jax.Array, share: jax.Array) -> tuple[jax.Array, ...]:
-    """Σ e² and Σ e⁴/share of e = residual / remaining, remaining = 1 − h; inf where a row has no others to go by."""
-    known = remaining > 64 * jnp.finfo(remaining.dtype).eps
+def _sums(residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array) -> tuple[jax.Array, ...]:
+    """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``."""
     error = jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf) ** 2
     error = jnp.where(share[:, None] > 0, error, 0.0)
     return jnp.sum(error, axis=0), jnp.sum(error / jnp.where(share > 0, share, 1.0)[:, None] * error, axis=0)
@@ -174,7 +174,8 @@ def _primal(
             h = base_here + squares @ (1.0 / (e + lam))
             residual = T - B @ shrink(right, e, lam)
             rr = jnp.sum(jnp.where(new[:, None], residual**2, 0.0), axis=0)
-            return rr, *_sums(residual, 1.0 - h, counted), jnp.max(jnp.where(counted > 0, h, 0.0))
+            known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
+            return rr, *_sums(residual, 1.0 - h, known, counted), jnp.max(jnp.where(counted > 0, h, 0.0))
 
         return map_lams(one, lams, max(length, p) * T.shape[1])
 
@@ -210,12 +211,13 @@ def _dual(
     known = finite > (max(n, p) * jnp.finfo(K.dtype).eps) ** 2 * jnp.max(finite)
     left = jnp.where(known[None, :], rows.T @ U, 0.0)
     e, squares = jnp.where(kept, raised, jnp.inf), U**2
+    determined = jnp.sum(squares, axis=1) > 64 * jnp.finfo(K.dtype).eps
 
     def one(lam: jax.Array) -> tuple[jax.Array, ...]:
         remaining = squares @ (1.0 / (e + lam))  # (1 − h)/λ and (ỹ − ŷ)/λ
         residual = U @ shrink(right, e, lam)
         h = jnp.where(share > 0, 1.0 - lam * remaining, 0.0)
-        return lam**2 * jnp.sum(residual**2, axis=0), *_sums(lam * residual, lam * remaining, share), jnp.max(h)
+        return lam**2 * jnp.sum(residual**2, axis=0), *_sums(residual, remaining, determined, share), jnp.max(h)
 
     sums = map_lams(one, lams, n * targets.shape[1])
     return Spectrum(e, left, right, norm * miss, norm * defect), sums
