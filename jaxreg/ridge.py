@@ -97,11 +97,21 @@ def sweep(
     arrays = {"fold_mse": fold_mse[None], "fold_gap": fold_gap[None], "mean_mse": mean, "se_mse": se}
     fields: dict[str, Any] = {name: _without_target_axis(v, a) for name, v in arrays.items()}
     fields |= {"lams": grid[None], "l1_ratios": np.zeros(1, a.X.dtype)}
-    for name, index in (("best", best), ("one_se", one_se)):
-        fields[name] = choice_of(grid, chosen_params(solved, grid[index[:, 1]]), index, mean[0], se[0], a)
     # With several targets, each has the grid of its best l1_ratio, here the only one.
     lams = grid if a.y.ndim == 1 else np.repeat(grid[:, None], a.y.shape[1], axis=1)
-    return fields, _path_of(solved, a, tol, lams)
+    found = _path_of(solved, a, tol, lams)
+    for name, index in (("best", best), ("one_se", one_se)):
+        fields[name] = choice_of(grid, _params_at(found, solved, index[:, 1]), index, mean[0], se[0], a)
+    return fields, found
+
+
+def _params_at(found: results.Path, solved: Solved, position: np.ndarray) -> Params:
+    """coef (p, t), intercept (t,) of λ number ``position`` of every target, (t,): those of the path, if it has them."""
+    if isinstance(found, FactoredPath):
+        return chosen_params(solved, solved.lams[position])
+    target = np.arange(solved.targets)
+    coef = found.coef.reshape(*found.coef.shape[:2], -1)
+    return Params(found.intercept.reshape(len(coef), -1)[position, target], coef[position, :, target].T)
 
 
 def path_and_folds(
