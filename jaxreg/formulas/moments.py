@@ -116,7 +116,8 @@ def moments(X: Any, y: Any, sample_weight: Any = None) -> Moments:
     X, Y = X - x_first[None, :], Y - y_first[None, :]
     x_mean, y_mean = share @ X, share @ Y
     root = jnp.sqrt(s)[:, None]
-    Z, R = root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])
+    # The barrier keeps XLA from centring the rows anew for each product.
+    Z, R = jax.lax.optimization_barrier((root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])))
     return Moments(weight, x_first + x_mean, y_first + y_mean, Z.T @ Z, Z.T @ R, jnp.sum(R**2, axis=0))
 
 
