@@ -37,6 +37,8 @@ __all__ = ["Walk", "advance", "padded", "penalty_at", "solve_path", "start"]
 
 # Bulk rounds that may be spent on one λ: most settle in four, and those that cycle never do.
 MOST_BULK_ROUNDS = 15
+# Safe rounds that may be spent on one λ, as a multiple of p.
+SAFE_ROUNDS = 4
 # Where the λs are further apart than this ratio, others are solved in between: predictions hold only nearby.
 LARGEST_STEP = 0.5
 # With l2 > 0 the matrix M changes with λ. H is computed anew when λ has fallen to this share of where it was.
@@ -118,7 +120,7 @@ def restart(problem: Problem, l2: jax.Array, state: State) -> State:
     assert problem.gram is not None
     M = problem.gram + jnp.diag(l2)
     none = jnp.zeros_like(state.leave)
-    inverse = updated_inverse.invert(M, coef != 0, state.inverse)
+    inverse = updated_inverse.invert(M, coef != 0, state.inverse, ACCURACY[coef.dtype].jitter)
     gradient = problem.correlation - problem.gram @ coef
     return State(coef, gradient, jnp.sign(coef), none, none, inverse, jnp.zeros_like(state.start))
 
@@ -291,17 +293,21 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
         reached = gap(problem, penalty, state.coef, problem.correlation - state.gradient)
         finite = jnp.isfinite(reached)
         late = ~finite | (n_rounds >= MOST_BULK_ROUNDS)
-        done = (settled & (reached <= tol)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter)
+        # Safe rounds that have settled are at the end of what the numbers hold; those that are lost are given up.
+        lost = safe & (~finite | (n_rounds >= SAFE_ROUNDS * len(unit.l1)))
+        done = (
+            (settled & ((reached <= tol) | safe)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter) | lost
+        )
         retreat = ~done & ~safe & late
 
-        coef = walk.coef.at[walk.index].set(state.coef)
+        coef = walk.coef.at[walk.index].set(jnp.where(finite, state.coef, last.coef))
         n_iter = walk.n_iter.at[walk.index].add(1)
         at_member = done & (lam <= lams[walk.index])
         index = walk.index + at_member.astype(jnp.int32)
         lam_next = jnp.where(done, jnp.maximum(lams[jnp.minimum(index, len(lams) - 1)], LARGEST_STEP * lam), lam)
 
         stale = done & (lam_next < STALE * walk.built) & jnp.any(unit.l2 > 0)
-        anew = retreat | stale | (done & ~finite)
+        anew = retreat | stale | ~finite
         origin = jnp.where(retreat | ~finite, last.coef, state.coef)
         l2_next = penalty_at(lam_next, unit).l2
         state = state._replace(coef=jnp.where(anew, origin, state.coef))

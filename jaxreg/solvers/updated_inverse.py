@@ -73,11 +73,12 @@ def empty(P: int, W: int, K: int, dtype: Any) -> Inverse:
     return Inverse(jnp.zeros((W, W), dtype), *thin, none, column, slot, none)
 
 
-def invert(M: jax.Array, active: jax.Array, like: Inverse) -> Inverse:
+def invert(M: jax.Array, active: jax.Array, like: Inverse, jitter: float) -> Inverse:
     """The inverse on ``active``, (P,), by a Cholesky factorisation.
 
     Args:
-        M: (P, P). like: gives the numbers of slots and of factor rows. At most W coordinates may be active.
+        M: (P, P), semidefinite up to rounding; ``jitter``, a share of its diagonal, makes it definite. like: gives the
+            numbers of slots and of factor rows. At most W coordinates may be active.
     """
     W, P = len(like.column), len(like.slot)
     column = jnp.nonzero(active, size=W, fill_value=P)[0].astype(jnp.int32)
@@ -86,6 +87,7 @@ def invert(M: jax.Array, active: jax.Array, like: Inverse) -> Inverse:
     taken = column < P
     both = taken[:, None] & taken[None, :]
     inner = M.at[column[:, None], column[None, :]].get(mode="fill", fill_value=0)
+    inner = inner + jnp.diag(jitter * jnp.diagonal(inner))
     C = inverse_factor(jnp.where(both, inner, jnp.eye(W, dtype=M.dtype)))
     base = jnp.where(both, C.T @ C, 0.0)
     high = jnp.sum(active, dtype=jnp.int32)
