@@ -163,7 +163,10 @@ def fit(
             on the original scale of X.
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised.
         lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
-        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most proximal steps.
+        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
+        strategy: "active set" goes down the λs one after the other, by Newton steps on the columns that are not 0;
+            "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
+            solve the problem, and the second on a GPU. The certificate is the same.
         dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
         device: a platform name ("cpu", "gpu"), a jax.Device, or None for JAX's default.
 

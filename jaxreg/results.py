@@ -32,7 +32,7 @@ class Solution:
 
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
-        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: proximal steps (0: closed form).
+        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
         scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
         feature_names: of a frame, or None.
     """

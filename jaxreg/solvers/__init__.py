@@ -1,6 +1,7 @@
 """How the objective is minimised, as pure functions of JAX arrays.
 
-Reading order: ``reduction`` → ``ridge`` → ``fista`` → ``support`` → ``grid`` → ``paths``.
+Reading order: ``reduction`` → ``ridge`` → ``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
+``updated_inverse`` → ``active_set`` → ``from_moments``, ``working_set`` → ``from_columns`` (down the λs).
 """
 
 from jaxreg.solvers.paths import Path, Solution, fit, path
