@@ -256,6 +256,7 @@ def sweep(
     folds: Any = 10,
     seed: int = 0,
     *,
+    measure: str = "mse",
     fit_intercept: bool = True,
     standardize: bool = True,
     sample_weight: Any = None,
@@ -279,6 +280,8 @@ def sweep(
         l1_ratio: one number or several; each has its own automatic grid.
         folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; or a
             scikit-learn splitter. seed: of the random folds.
+        measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
+            share of the fold's own variance that is explained). All three are in the result.
         progress: called as ``progress(done, total)`` after every fold.
         X, y, lams, eps and all other options: as in :func:`path`.
 
@@ -311,6 +314,8 @@ def sweep(
         if progress is not None:
             progress(done, total)
 
+    if measure not in ("mse", "mae", "r2"):
+        raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
     paths, folds_of = [], []
     for rho in ratios:
@@ -330,17 +335,36 @@ def sweep(
     if not np.isfinite(fold_mse).all():
         r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
         raise FloatingPointError(f"the error of fold {k} at lam={stacked.lams[r, l]:g} is not finite; rescale X and y.")
+    fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
+    errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
     with computing(a.X.dtype == np.float64, device):
-        chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, stacked.lams))
-    pure = conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, chosen, stacked)
+        mean, se, *chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, stacked.lams))
+        if measure != "mse":
+            chosen = jax.tree.map(np.asarray, _choices(errors[measure], weight, stacked.lams)[2:])
+    pure = conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, (mean, se, *chosen), stacked)
     grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (fold_gap.ndim - 2))
     converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds")
     grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (stacked.gap.ndim - 2))
     converged &= _warn_unless_converged(stacked.gap, grid, tol, "sweep, on all rows")
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
     path_chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
-    concluded = {**pure._asdict(), "fold_mae": fold_mae, "best": best, "one_se": one_se, "path": path_chosen}
+    concluded = {
+        **pure._asdict(),
+        "fold_mae": fold_mae,
+        "fold_r2": fold_r2,
+        "best": best,
+        "one_se": one_se,
+        "path": path_chosen,
+    }
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
+
+
+def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Of the held-out y about its own mean, (K,) or (K, t); infinite where it is 0: R² is then 1 − 0."""
+    weight = masks * s[None, :] / (masks @ s)[:, None]
+    y = a.y - np.average(a.y, axis=0, weights=s)
+    variance = weight @ y**2 - (weight @ y) ** 2
+    return np.where(variance > 0, variance, np.inf)
 
 
 def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:

@@ -186,3 +186,42 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(folds, "BLOCK_BYTES", 0)
     np.testing.assert_allclose(jaxreg.sweep(X, Y[:, 0], LAMS, folds=4).fold_mse, usual.fold_mse, rtol=1e-10)
     assert rows.BLOCK_BYTES == 2**30
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_absolute_errors_and_explained_variance(weighted):
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    X, Y = data(25, 5)
+    s = np.arange(25) % 4 / 2.0 if weighted else None
+    labels = np.arange(25) % 3
+    found = jaxreg.sweep(X, Y, LAMS, folds=labels, sample_weight=s)
+    for k in range(3):
+        here = labels == k
+        weight = None if s is None else s[here]
+        training = None if s is None else s[~here]
+        predicted = jaxreg.path(X[~here], Y[~here], LAMS, sample_weight=training).predict(X[here])
+        for measure, errors in (
+            (mean_squared_error, found.fold_mse),
+            (mean_absolute_error, found.fold_mae),
+            (r2_score, found.fold_r2),
+        ):
+            for l in range(len(LAMS)):
+                expected = measure(Y[here], predicted[:, l], sample_weight=weight, multioutput="raw_values")
+                np.testing.assert_allclose(errors[0, l, k], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("measure", ["mae", "r2"])
+def test_the_choice_by_another_measure(measure):
+    X, Y = data(25, 5, 1)
+    found = jaxreg.sweep(X, Y[:, 0], LAMS, folds=np.arange(25) % 3, measure=measure)
+    errors = found.fold_mae if measure == "mae" else 1 - found.fold_r2
+    share = np.bincount(np.arange(25) % 3) / 25
+    mean = errors[0] @ share
+    assert found.best.index[1] == np.argmin(mean)
+    se = np.sqrt((errors[0] - mean[:, None]) ** 2 @ share / 2)
+    within = mean <= mean.min() + se[np.argmin(mean)]
+    assert found.one_se.lam == LAMS[within].max()
+    assert found.best.mean_mse == found.mean_mse[0, found.best.index[1]]
+    with pytest.raises(ValueError, match="measure is 'rmse'"):
+        jaxreg.sweep(X, Y[:, 0], LAMS, measure="rmse")
