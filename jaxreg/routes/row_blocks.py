@@ -16,15 +16,15 @@ from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.active_set import padded
 
-__all__ = ["ROWS", "block_moments", "held_out_errors", "padded_rows"]
+__all__ = ["BLOCK", "block_moments", "held_out_errors", "padded_rows"]
 
-# Rows a block: enough for a fast product, few enough to stay in a processor's cache.
-ROWS = 4096
+# Numbers a block, about: enough for a fast product, few enough to stay in a processor's cache.
+BLOCK = 2**19
 
 
-def padded_rows(n: int) -> int:
-    """Rows of a block for a table of n: a power of two, at most ``ROWS``."""
-    return min(ROWS, max(16, 1 << (n - 1).bit_length()))
+def padded_rows(n: int, columns: int) -> int:
+    """Rows of a block for a table of n rows: a power of two."""
+    return min(max(256, BLOCK // columns), max(16, 1 << (n - 1).bit_length()))
 
 
 @jax.jit
@@ -86,7 +86,7 @@ def block_moments(X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.n
     """
     total: Any = None
     columns = padded(X.shape[1])
-    buffers = _Buffers(padded_rows(len(X) if rows is None else len(rows)), columns, Y.shape[1], X.dtype)
+    buffers = _Buffers(padded_rows(len(X) if rows is None else len(rows), columns), columns, Y.shape[1], X.dtype)
     for here in _slices(len(X), rows, buffers.size):
         block = buffers.fill(X[here], Y[here], None if s is None else s[here])
         if total is None:
@@ -111,7 +111,7 @@ def held_out_errors(
     coef, intercept = np.zeros((padded(L), columns, t), X.dtype), np.zeros((padded(L), t), X.dtype)
     coef[:L, :p], intercept[:L] = params.coef, params.intercept
     models = Params(*(jax.device_put(v) for v in (intercept, coef)))
-    buffers = _Buffers(padded_rows(len(rows)), columns, t, X.dtype)
+    buffers = _Buffers(padded_rows(len(rows), columns), columns, t, X.dtype)
     parts, weight = [], 0.0
     for here in _slices(len(X), rows, buffers.size):
         block = buffers.fill(X[here], Y[here], None if s is None else s[here])

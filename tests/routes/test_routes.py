@@ -158,7 +158,7 @@ def test_tiny_columns_are_not_taken_for_constant():
 @pytest.mark.parametrize("n", [3, 16, 100, 257])
 def test_blocks_of_rows(monkeypatch, order, n, x64):
     """Several blocks, the last one filled up, rows in any order: the moments of all rows at once."""
-    monkeypatch.setattr(row_blocks, "ROWS", 64)
+    monkeypatch.setattr(row_blocks, "padded_rows", lambda n, columns: 64)
     rng = np.random.default_rng(n)
     X, Y, s = np.asarray(rng.normal(size=(n, 5)) + 7, order=order), rng.normal(size=(n, 2)), rng.uniform(0, 2, n)
     for chosen in (None, rng.permutation(n)[: max(2, n // 2)]):
