@@ -24,6 +24,7 @@ Path = Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 PROCESSES_PAY = 0.3  # seconds of work from which on it pays to start processes for the folds
+THREADS_PAY = 1_000_000  # elements of X from which on adelie gains from more than one thread
 ENOUGH = 1_000_000  # iterations: the tolerance is to end the work, not their number
 
 
@@ -53,8 +54,9 @@ def adelie(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> 
     """The tolerance is the progress of a sweep over the coordinates."""
     from adelie import glm, grpnet
 
+    threads = _threads if X.size >= THREADS_PAY else 1
     to_the_end = {"adev_tol": 1.0, "early_exit": False, "progress_bar": False}
-    options = {"intercept": False, "max_iters": ENOUGH, "n_threads": _threads, **to_the_end}
+    options = {"intercept": False, "max_iters": ENOUGH, "n_threads": threads, **to_the_end}
     return grpnet(X, glm.gaussian(y), lmda_path=lams, tol=tolerance, **options).betas.toarray()
 
 
