@@ -28,6 +28,7 @@ AXES = {
     "folds": (2, 4, 8, 16),
 }
 TOLERANCE = 1e-6
+LONG = 1.0  # seconds from which on a call is timed once
 
 
 def work(what: str, size: int) -> Callable[[], Any]:
@@ -60,8 +61,10 @@ def measure(repeats: int, axes: dict[str, tuple[int, ...]] | None = None) -> dic
         for call in calls:
             call()
         seconds = np.full(len(sizes), np.inf)
-        for _ in range(repeats):
+        for repeat in range(repeats):
             for i, call in enumerate(calls):
+                if repeat and seconds[i] > LONG:
+                    continue
                 start = time.perf_counter()
                 call()
                 seconds[i] = min(seconds[i], time.perf_counter() - start)
