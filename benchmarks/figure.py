@@ -77,7 +77,7 @@ def _one_legend(figure: Any, axes: list[Any]) -> None:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        figure.legend(found.values(), found.keys(), loc="outside lower left", ncols=5, frameon=False)
+        figure.legend(found.values(), found.keys(), loc="outside lower left", ncols=3 * len(figure.axes), frameon=False)
 
 
 def _growth(ax: Any, record: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def command_line(job: str, doc: str, targets: dict[str, float], limit: float) ->
     for shape in targets if options.shape == "all" else [options.shape]:
         record = measure(job, shape, options.repeats, options.limit, peers, not options.no_first_call)
         print(f"\n### {job}, {shape}: {record['n']:,} × {record['p']:,}\n\n{contest_table(record)}\n")
-        print(f"Ratio {number(record['ratio'], '.3f')} to {record['fastest']}", end="")
+        print(f"Ratio {number(record['ratio'], '.3f')} to {record['fastest'] or 'no peer'}", end="")
         print(f" (of the best times {number(record['ratio_of_best'], '.3f')};", end=" ")
         print(f"at the default tolerance {number(record['ratio_at_default'], '.3f')};", end=" ")
         print(f"at most {number(targets.get(shape), 'g')} is aimed at).")

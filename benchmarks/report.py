@@ -148,7 +148,9 @@ def _machine_line(kind: dict[str, Any]) -> str:
 
 def _ratio_line(record: Record) -> str:
     ratios = [number(record[key], ".3f") for key in ("ratio", "ratio_of_best", "ratio_at_default")]
-    before, after = (number(load, ".1f") for load in record.get("load", (None, None)))
+    before, after = (number(load, ".1f") for load in record["load"])
+    if record["fastest"] is None:
+        return f"There is no ratio. Load of the machine: {before} at the start, {after} at the end."
     return (
         f"jaxreg / {record['fastest']}: {ratios[0]}; of the best times {ratios[1]}; at its default tolerance "
         f"{ratios[2]}. Load of the machine: {before} at the start, {after} at the end."
@@ -156,10 +158,11 @@ def _ratio_line(record: Record) -> str:
 
 
 def readme_block(measured: dict[str, Any]) -> str:
-    """What stands in the README: the two summaries, the growth, the figure, and where the rest is."""
-    versions = measured["versions"]
-    names = [name for name in ("Python", "jax", "scikit-learn", "celer", "skglm") if versions[name] != "not installed"]
-    lines = [f"{_machine_line(measured['machine'])}; " + ", ".join(f"{name} {versions[name]}" for name in names) + "."]
+    """What stands in the README: machine and versions, the two summaries, the growth and the figure."""
+    versions = ", ".join(f"{name} {measured['versions'][name]}" for name in ("Python", "jaxreg", "jax"))
+    records = [record for part in CONTESTS for record in _records(measured, part)]
+    busiest = max((load for record in records for load in record["load"] if load is not None), default=None)
+    lines = [f"{_machine_line(measured['machine'])}; {versions}; load at most {number(busiest, '.1f')}."]
     for part, (_, title, targets, _) in CONTESTS.items():
         records = _records(measured, part)
         if records:

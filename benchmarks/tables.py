@@ -73,7 +73,7 @@ def summary_table(records: list[Record], targets: dict[str, float]) -> str:
             [
                 f"{record['shape']} {record['n']:,} × {record['p']:,}",
                 *(_time_or_reason(row) for row in (fast, default)),
-                f"{peer['name']} {seconds(peer['median'])} s" if peer else MISSING,
+                f"{peer['name']} {peer['version']}, {seconds(peer['median'])} s" if peer else MISSING,
                 number(record["ratio"], ".2f"),
                 number(targets.get(record["shape"]), "g"),
             ]

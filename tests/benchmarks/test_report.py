@@ -24,7 +24,7 @@ def measured():
         row("jaxreg", 1e-6, 0.1, gap=1e-9, mib=80.0, version="0.1.0"),
         row("jaxreg", 1e-10, 0.125, gap=1e-12, mib=np.nan),
         row("jaxreg on a GPU", status="not measured"),
-        row("scikit-learn", 1e-4, 0.5, gap=9e-5, mib=-1.0, curve=1e-3),
+        row("scikit-learn", 1e-4, 0.5, gap=9e-5, mib=-1.0, curve=1e-3, version="1.9"),
         row("celer", 1e-9, 2.0, gap=3e-4, status="did not reach 1e-04 in 100 s"),
         row("skglm", status="not installed"),
     ]
@@ -69,16 +69,21 @@ def test_the_exponent_is_the_slope_in_logarithms():
 def test_the_report_says_what_was_measured(measured):
     text = report.markdown(measured)
     assert measured["machine"]["processor"] in text
-    assert "| mid 1,000 × 1,000 | 0.100 s | 0.125 s | scikit-learn 0.500 s | 0.20 | 0.4 |" in text  # the path's target
-    assert "| mid 1,000 × 1,000 | 0.100 s | 0.125 s | scikit-learn 0.500 s | 0.20 | 0.25 |" in text  # that of cv
+    assert (
+        "| mid 1,000 × 1,000 | 0.100 s | 0.125 s | scikit-learn 1.9, 0.500 s | 0.20 | 0.4 |" in text
+    )  # the path's target
+    assert "| mid 1,000 × 1,000 | 0.100 s | 0.125 s | scikit-learn 1.9, 0.500 s | 0.20 | 0.25 |" in text  # that of cv
     assert "| mid | 1.00 | 2.50 | 3 | 0.400 | 1 | 300 | 90 |" in text
     assert "| jaxreg on a GPU: not measured |" in text
     assert "| celer: did not reach 1e-04 in 100 s | 1e-09 | 3.0e-04 | 2.00 | 2.00 | 1 |" in text
     assert "| skglm: not installed |" in text
     assert "| rows n | 10 | 40 | 1.00 | 4.00 | 1.00 ± 0.00 | 1.00 |" in text
+    assert "Load of the machine: 0.5 at the start, 2.0 at the end." in text
     assert "## Ridge\n\n| a table |" in text
     assert "nan" not in text
-    assert "Load of the machine: 0.5 at the start, 2.0 at the end." in text
+    assert "load at most 2.0." in report.readme_block(measured)
+    measured["paths"]["mid"]["fastest"] = None
+    assert "There is no ratio." in report.markdown(measured)
 
 
 def test_the_tables_are_even(measured):
