@@ -83,10 +83,15 @@ PEERS = {
 _threads = CORES
 
 
-def solve(path: Path, X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
-    """(L, p + 1) with the intercept first, from X (n, p) and y (n,) that are not centred."""
-    x_mean, y_mean = X.mean(0), y.mean()
-    coef = path(np.asfortranarray(X - x_mean), y - y_mean, lams, tolerance)
+def solve(path: Path, X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float, rows: np.ndarray) -> np.ndarray:
+    """(L, p + 1) with the intercept first, from some rows of X (n, p) and y (n,), which are not centred.
+
+    X has its columns one after the other in memory: one copy makes of them what the path takes.
+    """
+    columns = np.take(X.T, rows, axis=1)
+    x_mean, y_mean = columns.mean(1), y[rows].mean()
+    columns -= x_mean[:, None]
+    coef = path(columns.T, y[rows] - y_mean, lams, tolerance)
     return np.column_stack([y_mean - coef @ x_mean, coef])
 
 
@@ -101,7 +106,7 @@ def cross_validate(
         Mean squared held-out error (L,); with ``keep`` the coefficients (K + 1, L, p + 1), those on all rows first.
     """
     start = time.perf_counter()
-    on_all_rows = solve(path, X, y, lams, tolerance)
+    on_all_rows = solve(path, X, y, lams, tolerance, np.arange(len(y)))
     labels = list(range(folds.max() + 1))
     expected = len(labels) * (time.perf_counter() - start)
     results = (_in_turn if expected < PROCESSES_PAY else _at_once)(
@@ -113,9 +118,9 @@ def cross_validate(
 
 def _one_fold(path, X, y, lams, folds, tolerance, label, keep) -> tuple[np.ndarray, np.ndarray | None]:
     """The sum of squares of the held-out rows (L,), and the coefficients if they are wanted."""
-    train, held_out = folds != label, folds == label
-    coef = solve(path, X[train], y[train], lams, tolerance)
-    residual = y[held_out, None] - X[held_out] @ coef[:, 1:].T - coef[:, 0]
+    coef = solve(path, X, y, lams, tolerance, np.flatnonzero(folds != label))
+    held_out = np.flatnonzero(folds == label)
+    residual = y[held_out, None] - np.take(X.T, held_out, axis=1).T @ coef[:, 1:].T - coef[:, 0]
     return (residual**2).sum(0), coef if keep else None
 
 

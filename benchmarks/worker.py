@@ -88,7 +88,7 @@ class OfPeer:
     def warm_up(self) -> None:
         """Compiles what there is to compile, on another problem."""
         small = make(SHAPES["tiny"], lams=5, folds=2)
-        solve(self.peer.path, small.X, small.y, small.lams, 1e-4)
+        solve(self.peer.path, small.X, small.y, small.lams, 1e-4, np.arange(len(small.y)))
 
     def take(self, problem: Problem) -> None:
         self.problem, self.means = problem, (problem.X.mean(0), problem.y.mean())
