@@ -71,7 +71,8 @@ def test_the_tolerances_fall_to_the_last_one():
     assert contest.finer(2e-9)[:3] == [2e-9, 1e-9, 5e-10]
 
 
-def test_cross_validation_with_a_path_is_that_of_jaxreg():
+def test_cross_validation_with_a_path_is_that_of_jaxreg(monkeypatch):
+    monkeypatch.setattr(peers, "PROCESSES_PAY", np.inf)  # this process runs JAX and must not be forked
     X, y, lams, folds = problems.make(problems.Shape(30, 4, 2), lams=4, folds=3)
     exact = jaxreg.sweep(X, y, lams, folds=folds, standardize=False)
 
