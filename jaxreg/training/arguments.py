@@ -101,8 +101,8 @@ def names_taken(function: Any, names: Any) -> frozenset[str]:
     return frozenset(names) & by_keyword
 
 
-def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
-    """The loss must give one floating number, and the same program every time it is called.
+def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> Any:
+    """The loss must give one floating number, and the same program every time it is called; its dtype is returned.
 
     Called while tracing, so it costs nothing when the compiled program runs again.
 
@@ -135,6 +135,7 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
             "loss is not the same function when it is called twice: it draws random numbers or changes something "
             "outside. Pass random numbers (or a jax.random key) as arguments."
         )
+    return value.dtype
 
 
 def _same_constant(a: Any, b: Any) -> bool:

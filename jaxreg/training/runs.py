@@ -53,12 +53,6 @@ def _method(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
     return as_method(_call(optimizer, hyper)() if callable(optimizer) else optimizer)
 
 
-def _over_members(recipe: Recipe, function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function(x, hyper)`` over the leading axis of both, or as it is where there is no grid."""
-    return jax.vmap(function) if recipe.members else function
-
-
-@partial(jax.jit, static_argnames=("recipe",))
 def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple) -> Run:
     first = tuple(a[0] for a in args) if recipe.stacked else args
 
@@ -66,48 +60,73 @@ def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple
         if recipe.make_params is not None:
             params = jax.tree.map(jnp.asarray, _call(recipe.make_params, hyper)())
             check_params(params)
-        loss = _call(recipe.loss, hyper)
-        check_loss(loss, params, first)
-        return start_member(params, _method(recipe, hyper).init(params), loss(params, *first))
+        dtype = check_loss(_call(recipe.loss, hyper), params, first)
+        return start_member(params, _method(recipe, hyper).init(params), dtype)
 
     return jax.vmap(member, in_axes=(None, 0))(params, hyper) if recipe.members else member(params, hyper)
 
 
-@partial(jax.jit, static_argnames=("recipe",))
 def _continue(
-    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any, first: Any
+    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any
 ) -> tuple[Run, History]:
-    """Steps ``first`` … ``first + steps − 1``; of a grid, the history has the member axis second."""
+    """``recipe.steps`` steps; of a grid, the history has the member axis second."""
 
-    def batch(k: jax.Array) -> tuple:
+    def over_members(function: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.vmap(function) if recipe.members else function
+
+    def batch(k: Any) -> tuple:
         if recipe.stacked:
             return tuple(a[k] for a in args)
         if recipe.batch_size is None:
             return args
-        rows = jax.random.randint(jax.random.fold_in(key, first + k), (recipe.batch_size,), 0, args[0].shape[0])
+        rows = jax.random.randint(jax.random.fold_in(key, k), (recipe.batch_size,), 0, args[0].shape[0])
         return tuple(a[rows] for a in args)
 
-    def advance(run: Run, batch: tuple) -> Run:
+    def advance(run: Run, k: Any) -> Run:
+        data = batch(k)
+
         def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
             loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
-            value_and_gradient = jax.value_and_grad(lambda params: loss(params, *batch))
-            step = lambda params, state: method.step(value_and_gradient, params, state)
-            return advance_member(run, step, recipe.steps + first)
+            value_and_gradient = jax.value_and_grad(lambda params: loss(params, *data))
+            return advance_member(run, partial(method.step, value_and_gradient))
 
-        return _over_members(recipe, member)(run, hyper)
+        return over_members(member)(run, hyper)
 
-    whole = tuple(a[-1] for a in args) if recipe.stacked else args
+    def measure(run: Run, k: Any) -> tuple[jax.Array, jax.Array]:
+        data = batch(k) if recipe.stacked else args  # of mini-batches drawn from args, the whole is at hand
 
-    def measure(run: Run) -> tuple[jax.Array, jax.Array]:
         def member(run: Run, hyper: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            value, gradient = jax.value_and_grad(_call(recipe.loss, hyper))(run.params, *whole)
+            value, gradient = jax.value_and_grad(_call(recipe.loss, hyper))(run.params, *data)
             if recipe.gap is not None:
-                return value, _call(recipe.gap, hyper)(run.params, *whole)
+                return value, _call(recipe.gap, hyper)(run.params, *data)
             return value, _method(recipe, hyper).residual(run.params, gradient)
 
-        return _over_members(recipe, member)(run, hyper)
+        return over_members(member)(run, hyper)
 
-    return train_loop(run, advance, measure, batch, recipe.steps, recipe.record_every, tol)
+    return train_loop(run, advance, measure, recipe.steps, recipe.record_every, tol)
+
+
+def _result(run: Run, history: History) -> Training:
+    loss, residual = history.loss[-1], history.residual[-1]
+    if loss.ndim == 1:  # members first, then records
+        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
+    return Training(run.params, loss, residual, run.n_steps, run.converged, run.diverged, history, run.state)
+
+
+@partial(jax.jit, static_argnames=("recipe",))
+def _program(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any) -> Training:
+    """From the start to the result: what ``train`` compiles."""
+    return _result(*_continue(recipe, _start(recipe, params, hyper, args), hyper, args, tol, key))
+
+
+# The same in three parts, for streams of batches.
+_stream_start = jax.jit(_start, static_argnames=("recipe",))
+_stream_stretch = jax.jit(_continue, static_argnames=("recipe",))
+
+
+@jax.jit
+def _stream_result(run: Run, histories: list[History]) -> Training:
+    return _result(run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories))
 
 
 def train(
@@ -163,8 +182,7 @@ def train(
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
     recipe = Recipe(loss, optimizer, gap, None, steps, record_every, batch_size, False, False)
-    run, history = _run(recipe, params, {}, args, tol, key, batches)
-    result = _result(run, history)
+    result = _run(recipe, params, {}, args, tol, key, batches)
     _warn_divergence(result, recipe, params, {}, args)
     return result
 
@@ -242,8 +260,7 @@ def train_grid(
         # The last block is filled up with its last member, so that one program serves all blocks.
         rows = np.minimum(np.arange(start, start + block), count - 1)
         hyper = {name: values[rows] for name, values in arrays.items()} if block < count else arrays
-        run, history = _run(recipe, tree, hyper, args, tol, key, batches)
-        parts.append(_result(run, history))
+        parts.append(_run(recipe, tree, hyper, args, tol, key, batches))
         if progress is not None:
             jax.block_until_ready(parts[-1])
             progress(min(start + block, count), count)
@@ -296,12 +313,9 @@ def _check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None
         raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
 
 
-def _run(
-    recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any
-) -> tuple[Run, History]:
+def _run(recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any) -> Training:
     if batches is None:
-        run = _start(recipe, params, hyper, args)
-        return _continue(recipe, run, hyper, args, tol, key, 0)
+        return _program(recipe, params, hyper, args, tol, key)
     run, histories, done = None, [], 0
     iterator = iter(batches)
     while done < recipe.steps:
@@ -314,28 +328,11 @@ def _run(
         stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
         stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
         if run is None:
-            run = _start(stretch, params, hyper, stacked)
-        run, history = _continue(stretch, run, hyper, stacked, tol, key, done)
+            run = _stream_start(stretch, params, hyper, stacked)
+        run, history = _stream_stretch(stretch, run, hyper, stacked, tol, key)
         histories.append(history)
         done += len(some)
-    return run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories)
-
-
-@jax.jit
-def _result(run: Run, history: History) -> Training:
-    loss, residual = history.loss[-1], history.residual[-1]
-    if loss.ndim == 1:  # members first, then records
-        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-    return Training(
-        run.params,
-        loss,
-        residual,
-        run.n_steps,
-        run.converged,
-        run.diverged | ~(loss <= run.limit),  # no further step looked at the loss of the last one
-        history,
-        run.state,
-    )
+    return _stream_result(run, histories)
 
 
 @partial(jax.jit, static_argnames=("count",))
