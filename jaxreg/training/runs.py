@@ -1,6 +1,7 @@
 """``train`` and ``train_grid``: any loss, any optimiser, one compiled call."""
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -17,6 +18,10 @@ from jaxreg.training.methods import Method, as_method
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
+
+
+# Below this many members, more of them in one product cost hardly more time.
+SMALLEST_SHARE = 8
 
 
 class DivergenceWarning(UserWarning):
@@ -235,8 +240,11 @@ def train_grid(
     """
     arrays, count = check_grid(grid)
     make_params = params if callable(params) else None
-    tree = None if make_params is not None else jax.tree.map(jnp.asarray, _checked_params(params, args))
-    check_arrays(args=args)
+    tree = None
+    if make_params is None:
+        tree = jax.tree.map(jnp.asarray, _checked_params(params, args))
+    else:
+        check_arrays(args=args)
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
     takers = {"loss": loss, "params": make_params, "optimizer": optimizer, "gap": gap}
@@ -255,16 +263,21 @@ def train_grid(
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
     recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
-    parts = []
+    share = block if batches is not None else _share(block, (arrays, tree, args))
+    parts, counts = [], []
     for start in range(0, count, block):
-        # The last block is filled up with its last member, so that one program serves all blocks.
-        rows = np.minimum(np.arange(start, start + block), count - 1)
-        hyper = {name: values[rows] for name, values in arrays.items()} if block < count else arrays
-        parts.append(_run(recipe, tree, hyper, args, tol, key, batches))
+        end = min(start + block, count)
+        for first in range(start, end, share):  # the shares of a block run at the same time
+            # The last share is filled up with its last member, so that one program serves all.
+            members = np.minimum(np.arange(first, first + share), end - 1)
+            hyper = arrays if share == count else {name: _rows(values, members) for name, values in arrays.items()}
+            parts.append(_run(recipe, tree, hyper, args, tol, key, batches))
+            counts.append(min(share, end - first))
+        if end < count or progress is not None:
+            jax.block_until_ready(parts)  # the next block needs the memory
         if progress is not None:
-            jax.block_until_ready(parts[-1])
-            progress(min(start + block, count), count)
-    result = parts[0] if len(parts) == 1 else _joined(parts, count)
+            progress(end, count)
+    result = parts[0] if len(parts) == 1 else _joined(parts, tuple(counts))
     _warn_divergence(result, recipe, tree, arrays, args)
     return result
 
@@ -335,9 +348,30 @@ def _run(recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: A
     return _stream_result(run, histories)
 
 
-@partial(jax.jit, static_argnames=("count",))
-def _joined(parts: list[Training], count: int) -> Training:
-    return jax.tree.map(lambda *a: jnp.concatenate(a)[:count], *parts)
+def _rows(values: jax.Array, members: np.ndarray) -> Any:
+    plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)  # no keys
+    return np.asarray(values)[members] if plain else values[members]
+
+
+def _share(block: int, inputs: Any) -> int:
+    """How many members make one program: on a CPU every core takes its share of the block, elsewhere it is the block.
+
+    A step multiplies thin matrices, (members, p) by (p, n), too small to be worth the threads of one product; the
+    members are independent, and programs that are started one after the other run at the same time.
+    """
+    leaves = jax.tree.leaves(inputs)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return block  # within another program
+    devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, jax.Array)))
+    if len(devices) != 1 or next(iter(devices)).platform != "cpu":
+        return block
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(block, max(math.ceil(block / cores), SMALLEST_SHARE))
+
+
+@partial(jax.jit, static_argnames=("counts",))
+def _joined(parts: list[Training], counts: tuple[int, ...]) -> Training:
+    return jax.tree.map(lambda *a: jnp.concatenate([x[:c] for x, c in zip(a, counts, strict=True)]), *parts)
 
 
 def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:

@@ -69,13 +69,13 @@ def test_memory_grows_by_vectors(ridge):
 
 def test_memory_grows_with_the_block_and_not_with_the_grid(ridge, monkeypatch):
     temporary = []
-    real = runs._continue
+    real = runs._program
 
     def spy(*args, **kwargs):
         temporary.append(real.lower(*args, **kwargs).compile().memory_analysis().temp_size_in_bytes)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(runs, "_continue", spy)
+    monkeypatch.setattr(runs, "_program", spy)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(N, P)), rng.normal(size=N)
 
