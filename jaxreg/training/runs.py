@@ -4,6 +4,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -20,8 +21,9 @@ from jaxreg.training.stability import curvature_along_steepest
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 
-# Below this many members, more of them in one product cost hardly more time.
-SMALLEST_SHARE = 8
+# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (2 MB of
+# float64: what a step makes of them fits a core's cache), unless that is fewer members than are worth a product.
+SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
 
 
 class DivergenceWarning(UserWarning):
@@ -263,16 +265,19 @@ def train_grid(
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
     recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
-    share = block if batches is not None else _share(block, (arrays, tree, args))
+    share = block if batches is not None else _share(block, arrays, args)
     parts, counts = [], []
     for start in range(0, count, block):
         end = min(start + block, count)
-        for first in range(start, end, share):  # the shares of a block run at the same time
-            # The last share is filled up with its last member, so that one program serves all.
-            members = np.minimum(np.arange(first, first + share), end - 1)
-            hyper = arrays if share == count else {name: _rows(values, members) for name, values in arrays.items()}
-            parts.append(_run(recipe, tree, hyper, args, tol, key, batches))
-            counts.append(min(share, end - first))
+        firsts = range(start, end, share)
+        # The last share is filled up with its last member, so that one program serves all.
+        rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
+        hypers = [arrays] if share == count else [_rows(arrays, members) for members in rows]
+        if len(hypers) == 1:
+            parts.append(_run(recipe, tree, hypers[0], args, tol, key, batches))
+        else:
+            parts += _run_at_the_same_time(recipe, tree, hypers, args, tol, key)
+        counts += [min(share, end - first) for first in firsts]
         if end < count or progress is not None:
             jax.block_until_ready(parts)  # the next block needs the memory
         if progress is not None:
@@ -348,25 +353,48 @@ def _run(recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: A
     return _stream_result(run, histories)
 
 
-def _rows(values: jax.Array, members: np.ndarray) -> Any:
-    plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)  # no keys
-    return np.asarray(values)[members] if plain else values[members]
+def _rows(grid: dict[str, jax.Array], members: np.ndarray) -> dict[str, Any]:
+    """The grid of these members; sliced by NumPy where it can be (keys and tracers it cannot), which is quicker."""
+
+    def rows(values: jax.Array) -> Any:
+        plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)
+        return jnp.asarray(np.asarray(values)[members]) if plain else values[members]
+
+    return {name: rows(values) for name, values in grid.items()}
 
 
-def _share(block: int, inputs: Any) -> int:
-    """How many members make one program: on a CPU every core takes its share of the block, elsewhere it is the block.
+def _share(block: int, grid: Any, args: Any) -> int:
+    """How many members make one program. On a GPU it is the block; on a CPU the block is shared out among the cores.
 
-    A step multiplies thin matrices, (members, p) by (p, n), too small to be worth the threads of one product; the
-    members are independent, and programs that are started one after the other run at the same time.
+    A step multiplies thin matrices, (members, p) by (p, n). As long as they are too small to be divided among threads
+    by the compiler, the members can be, since they are independent; and a small share stays in a core's cache.
     """
-    leaves = jax.tree.leaves(inputs)
+    leaves = jax.tree.leaves((grid, args))
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return block  # within another program
     devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, jax.Array)))
-    if len(devices) != 1 or next(iter(devices)).platform != "cpu":
+    share = SHARE_OF_WORK // max(sum(np.size(leaf) for leaf in jax.tree.leaves(args)), 1)
+    if len(devices) != 1 or next(iter(devices)).platform != "cpu" or share < SMALLEST_SHARE:
         return block
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(block, max(math.ceil(block / cores), SMALLEST_SHARE))
+    return min(block, max(SMALLEST_SHARE, min(share, math.ceil(block / _cores()))))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_at_the_same_time(
+    recipe: Recipe, params: Any, hypers: list[dict[str, Any]], args: tuple, tol: Any, key: Any
+) -> list[Training]:
+    """One program on several grids: JAX runs side by side what different threads have started.
+
+    JAX's settings (64-bit mode, for one) belong to a thread. So tracing, compiling and all conversions are done here;
+    the threads start what is ready.
+    """
+    args, tol, key = jax.tree.map(jnp.asarray, (args, tol, key))
+    program = _program.lower(recipe, params, hypers[0], args, tol, key).compile()
+    with ThreadPoolExecutor(min(len(hypers), _cores())) as pool:
+        return list(pool.map(lambda hyper: program(params, hyper, args, tol, key), hypers))
 
 
 @partial(jax.jit, static_argnames=("counts",))
