@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
+from jaxreg.training.branches import without_branches
 from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
 from jaxreg.training.methods import Method, as_method
 from jaxreg.training.stability import curvature_along_steepest
@@ -21,9 +22,9 @@ from jaxreg.training.stability import curvature_along_steepest
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 
-# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (2 MB of
+# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (4 MB of
 # float64: what a step makes of them fits a core's cache), unless that is fewer members than are worth a product.
-SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
+SHARE_OF_WORK, SMALLEST_SHARE = 2**19, 8
 
 
 class DivergenceWarning(UserWarning):
@@ -95,7 +96,8 @@ def _continue(
         def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
             loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
             value_and_gradient = jax.value_and_grad(lambda params: loss(params, *data))
-            return advance_member(run, partial(method.step, value_and_gradient))
+            step = partial(method.step, value_and_gradient)
+            return advance_member(run, without_branches(step) if recipe.members else step)
 
         return over_members(member)(run, hyper)
 

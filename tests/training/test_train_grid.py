@@ -10,6 +10,7 @@ import pytest
 
 from jaxreg import fista, product, train, train_grid
 from jaxreg.formulas import soft_threshold
+from jaxreg.training import runs
 
 LAMS = np.array([0.05, 0.3, 2.0])
 # The L of `ridge` is below 4 for all LAMS.
@@ -110,6 +111,37 @@ def test_blocks_change_nothing(ridge, same, block):
     options = {"optimizer": METHODS["sgd"], "steps": 25, "record_every": 10}
     whole = train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options)
     same(train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options, block=block), whole, 1e-12)
+
+
+@pytest.mark.parametrize("cores", [2, 3, 64])
+def test_shares_for_the_cores_change_nothing(ridge, same, monkeypatch, compilations, cores):
+    # Threads of their own must keep to the caller's float64, and the shares of 27 members are filled up.
+    grid = {"lam": np.geomspace(0.01, 2.0, 27)}
+    options = {"optimizer": METHODS["sgd"], "steps": 25, "record_every": 10, "tol": 1e-9}
+
+    def run(**more):
+        return train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options, **more)
+
+    monkeypatch.setattr(runs, "_cores", lambda: 1)
+    whole = run()
+    monkeypatch.setattr(runs, "_cores", lambda: cores)
+    assert runs._share(27, grid, (ridge.X,)) == 27  # NumPy arrays alone say nothing about the device
+    share = runs._share(27, {"lam": jnp.asarray(grid["lam"])}, (ridge.X,))
+    assert share == {2: 14, 3: 9, 64: 8}[cores]
+    shared = run()
+    assert shared.params.dtype == np.float64
+    same(shared, whole, 1e-12)
+    assert compilations(run) == 0
+    same(run(block=20), whole, 1e-12)
+
+
+def test_large_data_are_not_shared_out(monkeypatch):
+    # There the compiler divides each product among the cores itself.
+    monkeypatch.setattr(runs, "_cores", lambda: 2)
+    lams = {"lam": jnp.ones(100)}
+    assert runs._share(100, lams, (np.ones((442, 10)), np.ones(442))) == 50
+    assert runs._share(100, lams, (np.ones((5000, 100)), np.ones(5000))) == 100
+    assert runs._share(10_000, lams, (np.ones((442, 10)), np.ones(442))) == 107
 
 
 def test_progress(ridge, same):
