@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Method", "as_method", "fista", "ista"]
+__all__ = ["Method", "as_method", "fista", "has_derivatives", "ista"]
 
 Tree = Any
 Prox = Callable[[Tree, Any], Tree]
@@ -43,9 +43,6 @@ class Method(NamedTuple):
     residual: Callable[[Tree, Tree], jax.Array]
     stable: float
     step_size: Any
-
-    def __hash__(self) -> int:  # step_size may be an array, which has no hash; the functions belong to it alone
-        return hash((self.init, self.step, self.residual))
 
 
 class Momentum(NamedTuple):
@@ -133,6 +130,18 @@ def as_method(optimizer: Any) -> Method:
         return optax.apply_updates(params, updates), state
 
     return Method(transformation.init, step, lambda params, gradient: _largest(gradient), 2.0, None)
+
+
+def has_derivatives(state: Any) -> bool:
+    """Whether a run with this state may be differentiated.
+
+    L-BFGS divides differences of gradients by one another, the zoom line search differences of losses. At the solution
+    these are rounding errors over rounding errors: harmless for the params, on which they hardly act any more, but
+    their derivatives by anything are arbitrarily large numbers, from which no later step recovers.
+    """
+    quotients = (optax.ScaleByLBFGSState, optax.ScaleByZoomLinesearchState)
+    nodes = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, quotients))
+    return not any(isinstance(node, quotients) for node in nodes)
 
 
 def _prox_residual(step_size: Any, prox: Prox) -> Callable[[Tree, Tree], jax.Array]:

@@ -16,7 +16,8 @@ import numpy as np
 from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
 from jaxreg.training.branches import without_branches
 from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
-from jaxreg.training.methods import Method, as_method
+from jaxreg.training.methods import Method, as_method, has_derivatives
+from jaxreg.training.sameness import ByContent
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
@@ -35,12 +36,13 @@ class Recipe(NamedTuple):
     """What decides the compiled program; hashable.
 
     Attributes:
-        loss, optimizer, gap: as given. make_params: a function of grid names, or None where params is a tree.
+        loss, gap: as given. optimizer: compared by its content. make_params: a function of grid names, or None where
+            params is a tree.
         members: whether there is a grid. stacked: whether args have a leading axis of steps (a stream of batches).
     """
 
     loss: Callable[..., Any]
-    optimizer: Any
+    optimizer: ByContent
     gap: Callable[..., Any] | None
     make_params: Callable[..., Any] | None
     steps: int
@@ -57,7 +59,7 @@ def _call(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..
 
 
 def _method(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
-    optimizer = recipe.optimizer
+    optimizer = recipe.optimizer.value
     return as_method(_call(optimizer, hyper)() if callable(optimizer) else optimizer)
 
 
@@ -119,7 +121,22 @@ def _result(run: Run, history: History) -> Training:
     loss, residual = history.loss[-1], history.residual[-1]
     if loss.ndim == 1:  # members first, then records
         history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-    return Training(run.params, loss, residual, run.n_steps, run.converged, run.diverged, history, run.state)
+    result = Training(run.params, loss, residual, run.n_steps, run.converged, run.diverged, history, run.state)
+    return result if has_derivatives(run.state) else _without_derivatives(result)
+
+
+@jax.custom_jvp
+def _without_derivatives(result: Training) -> Training:
+    return result
+
+
+@_without_derivatives.defjvp
+def _refuse(primals: Any, tangents: Any) -> Any:
+    raise TypeError(
+        "training with L-BFGS or a zoom line search has no useful derivative: near the solution its steps are "
+        "quotients of rounding errors. Differentiate a run of sgd, adam, ista or fista, or jaxreg.solvers.fit; put "
+        "jax.lax.stop_gradient around what train is given if no derivative by it is meant."
+    )
 
 
 @partial(jax.jit, static_argnames=("recipe",))
@@ -190,7 +207,7 @@ def train(
     params = jax.tree.map(jnp.asarray, _checked_params(params, args))
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
-    recipe = Recipe(loss, optimizer, gap, None, steps, record_every, batch_size, False, False)
+    recipe = Recipe(loss, ByContent(optimizer), gap, None, steps, record_every, batch_size, False, False)
     result = _run(recipe, params, {}, args, tol, key, batches)
     _warn_divergence(result, recipe, params, {}, args)
     return result
@@ -266,7 +283,7 @@ def train_grid(
     block = min(int(block), count)
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
-    recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
+    recipe = Recipe(loss, ByContent(optimizer), gap, make_params, steps, record_every, batch_size, True, False)
     share = block if batches is not None else _share(block, arrays, args)
     parts, counts = [], []
     for start in range(0, count, block):
