@@ -170,6 +170,10 @@ def train(
 ) -> Training:
     """Minimise any differentiable loss over any pytree of parameters.
 
+    What is compiled is kept for the next call with the same function object as ``loss`` (and ``gap``), so define them
+    once, and pass what changes in ``args``. ``optimizer`` may be written anew, ``optax.sgd(0.1)``, as long as its
+    numbers are the same; functions of yours in it, such as a prox, must be the same objects.
+
     Args:
         loss: (params, *args) -> (), a pure function.
         params: a pytree of floating arrays.
@@ -177,9 +181,12 @@ def train(
         optimizer: an optax optimiser (line searches such as ``optax.lbfgs()`` too), or :func:`~jaxreg.training.ista` or
             :func:`~jaxreg.training.fista`.
         steps: static. record_every: a record of loss and residual every so many steps; about 100 records by default.
+            A loss that has become NaN, infinite or 1e12 times that of the start is noticed at a record, params that
+            have at their own step: ``record_every=1`` makes both exact.
         tol: stop once the residual — the largest entry of the gradient or, with a prox, of the gradient mapping — is at
-            most this; looked at when a record is made. Without it all steps are taken and the result can be
-            differentiated in both modes, unless the optimiser has a line search.
+            most this; looked at when a record is made, and at the start. Without it all steps are taken and the result
+            can be differentiated in both modes; with it, forwards only. L-BFGS refuses to be differentiated, and line
+            searches can be forwards only.
         gap: (params, *args) -> (), used instead of the residual, for example a duality gap.
         batch_size: rows drawn afresh (with replacement) for every step from args, arrays of a common leading axis, with
             ``key``, a ``jax.random.key``.
@@ -237,9 +244,12 @@ def train_grid(
         loss(params, *args, lam)        optimizer=lambda learning_rate: optax.adam(learning_rate)
         params=lambda seed: jax.random.normal(jax.random.key(seed), (p,))
 
+    As with the loss, define these functions once: a lambda written in the call is compiled at every call.
+
     Args:
         grid: dict of arrays with a common leading axis of G members; :func:`product` makes all combinations.
-        block: members that are trained at a time (memory then grows with it, not with G); None is all.
+        block: members that are trained at a time (memory then grows with it, not with G); None is all. On a CPU, and
+            outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
         loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, key: as in :func:`train`. All
             members see the same batches.

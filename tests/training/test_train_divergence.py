@@ -114,6 +114,29 @@ def test_params_stay_finite_and_the_history_ends(ridge):
         assert np.all(result.history.loss[g, last:] == result.history.loss[g, -1])
 
 
+@pytest.mark.parametrize("stride", [1, 7, 400])
+def test_growth_is_noticed_at_a_record_and_overflow_in_its_step(ridge, stride):
+    # On a quadratic the error along an eigenvector of eigenvalue h is multiplied by 1 − τh: in plain NumPy.
+    L, A = ridge.curvature(LAM), ridge.covariance + LAM * np.eye(5)
+    rates, firsts = np.array([2.5, 1e250]) / L, []
+    grown = 1e12 * max(ridge.loss(ridge.start, ridge.X, ridge.y, LAM), 1.0)
+    for rate, limit in zip(rates, (grown, np.inf), strict=True):
+        w, k = ridge.start, 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            while np.all(np.isfinite(w)) and not ridge.loss(w, ridge.X, ridge.y, LAM) > limit:
+                w, k = w - rate * (A @ w - ridge.X.T @ ridge.y / 40), k + 1
+        firsts.append(k)
+    assert 20 < firsts[0] < 100
+    with pytest.warns(DivergenceWarning):
+        result = grid_of_steps(ridge, rates, record_every=stride)
+    assert np.all(result.diverged)
+    assert np.all(np.isfinite(result.params))
+    assert result.n_steps[0] == -(-firsts[0] // stride) * stride  # the next record, and step 400 at the latest
+    # The params overflow in step 2, unless a record after step 1 has seen the loss before: 1e500.
+    assert firsts[1] == 2
+    assert result.n_steps[1] == (1 if stride == 1 else 2)
+
+
 def test_nan_and_inf_in_the_loss_or_the_gradient():
     # log w at w < 0 is NaN, cosh overflows, and √w has the derivative inf at 0 where the loss itself is finite.
     losses = {
