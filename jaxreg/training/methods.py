@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Method", "as_method", "fista", "has_derivatives", "ista"]
+__all__ = ["Method", "as_method", "first_step", "fista", "has_derivatives", "ista"]
 
 Tree = Any
 Prox = Callable[[Tree, Any], Tree]
@@ -130,6 +130,16 @@ def as_method(optimizer: Any) -> Method:
         return optax.apply_updates(params, updates), state
 
     return Method(transformation.init, step, lambda params, gradient: _largest(gradient), 2.0, None)
+
+
+def first_step(method: Method, params: Tree) -> float:
+    """How far the first step goes if every entry of the gradient is 1: the learning rate of sgd, and of Adam.
+
+    optax keeps the number to itself; this is how it can be asked for.
+    """
+    zero, ones = jnp.zeros(()), jax.tree.map(jnp.ones_like, params)
+    moved, _ = method.step(lambda _: (zero, ones), params, method.init(params))
+    return float(_largest(jax.tree.map(jnp.subtract, moved, params)))
 
 
 def has_derivatives(state: Any) -> bool:

@@ -16,16 +16,16 @@ import numpy as np
 from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
 from jaxreg.training.branches import without_branches
 from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
-from jaxreg.training.methods import Method, as_method, has_derivatives
+from jaxreg.training.methods import Method, as_method, first_step, has_derivatives
 from jaxreg.training.sameness import ByContent
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 
-# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (4 MB of
+# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (2 MB of
 # float64: what a step makes of them fits a core's cache), unless that is fewer members than are worth a product.
-SHARE_OF_WORK, SMALLEST_SHARE = 2**19, 8
+SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
 
 
 class DivergenceWarning(UserWarning):
@@ -202,7 +202,9 @@ def train(
             while 64-bit mode is off, ``steps`` below 1; the message names the argument.
 
     Warns:
-        DivergenceWarning: the loss or the parameters ceased to be finite: in which step, and the largest stable step.
+        DivergenceWarning: the loss or the parameters ceased to be finite: in which step, with which learning rate, and
+            the largest stable step (2/L for gradient descent and ISTA, 1/L for FISTA, L the largest eigenvalue of the
+            Hessian at the start; not said of a stream of ``batches``).
 
     Example:
         >>> import jax.numpy as jnp, optax, jaxreg
@@ -448,6 +450,8 @@ def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[s
         text = (f"member {g} ({values})" if recipe.members else "training") + f" in step {step}"
         if method.step_size is not None and "step_size" not in hyper:
             text += f", step size {float(method.step_size):.6g}"
+        if method.step_size is None and "learning_rate" not in hyper and has_derivatives(method.init(start)):
+            text += f", learning rate {first_step(method, jax.tree.map(jnp.zeros_like, start)):.6g} at first"
         if args:
             largest = float(curvature_along_steepest(_call(recipe.loss, hyper), start, *args))
             what = "this method" if method.step_size is not None else "gradient descent"

@@ -79,6 +79,18 @@ def test_proximal_methods_name_their_own_border(ridge, lasso_method, method, sta
     assert single.diverged
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.sgd(7.25), optax.sgd(optax.exponential_decay(7.25, 1, 1.5), momentum=0.9)],
+    ids=["sgd", "schedule"],
+)
+def test_the_learning_rate_that_optax_keeps_to_itself(ridge, optimizer):
+    with pytest.warns(
+        DivergenceWarning, match=r"training in step \d+, learning rate 7.25 at first; the largest stable"
+    ):
+        train(ridge.loss, ridge.start, ridge.X, ridge.y, LAM, optimizer=optimizer, steps=STEPS)
+
+
 def test_the_step_named_for_the_houses(x64):
     # 1,000 features whose covariance has many eigenvalues near the largest.
     data = datasets.houses(seed=1)

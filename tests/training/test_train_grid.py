@@ -141,7 +141,7 @@ def test_large_data_are_not_shared_out(monkeypatch):
     lams = {"lam": jnp.ones(100)}
     assert runs._share(100, lams, (np.ones((442, 10)), np.ones(442))) == 50
     assert runs._share(100, lams, (np.ones((5000, 100)), np.ones(5000))) == 100
-    assert runs._share(10_000, lams, (np.ones((442, 10)), np.ones(442))) == 107
+    assert runs._share(10_000, lams, (np.ones((442, 10)), np.ones(442))) == 53
 
 
 def test_progress(ridge, same):
