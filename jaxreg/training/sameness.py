@@ -63,7 +63,7 @@ def _key(value: Any, within: tuple) -> Any:
         return type(value), *(_key(item, within) for item in value.items())
     if isinstance(value, functools.partial):
         return functools.partial, *(_key(v, within) for v in (value.func, value.args, tuple(value.keywords.items())))
-    if isinstance(value, FunctionType) and value.__module__.split(".")[0] in LOOKED_INTO:
+    if isinstance(value, FunctionType) and (value.__module__ or "").split(".")[0] in LOOKED_INTO:
         if value in within:
             return "itself", within.index(value)
         within = (*within, value)

@@ -72,6 +72,9 @@ def test_what_the_user_wrote_is_the_same_only_if_it_is_the_same_object():
     assert ByContent(one) == ByContent(one)
     assert ByContent(ista(0.1, one)) != ByContent(ista(0.1, other))
     assert len({ByContent(x) for x in (1, 1.0, True, 0.0, -0.0, np.float64(1.0), "1", None, (1,), [1])}) == 10
+    names = {}
+    exec("homeless = lambda w, step: w", names)  # a function of no module, as in a doctest
+    assert ByContent(ista(0.1, names["homeless"])) == ByContent(ista(0.1, names["homeless"]))
     array = jnp.ones(())
     assert ByContent(ista(array, one)) == ByContent(ista(array, one))
     assert ByContent(ista(array, one)) != ByContent(ista(jnp.ones(()), one))
