@@ -1,158 +1,28 @@
 """``train`` and ``train_grid``: any loss, any optimiser, one compiled call."""
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
-from jaxreg.training.branches import without_branches
-from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
-from jaxreg.training.methods import Method, as_method, first_step, has_derivatives
+from jaxreg.training.arguments import check_arrays, check_grid, check_params, check_steps, names_taken
+from jaxreg.training.loop import Training
+from jaxreg.training.methods import first_step, has_derivatives
+from jaxreg.training.programs import Recipe, method_of, run_recipe, with_values
 from jaxreg.training.sameness import ByContent
+from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 
-# A grid is shared out among the cores of a CPU in shares of about this many members × numbers in the data (2 MB of
-# float64: what a step makes of them fits a core's cache), unless that is fewer members than are worth a product.
-SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
-
-
 class DivergenceWarning(UserWarning):
     """The loss or the parameters of some members ceased to be finite."""
-
-
-class Recipe(NamedTuple):
-    """What decides the compiled program; hashable.
-
-    Attributes:
-        loss, gap: as given. optimizer: compared by its content. make_params: a function of grid names, or None where
-            params is a tree.
-        members: whether there is a grid. stacked: whether args have a leading axis of steps (a stream of batches).
-    """
-
-    loss: Callable[..., Any]
-    optimizer: ByContent
-    gap: Callable[..., Any] | None
-    make_params: Callable[..., Any] | None
-    steps: int
-    record_every: int
-    batch_size: int | None
-    members: bool
-    stacked: bool
-
-
-def _call(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function with the grid values that it takes."""
-    taken = names_taken(function, hyper)
-    return partial(function, **{name: hyper[name] for name in taken}) if taken else function
-
-
-def _method(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
-    optimizer = recipe.optimizer.value
-    return as_method(_call(optimizer, hyper)() if callable(optimizer) else optimizer)
-
-
-def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple) -> Run:
-    first = tuple(a[0] for a in args) if recipe.stacked else args
-
-    def member(params: Any, hyper: dict[str, jax.Array]) -> Run:
-        if recipe.make_params is not None:
-            params = jax.tree.map(jnp.asarray, _call(recipe.make_params, hyper)())
-            check_params(params)
-        dtype = check_loss(_call(recipe.loss, hyper), params, first)
-        return start_member(params, _method(recipe, hyper).init(params), dtype)
-
-    return jax.vmap(member, in_axes=(None, 0))(params, hyper) if recipe.members else member(params, hyper)
-
-
-def _continue(
-    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any
-) -> tuple[Run, History]:
-    """``recipe.steps`` steps; of a grid, the history has the member axis second."""
-
-    def over_members(function: Callable[..., Any]) -> Callable[..., Any]:
-        return jax.vmap(function) if recipe.members else function
-
-    def batch(k: Any) -> tuple:
-        if recipe.stacked:
-            return tuple(a[k] for a in args)
-        if recipe.batch_size is None:
-            return args
-        rows = jax.random.randint(jax.random.fold_in(key, k), (recipe.batch_size,), 0, args[0].shape[0])
-        return tuple(a[rows] for a in args)
-
-    def advance(run: Run, k: Any) -> Run:
-        data = batch(k)
-
-        def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
-            loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
-            value_and_gradient = jax.value_and_grad(lambda params: loss(params, *data))
-            step = partial(method.step, value_and_gradient)
-            return advance_member(run, without_branches(step) if recipe.members else step)
-
-        return over_members(member)(run, hyper)
-
-    def measure(run: Run, k: Any) -> tuple[jax.Array, jax.Array]:
-        data = batch(k) if recipe.stacked else args  # of mini-batches drawn from args, the whole is at hand
-
-        def member(run: Run, hyper: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            value, gradient = jax.value_and_grad(_call(recipe.loss, hyper))(run.params, *data)
-            if recipe.gap is not None:
-                return value, _call(recipe.gap, hyper)(run.params, *data)
-            return value, _method(recipe, hyper).residual(run.params, gradient)
-
-        return over_members(member)(run, hyper)
-
-    return train_loop(run, advance, measure, recipe.steps, recipe.record_every, tol)
-
-
-def _result(run: Run, history: History) -> Training:
-    loss, residual = history.loss[-1], history.residual[-1]
-    if loss.ndim == 1:  # members first, then records
-        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-    result = Training(run.params, loss, residual, run.n_steps, run.converged, run.diverged, history, run.state)
-    return result if has_derivatives(run.state) else _without_derivatives(result)
-
-
-@jax.custom_jvp
-def _without_derivatives(result: Training) -> Training:
-    return result
-
-
-@_without_derivatives.defjvp
-def _refuse(primals: Any, tangents: Any) -> Any:
-    raise TypeError(
-        "training with L-BFGS or a zoom line search has no useful derivative: near the solution its steps are "
-        "quotients of rounding errors. Differentiate a run of sgd, adam, ista or fista, or jaxreg.solvers.fit; put "
-        "jax.lax.stop_gradient around what train is given if no derivative by it is meant."
-    )
-
-
-@partial(jax.jit, static_argnames=("recipe",))
-def _program(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any) -> Training:
-    """From the start to the result: what ``train`` compiles."""
-    return _result(*_continue(recipe, _start(recipe, params, hyper, args), hyper, args, tol, key))
-
-
-# The same in three parts, for streams of batches.
-_stream_start = jax.jit(_start, static_argnames=("recipe",))
-_stream_stretch = jax.jit(_continue, static_argnames=("recipe",))
-
-
-@jax.jit
-def _stream_result(run: Run, histories: list[History]) -> Training:
-    return _result(run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories))
 
 
 def train(
@@ -217,7 +87,7 @@ def train(
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
     recipe = Recipe(loss, ByContent(optimizer), gap, None, steps, record_every, batch_size, False, False)
-    result = _run(recipe, params, {}, args, tol, key, batches)
+    result = run_recipe(recipe, params, {}, args, tol, key, batches)
     _warn_divergence(result, recipe, params, {}, args)
     return result
 
@@ -296,24 +166,24 @@ def train_grid(
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
     recipe = Recipe(loss, ByContent(optimizer), gap, make_params, steps, record_every, batch_size, True, False)
-    share = block if batches is not None else _share(block, arrays, args)
+    share = block if batches is not None else share_of(block, arrays, args)
     parts, counts = [], []
     for start in range(0, count, block):
         end = min(start + block, count)
         firsts = range(start, end, share)
         # The last share is filled up with its last member, so that one program serves all.
         rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
-        hypers = [arrays] if share == count else [_rows(arrays, members) for members in rows]
+        hypers = [arrays] if share == count else [rows_of(arrays, members) for members in rows]
         if len(hypers) == 1:
-            parts.append(_run(recipe, tree, hypers[0], args, tol, key, batches))
+            parts.append(run_recipe(recipe, tree, hypers[0], args, tol, key, batches))
         else:
-            parts += _run_at_the_same_time(recipe, tree, hypers, args, tol, key)
+            parts += run_side_by_side(recipe, tree, hypers, args, tol, key)
         counts += [min(share, end - first) for first in firsts]
         if end < count or progress is not None:
             jax.block_until_ready(parts)  # the next block needs the memory
         if progress is not None:
             progress(end, count)
-    result = parts[0] if len(parts) == 1 else _joined(parts, tuple(counts))
+    result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
     _warn_divergence(result, recipe, tree, arrays, args)
     return result
 
@@ -362,77 +232,6 @@ def _check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None
         raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
 
 
-def _run(recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any) -> Training:
-    if batches is None:
-        return _program(recipe, params, hyper, args, tol, key)
-    run, histories, done = None, [], 0
-    iterator = iter(batches)
-    while done < recipe.steps:
-        some = list(islice(iterator, min(recipe.record_every, recipe.steps - done)))
-        if not some:
-            raise ValueError(f"batches ended after {done} of {recipe.steps} steps; give fewer steps or more batches.")
-        if not all(isinstance(one, (tuple, list)) for one in some):
-            raise TypeError(f"batches gave {type(some[0]).__name__}; every batch must be a tuple of arrays.")
-        check_arrays(batches=some)
-        stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
-        stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
-        if run is None:
-            run = _stream_start(stretch, params, hyper, stacked)
-        run, history = _stream_stretch(stretch, run, hyper, stacked, tol, key)
-        histories.append(history)
-        done += len(some)
-    return _stream_result(run, histories)
-
-
-def _rows(grid: dict[str, jax.Array], members: np.ndarray) -> dict[str, Any]:
-    """The grid of these members; sliced by NumPy where it can be (keys and tracers it cannot), which is quicker."""
-
-    def rows(values: jax.Array) -> Any:
-        plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)
-        return jnp.asarray(np.asarray(values)[members]) if plain else values[members]
-
-    return {name: rows(values) for name, values in grid.items()}
-
-
-def _share(block: int, grid: Any, args: Any) -> int:
-    """How many members make one program. On a GPU it is the block; on a CPU the block is shared out among the cores.
-
-    A step multiplies thin matrices, (members, p) by (p, n). As long as they are too small to be divided among threads
-    by the compiler, the members can be, since they are independent; and a small share stays in a core's cache.
-    """
-    leaves = jax.tree.leaves((grid, args))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-        return block  # within another program
-    devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, jax.Array)))
-    share = SHARE_OF_WORK // max(sum(np.size(leaf) for leaf in jax.tree.leaves(args)), 1)
-    if len(devices) != 1 or next(iter(devices)).platform != "cpu" or share < SMALLEST_SHARE:
-        return block
-    return min(block, max(SMALLEST_SHARE, min(share, math.ceil(block / _cores()))))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _run_at_the_same_time(
-    recipe: Recipe, params: Any, hypers: list[dict[str, Any]], args: tuple, tol: Any, key: Any
-) -> list[Training]:
-    """One program on several grids: JAX runs side by side what different threads have started.
-
-    JAX's settings (64-bit mode, for one) belong to a thread. So tracing, compiling and all conversions are done here;
-    the threads start what is ready.
-    """
-    args, tol, key = jax.tree.map(jnp.asarray, (args, tol, key))
-    program = _program.lower(recipe, params, hypers[0], args, tol, key).compile()
-    with ThreadPoolExecutor(min(len(hypers), _cores())) as pool:
-        return list(pool.map(lambda hyper: program(params, hyper, args, tol, key), hypers))
-
-
-@partial(jax.jit, static_argnames=("counts",))
-def _joined(parts: list[Training], counts: tuple[int, ...]) -> Training:
-    return jax.tree.map(lambda *a: jnp.concatenate([x[:c] for x, c in zip(a, counts, strict=True)]), *parts)
-
-
 def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
     """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
     # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
@@ -442,8 +241,8 @@ def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[s
     lines = []
     for g in late[:5]:
         hyper = {name: values[g] for name, values in grid.items()}
-        start = _call(recipe.make_params, hyper)() if recipe.make_params is not None else params
-        method = _method(recipe, hyper)
+        start = with_values(recipe.make_params, hyper)() if recipe.make_params is not None else params
+        method = method_of(recipe, hyper)
         numbers = {name: v for name, v in hyper.items() if v.ndim == 0 and jnp.issubdtype(v.dtype, jnp.number)}
         values = ", ".join(f"{name}={v:.6g}" if v.dtype.kind == "f" else f"{name}={v}" for name, v in numbers.items())
         step = int(np.atleast_1d(np.asarray(result.n_steps))[g])
@@ -453,7 +252,7 @@ def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[s
         if method.step_size is None and "learning_rate" not in hyper and has_derivatives(method.init(start)):
             text += f", learning rate {first_step(method, jax.tree.map(jnp.zeros_like, start)):.6g} at first"
         if args:
-            largest = float(curvature_along_steepest(_call(recipe.loss, hyper), start, *args))
+            largest = float(curvature_along_steepest(with_values(recipe.loss, hyper), start, *args))
             what = "this method" if method.step_size is not None else "gradient descent"
             if np.isfinite(largest) and largest > 0:
                 text += f"; the largest stable step of {what} is {method.stable / largest:.6g}"

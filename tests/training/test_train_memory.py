@@ -11,7 +11,7 @@ import pytest
 
 from jaxreg import fista, train_grid
 from jaxreg.formulas import soft_threshold
-from jaxreg.training import runs
+from jaxreg.training import programs, shares
 
 G, N, P = 23, 61, 37
 METHODS = {
@@ -66,14 +66,14 @@ def test_memory_grows_by_vectors(ridge):
 
 def test_memory_grows_with_the_block_and_not_with_the_grid(ridge, monkeypatch):
     temporary = []
-    real = runs._program
+    real = programs.program
 
     def spy(*args, **kwargs):
         temporary.append(real.lower(*args, **kwargs).compile().memory_analysis().temp_size_in_bytes)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(runs, "_program", spy)
-    monkeypatch.setattr(runs, "_cores", lambda: 1)  # one program a block
+    monkeypatch.setattr(programs, "program", spy)
+    monkeypatch.setattr(shares, "cores", lambda: 1)  # one program a block
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(N, P)), rng.normal(size=N)
 
