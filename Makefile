@@ -6,8 +6,12 @@ SHELL := /bin/sh
 
 VENV := .venv
 OLDEST := .venv-oldest
+BENCH := .venv-bench
+ADELIE := .venv-adelie
 # Test processes at once; 0 runs the tests in one process, one after the other.
 WORKERS ?= 2
+# For benchmarks/report.py: make bench BENCH_OPTIONS='--only paths --shapes small,mid'
+BENCH_OPTIONS ?=
 PYENV_ROOT ?= $(HOME)/.pyenv
 VERSIONS := 3.14 3.13 3.12 3.11
 OLDEST_FIRST := 3.11 3.12 3.13 3.14
@@ -21,7 +25,8 @@ export PIP_NO_INPUT := 1
 #
 # interpreters VERSION...: one usable interpreter for each version, in the order given; PATH goes before pyenv.
 #
-# make_environment FOLDER VERSION... reads from $$pins what is installed besides the development dependencies. The file
+# make_environment FOLDER VERSION... reads from $$extras which of jaxreg's extras are installed (dev if it is not set),
+# and from $$pins what besides. The file
 # FOLDER/.complete is written last. Without it the folder is a left-over of an interrupted run, and is made anew; with
 # it, only pyproject.toml has changed, and installing into the folder that is there takes seconds.
 FUNCTIONS = \
@@ -54,7 +59,7 @@ none_found() { \
 	exit 1; \
 }; \
 install() { \
-	"$$1/bin/python" -m pip install -qq -e '.[dev]' $$pins </dev/null; \
+	"$$1/bin/python" -m pip install -qq -e ".[$${extras:-dev}]" $$pins </dev/null; \
 }; \
 make_environment() { \
 	folder=$$1; shift; \
@@ -122,13 +127,38 @@ format: $(VENV)/.complete ## put the code into the common format
 	$(VENV)/bin/ruff format $(CODE)
 	$(VENV)/bin/ruff check --fix $(CODE)
 
-bench: $(VENV)/.complete ## measure the speed, and write the report
-	@if [ -f benchmarks/report.py ]; then $(VENV)/bin/python benchmarks/report.py; \
-	else echo "There are no benchmarks yet: benchmarks/report.py is missing."; fi
+# What jaxreg is measured beside. Where the peers do not install together, each is tried alone, and one that does not
+# install is reported as such: the benchmarks run without it.
+PEERS = import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")
+
+$(BENCH)/.complete: pyproject.toml
+	@$(FUNCTIONS); pins=; extras=plots; make_environment $(BENCH) $(VERSIONS); rm -f $(BENCH)/.complete; \
+	echo "Installing the programs that jaxreg is measured beside ..."; \
+	if ! extras=plots,peers install $(BENCH); then \
+		$(BENCH)/bin/python -c '$(PEERS)' | while IFS= read -r peer; do \
+			extras=plots pins="$$peer" install $(BENCH) || echo "not installed: $$peer" >&2; \
+		done; \
+	fi; \
+	touch $(BENCH)/.complete
+
+# adelie needs numpy<2, which jaxreg does not run with and which Python 3.13 has no builds of.
+$(ADELIE)/.complete: pyproject.toml
+	@$(FUNCTIONS); python=$$(interpreters 3.12 3.11 | head -n 1); rm -rf $(ADELIE); \
+	echo "Making $(ADELIE) ..."; \
+	if [ -n "$$python" ] && "$$python" -m venv $(ADELIE) </dev/null && \
+		$(ADELIE)/bin/python -m pip install -qq 'adelie>=1.1.50' 'numpy<2' threadpoolctl </dev/null; then \
+		touch $(ADELIE)/.complete; \
+	else \
+		rm -rf $(ADELIE); echo "not installed: adelie" >&2; \
+	fi
+
+bench: $(BENCH)/.complete $(ADELIE)/.complete ## measure the speed beside other programs, and write the report (an hour)
+	$(BENCH)/bin/python benchmarks/report.py $(BENCH_OPTIONS)
 
 interpreters: ## the interpreters that can be used, newest first
 	@$(FUNCTIONS); found=$$(interpreters $(VERSIONS)); if [ -z "$$found" ]; then none_found; fi; echo "$$found"
 
 clean: ## remove the environments, caches and everything in out/
-	rm -rf $(VENV) $(OLDEST) out build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ADELIE) out build dist .pytest_cache .mypy_cache .ruff_cache
 	find jaxreg tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

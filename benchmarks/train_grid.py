@@ -7,6 +7,10 @@ Two questions, each a Markdown table: 100 λ at once against the same 100 runs i
 the same start, and the losses that they reach are printed. They run in turn within each repeat, so that a machine that
 slows down slows them all; a time is the best of the repeats, the factors are medians over the repeats, and compiling is
 the first call less that best.
+
+On a CPU, train_grid shares a grid on small data out among the cores; single runs are too small for more than one. So
+the processor time, summed over the cores, stands beside the time by the clock, and on Linux ``taskset -c 0 python
+benchmarks/train_grid.py`` shows what one core does.
 """
 
 import argparse
@@ -197,7 +201,9 @@ def growth(n: int, p: int, dtype: str, repeats: int, members: tuple[int, ...], b
 
 
 def header(device: Any, dtype: str) -> list[str]:
-    kind = device.device_kind if device.platform != "cpu" else f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = "1 core" if cores == 1 else f"{cores} cores"
+    kind = device.device_kind if device.platform != "cpu" else f"CPU ({platform.machine()}, {count})"
     versions = {"Python": platform.python_version(), "jax": jax.__version__, "jaxreg": jaxreg.__version__}
     versions |= {"optax": optax.__version__, "NumPy": np.__version__, "scikit-learn": sklearn.__version__}
     return [

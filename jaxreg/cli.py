@@ -112,6 +112,9 @@ def _add_sweep(commands: Any) -> None:
     model.add_argument("--eps", type=float, help="λ_min/λ_max of an automatic grid (default: 1e-4 if n > p, else 1e-2)")
     model.add_argument("--folds", default="10", metavar="K", help="how many, or a column of labels (default: 10)")
     model.add_argument("--seed", type=int, default=0, help="of the random folds (default: 0)")
+    model.add_argument(
+        "--measure", choices=["mse", "mae", "r2"], default="mse", help="what to choose by (default: mse)"
+    )
     flag = argparse.BooleanOptionalAction
     model.add_argument("--fit-intercept", action=flag, default=True)
     model.add_argument("--standardize", action=flag, default=True, help="penalise per standard deviation of the column")
@@ -120,6 +123,7 @@ def _add_sweep(commands: Any) -> None:
     run = sweep.add_argument_group("run")
     run.add_argument("--tol", type=float, help="relative duality gap to reach (default: 1e-10; float32: 1e-5)")
     run.add_argument("--max-iter", type=int, default=20_000, help="most iterations a fit (default: %(default)s)")
+    run.add_argument("--strategy", choices=["active set", "parallel"], help="how (default: the faster on the device)")
     run.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     run.add_argument("--device", help="cpu or gpu (default: JAX's)")
     run.add_argument("--out", metavar="DIR", help="write coefficients, curve, figures and result.json there")
@@ -158,6 +162,7 @@ def _sweep(options: argparse.Namespace) -> int:
         "l1_ratio": options.l1_ratio,
         "folds": problem["folds"],
         "seed": options.seed,
+        "measure": options.measure,
         "fit_intercept": options.fit_intercept,
         "standardize": options.standardize,
         "lower": options.lower,
@@ -165,6 +170,7 @@ def _sweep(options: argparse.Namespace) -> int:
         "eps": options.eps,
         "tol": options.tol,
         "max_iter": options.max_iter,
+        "strategy": options.strategy,
         "dtype": options.dtype,
         "device": options.device,
     }

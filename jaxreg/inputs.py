@@ -1,7 +1,8 @@
 """What comes in from outside: every argument is checked before anything is compiled or computed.
 
 Errors name the argument, the row or column, the value found and what to do about it. Arrays come out as NumPy arrays,
-native byte order, C order, float64 (float32 where the input is float32 or ``dtype`` asks for it). Nothing is modified.
+native byte order, float64 (float32 where the input is float32 or ``dtype`` asks for it). Nothing is modified, and a
+table that is right as it is is not copied.
 """
 
 import numbers
@@ -19,6 +20,7 @@ __all__ = [
     "check_matrix",
     "check_positive",
     "check_target",
+    "check_values",
     "check_weights",
     "feature_names_of",
 ]
@@ -57,8 +59,12 @@ def feature_names_of(X: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def check_matrix(X: Any, name: str = "X", dtype: Any = None) -> np.ndarray:
+def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True) -> np.ndarray:
     """X as an (n, p) array of float64 or float32.
+
+    Args:
+        values: whether every number is looked at; without, the caller does so by :func:`check_values` where its results
+            are not finite.
 
     Raises:
         TypeError: sparse and masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of
@@ -67,18 +73,27 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None) -> np.ndarray:
     _refuse_kinds(X, name)
     if feature_names_of(X) is not None:
         _check_frame_columns(X, name)
-    values = _as_floats(X, name, dtype)
-    if values.ndim != 2:
-        hint = (
-            f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if values.ndim < 2 else ""
-        )
-        raise ValueError(f"{name} must be a table (n, p); got an array of shape {values.shape}. {hint}".strip())
-    n, p = values.shape
+    table = _as_floats(X, name, dtype)
+    if table.ndim != 2:
+        hint = f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if table.ndim < 2 else ""
+        raise ValueError(f"{name} must be a table (n, p); got an array of shape {table.shape}. {hint}".strip())
+    n, p = table.shape
     if n == 0 or p == 0:
         raise ValueError(f"{name} has {n} rows and {p} columns; at least one of each is needed.")
-    _check_finite(values, name, feature_names_of(X))
-    _check_magnitude(values, name, feature_names_of(X))
-    return values
+    if values:
+        _check_finite(table, name, feature_names_of(X))
+        _check_magnitude(table, name, feature_names_of(X))
+    return table
+
+
+def check_values(X: np.ndarray, names: tuple[str, ...] | None) -> None:
+    """The numbers in X, where :func:`check_matrix` was told not to look at them.
+
+    Raises:
+        ValueError: NaN, infinite, or squares that overflow; the message names the row and column.
+    """
+    _check_finite(X, "X", names)
+    _check_magnitude(X, "X", names)
 
 
 def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
@@ -214,7 +229,7 @@ def _check_frame_columns(X: Any, name: str) -> None:
 
 
 def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
-    """``value`` as a native C-ordered floating array; ``dtype`` None keeps float32 and makes all else float64."""
+    """``value`` as a native floating array; ``dtype`` None keeps float32 and makes all else float64."""
     _refuse_kinds(value, name)
     try:
         array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
@@ -229,7 +244,7 @@ def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
     if dtype is None:
         dtype = np.float32 if array.dtype == np.float32 else np.float64
     with np.errstate(over="ignore"):  # what does not fit becomes inf, and is then refused by name
-        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+        return np.asarray(array, dtype=dtype)
 
 
 def _parse(array: np.ndarray, name: str, names: tuple[str, ...] | None) -> np.ndarray:

@@ -1,29 +1,39 @@
 """``fit``, ``path`` and ``sweep`` on NumPy arrays and data frames.
 
-They check the arguments, choose precision and block size, call the pure functions, and own no mathematics. The user's
-JAX configuration is never changed: 64-bit mode is scoped to the call.
+They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own no mathematics. The user's JAX
+configuration is never changed: 64-bit mode is scoped to the call.
 """
 
-import contextlib
-import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxreg import inputs, results, ridge
+from jaxreg import inputs, results
 from jaxreg.folds import held_out_masks
-from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.paths import Path, default_tol, prepare, solve_penalised, solve_without_derivatives
-from jaxreg.sweeps.cross_validate import automatic_grid, conclude, held_out_error
+from jaxreg.routes.folds import errors_of_folds
+from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
+from jaxreg.routes.options import Options, Solved, computing, find_device
+from jaxreg.routes.ridge import (
+    conclude_factored,
+    factor_all,
+    factored_path,
+    is_large,
+    solve_on_factors,
+    takes_factors,
+)
+from jaxreg.routes.rows import solve_on_rows
+from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
+from jaxreg.solvers.grid import default_eps
+from jaxreg.solvers.paths import Path, default_tol
+from jaxreg.sweeps.cross_validate import choices, conclude
 
-__all__ = ["BLOCK_BYTES", "ConvergenceWarning", "fit", "path", "sweep"]
+__all__ = ["ConvergenceWarning", "fit", "path", "sweep"]
 
-# λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
-BLOCK_BYTES = 2**30
+# The numbers of a larger table are looked at when its moments are not finite: looking costs as much as the moments.
+SMALL = 2**17
 
 Progress = Callable[[int, int], None] | None
 
@@ -32,35 +42,7 @@ class ConvergenceWarning(UserWarning):
     """Some fits have a duality gap above the tolerance."""
 
 
-# The pure functions, compiled; Python keyword arguments that choose the program are static.
-@partial(jax.jit, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
-def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
-    data = prepare(X, y, fit_intercept, standardize, **arrays)
-    solver = solve_without_derivatives if some_zero else solve_penalised
-    return *solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter), data.scale
-
-
-@partial(jax.jit, static_argnames=("fit_intercept", "standardize", "capacity"))
-def _degrees(X, y, coef, lams, l1_ratio, arrays, *, fit_intercept, standardize, capacity):
-    data = prepare(X, y, fit_intercept, standardize, **arrays)
-    return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
-
-
-_grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
-_error = jax.jit(held_out_error)
-_conclude = jax.jit(conclude)
-
-
-@contextlib.contextmanager
-def _computing(dtype: Any, device: Any) -> Iterator[None]:
-    """64-bit mode for float64 and the device, for this block alone."""
-    if isinstance(device, str):
-        try:
-            device = jax.devices(device)[0]
-        except RuntimeError as error:
-            raise ValueError(f"device={device!r} is not available: {error}") from None
-    with jax.enable_x64(dtype == np.float64), jax.default_device(device) if device else contextlib.nullcontext():
-        yield
+_choices = jax.jit(choices)
 
 
 def _check_dtype(dtype: Any) -> Any:
@@ -73,7 +55,9 @@ def _check_dtype(dtype: Any) -> Any:
 
 def _check(X, y, sample_weight, penalty_factor, lower, upper, dtype) -> inputs.Arguments:
     names = inputs.feature_names_of(X)
-    X = inputs.check_matrix(X, "X", _check_dtype(dtype))
+    X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False)
+    if X.size <= SMALL:
+        inputs.check_values(X, names)
     n, p = X.shape
     y = inputs.check_target(y, n, X.dtype)
     s = inputs.check_weights(sample_weight, "sample_weight", n, X.dtype)
@@ -81,37 +65,60 @@ def _check(X, y, sample_weight, penalty_factor, lower, upper, dtype) -> inputs.A
     return inputs.Arguments(X, y, names, s, v, *inputs.check_bounds(lower, upper, p, X.dtype))
 
 
-def _arrays(a: inputs.Arguments) -> dict[str, np.ndarray | None]:
-    return {
-        "sample_weight": a.sample_weight,
-        "penalty_factor": a.penalty_factor,
-        "lower": a.lower,
-        "upper": a.upper,
-    }
-
-
-def _is_ridge(l1_ratio: float, a: inputs.Arguments) -> bool:
-    return l1_ratio == 0 and a.lower is None and a.upper is None
-
-
-def _block_length(a: inputs.Arguments, count: int) -> int:
-    """How many λs are solved at once: about 25 vectors of length p and 8 of length n live for every λ and target."""
-    n, p = a.X.shape
-    targets = 1 if a.y.ndim == 1 else a.y.shape[1]
-    result = count * targets * (p + 8) * a.X.dtype.itemsize
-    if result > 2**34:
-        raise MemoryError(
-            f"lams: {count:,} λs × {p:,} columns × {targets:,} targets are {result / 2**30:,.0f} GiB of results; "
-            "ask for fewer λs."
+def _options(
+    a: inputs.Arguments,
+    rho: float,
+    eps: Any,
+    tol: Any,
+    max_iter: Any,
+    fit_intercept: Any,
+    standardize: Any,
+    strategy: Any,
+) -> Options:
+    eps = default_eps(*a.X.shape) if eps is None else inputs.check_positive(eps, "eps", below=1.0)
+    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
+    max_iter = inputs.check_positive(max_iter, "max_iter", int)
+    if strategy not in (None, "active set", "parallel"):
+        raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
+    options = Options(rho, eps, tol, max_iter, bool(fit_intercept), bool(standardize), strategy)
+    if strategy == "active set" and not (takes_moments(a, options) or takes_columns(a, options)):
+        raise ValueError(
+            "strategy='active set' needs l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, and "
+            f"at most {MOST_ROWS:,} rows where there are more than {WIDE} columns a row."
         )
-    return max(1, min(count, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
+    return options
 
 
-def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
-    """The λs in blocks of one length (one compiled program), the last one filled up; and how many of it count."""
-    for start in range(0, len(lams), length):
-        block = lams[start : start + length]
-        yield np.concatenate([block, np.repeat(block[-1:], length - len(block), axis=0)]), len(block)
+def _on_accelerator(device: Any) -> bool:
+    return (jax.default_backend() if device is None else device.platform) != "cpu"
+
+
+def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any) -> Solved:
+    """A path by the route that suits the problem and the device; ``lams`` is how many, or (L, t)."""
+    if not (options.strategy is None and _on_accelerator(device)):
+        for takes, route in ((takes_moments, solve_on_moments), (takes_columns, solve_on_columns)):
+            if takes(a, options):
+                with computing(True, device):
+                    return route(a, lams, options)
+    if takes_factors(a, options, lams):
+        with computing(a.X.dtype == np.float64, device):
+            return solve_on_factors(a, lams, options)
+    inputs.check_values(a.X, a.names)
+    with computing(a.X.dtype == np.float64, device):
+        return solve_on_rows(a, lams, options)
+
+
+def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
+    """The pure Path, with NumPy arrays."""
+    coef, gap = solved.params.coef, solved.gap
+    _check_coef(coef)
+    fields = (coef, solved.params.intercept, gap, gap <= tol, solved.n_iter, solved.df, (coef != 0).sum(axis=1))
+    return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale))
+
+
+def _for_targets(lams: Any, a: inputs.Arguments) -> Any:
+    """λs (L,) as (L, t); a number of λs stays."""
+    return lams if isinstance(lams, int) else np.repeat(lams[:, None], 1 if a.y.ndim == 1 else a.y.shape[1], axis=1)
 
 
 def _warn_unless_converged(gap: np.ndarray, lams: np.ndarray, tol: float, where: str) -> bool:
@@ -153,6 +160,7 @@ def fit(
     upper: Any = None,
     tol: float | None = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
 ) -> results.Solution:
@@ -166,7 +174,10 @@ def fit(
             on the original scale of X.
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised.
         lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
-        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most proximal steps.
+        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
+        strategy: "active set" goes down the λs one after the other, by Newton steps on the columns that are not 0;
+            "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
+            solve the problem, and the second on a GPU. The certificate is the same.
         dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
         device: a platform name ("cpu", "gpu"), a jax.Device, or None for JAX's default.
 
@@ -190,16 +201,14 @@ def fit(
     t = None if a.y.ndim == 1 else a.y.shape[1]
     rho = inputs.check_l1_ratio(l1_ratio)
     lam = inputs.check_lam(lam, t, a.X.dtype)
-    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    max_iter = inputs.check_positive(max_iter, "max_iter", int)
-    lams = np.broadcast_to(lam, (1, t or 1))
-    centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
-    with _computing(a.X.dtype, device):
-        params, gap, n_iter, scale = _solve_block(a, lams, rho, tol, max_iter, centring)
-    _check_coef(params.coef)
-    _warn_unless_converged(gap, lams, tol, "fit")
-    params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], (params, gap, n_iter))
-    return results.Solution(params, gap, gap <= tol, n_iter, scale, a.names)
+    device = find_device(device)
+    options = _options(a, rho, None, tol, max_iter, fit_intercept, standardize, strategy)
+    solved = _solve(a, np.array(np.broadcast_to(lam, (1, t or 1))), options, device)
+    _check_coef(solved.params.coef)
+    _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit")
+    found = solved.params, solved.gap, solved.n_iter
+    params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
+    return results.Solution(params, gap, gap <= options.tol, n_iter, solved.scale, a.names)
 
 
 def path(
@@ -217,6 +226,7 @@ def path(
     eps: float | None = None,
     tol: float | None = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
 ) -> results.Path:
@@ -242,47 +252,11 @@ def path(
     a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     rho = inputs.check_l1_ratio(l1_ratio)
     lams = inputs.check_lams(lams, a.X.dtype)
-    eps = None if eps is None else inputs.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    max_iter = inputs.check_positive(max_iter, "max_iter", int)
-    with _computing(a.X.dtype, device):
-        centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
-        found = ridge.path(a, lams, eps, tol, centring) if ridge.applies(a, [rho], lams) else None
-        if found is None:
-            pure = _path(a, lams, rho, eps, tol, max_iter, centring)
-            found = results.Path(**pure._asdict(), feature_names=a.names)
-    _warn_unless_converged(found.gap, found.lams if a.y.ndim == 1 else found.lams[:, None], tol, "path")
-    return found
-
-
-def _solve_block(a, lams, rho, tol, max_iter, centring) -> tuple:
-    """(params, gap, n_iter, scale) for λs (L, t), as NumPy arrays; the program depends on what the λs need."""
-    static = {**centring, "max_iter": max_iter, "ridge": _is_ridge(rho, a), "some_zero": bool((lams == 0).any())}
-    solved = _solve(a.X, a.y, lams, np.asarray(rho, a.X.dtype), _arrays(a), tol, **static)
-    return jax.tree.map(np.asarray, solved)
-
-
-def _path(a, lams, rho, eps, tol, max_iter, centring) -> Any:
-    """The pure Path in blocks of λs, with NumPy arrays."""
-    arrays, ratio = _arrays(a), np.asarray(rho, a.X.dtype)
-    several = a.y.ndim == 2
-    if isinstance(lams, int):
-        length = _block_length(a, lams)
-        lams = np.asarray(_grid(a.X, a.y, lams, ratio, eps, **arrays, **centring))
-    else:
-        length = _block_length(a, len(lams))
-    parts = []
-    for block, count in _blocks(lams, length):
-        members = np.repeat(block[:, None], a.y.shape[1] if several else 1, axis=1)
-        params, gap, n_iter, scale = _solve_block(a, members, rho, tol, max_iter, centring)
-        most = int((params.coef != 0).sum(axis=1).max())
-        capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
-        df = np.asarray(_degrees(a.X, a.y, params.coef, block, ratio, arrays, **centring, capacity=capacity))
-        parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
-    coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
-    _check_coef(coef)
-    fields = (coef, intercept, gap, gap <= tol, n_iter, df, (coef != 0).sum(axis=1))
-    return Path._make((lams, *(v if several else v[..., 0] for v in fields), scale))
+    device = find_device(device)
+    options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
+    pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
+    _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
+    return results.Path(**pure._asdict(), feature_names=a.names)
 
 
 def sweep(
@@ -293,6 +267,7 @@ def sweep(
     folds: Any = 10,
     seed: int = 0,
     *,
+    measure: str = "mse",
     fit_intercept: bool = True,
     standardize: bool = True,
     sample_weight: Any = None,
@@ -302,6 +277,7 @@ def sweep(
     eps: float | None = None,
     tol: float | None = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
     progress: Progress = None,
@@ -315,6 +291,8 @@ def sweep(
         l1_ratio: one number or several; each has its own automatic grid.
         folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; or a
             scikit-learn splitter. seed: of the random folds.
+        measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
+            share of the fold's own variance that is explained). All three are in the result.
         progress: called as ``progress(done, total)`` after every fold.
         X, y, lams, eps and all other options: as in :func:`path`.
 
@@ -339,99 +317,78 @@ def sweep(
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed is {seed!r}; it must be a whole number of at least 0.")
     masks = held_out_masks(folds, a.X, a.y, seed, a.sample_weight)
-    eps = None if eps is None else inputs.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    max_iter = inputs.check_positive(max_iter, "max_iter", int)
-    centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
-    if ridge.applies(a, ratios, lams):
-        found = _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress)
-        if found is not None:
-            return found
-    # Weights of 1 instead of none: the folds (weights of 0) and the fit on all rows are then one program.
-    s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
-    a = a._replace(sample_weight=s)
     total, done = len(ratios) * (len(masks) + 1), 0
+
+    def report() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    if measure not in ("mse", "mae", "r2"):
+        raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
+    device = find_device(device)
     paths: list[Any] = []
-    errors: list[Any] = []
-    gaps: list[Any] = []
-    with _computing(a.X.dtype, device):
-        for rho in ratios:
-            if ridge.applies(a, [rho], lams):
-                counted = itertools.count(done + 1)
-                tell = lambda counted=counted: _report(progress, next(counted), total)
-                parts = ridge.path_and_folds(a, masks, lams, eps, tol, centring, tell)
-                if parts is not None:
-                    for collected, part in zip((paths, errors, gaps), parts, strict=True):
-                        collected.append(part)
-                    done += len(masks) + 1
-                    continue
-            paths.append(_path(a, lams, rho, eps, tol, max_iter, centring))
-            done += 1
-            _report(progress, done, total)
-            per_fold = []
-            for mask in masks:
-                per_fold.append(_fold(a, paths[-1].lams, rho, mask, tol, max_iter, centring))
-                done += 1
-                _report(progress, done, total)
-            errors.append(np.stack([mse for mse, _ in per_fold], axis=1))
-            gaps.append(np.stack([gap for _, gap in per_fold], axis=1))
+    folds_of = []
+    for rho in ratios:
+        options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
+        if strategy is None and _on_accelerator(device):
+            options = options._replace(strategy="parallel")
+        factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
+        if factored:
+            with computing(a.X.dtype == np.float64, device):
+                paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
+        else:
+            paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol))
+        report()
+        folds_of.append(errors_of_folds(a, masks, paths[-1].lams, options, device, report))
+    tol = options.tol
+    fold_mse, fold_mae, fold_gap = (np.stack(v) for v in zip(*folds_of, strict=True))
+    if a.y.ndim == 1:
+        fold_mse, fold_mae, fold_gap = fold_mse[..., 0], fold_mae[..., 0], fold_gap[..., 0]
+    s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
+    weight = masks.astype(a.X.dtype) @ s
+    all_lams, all_gaps = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
+    if not np.isfinite(fold_mse).all():
+        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
+        raise FloatingPointError(f"the error of fold {k} at lam={all_lams[r, l]:g} is not finite; rescale X and y.")
+    fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
+    errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
+    with computing(a.X.dtype == np.float64, device):
+        mean, se, *chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, all_lams))
+        if measure != "mse":
+            chosen = jax.tree.map(np.asarray, _choices(errors[measure], weight, all_lams)[2:])
+    if factored:
+        with computing(a.X.dtype == np.float64, device):
+            pure = conclude_factored(paths[0], fold_mse, fold_gap, (mean, se, *chosen))
+    else:
         stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
-        weight = masks.astype(a.X.dtype) @ s
-        fold_mse, fold_gap = np.stack(errors), np.stack(gaps)
-        _check_errors(fold_mse, stacked.lams)
-        concluded = _conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, weight, stacked)
-        pure = jax.tree.map(np.asarray, concluded)
-    grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (fold_gap.ndim - 2))
+        pure = conclude(all_lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, (mean, se, *chosen), stacked)
+    grid = all_lams.reshape(all_lams.shape + (1,) * (fold_gap.ndim - 2))
     converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds")
-    grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (stacked.gap.ndim - 2))
-    converged &= _warn_unless_converged(stacked.gap, grid, tol, "sweep, on all rows")
+    grid = all_lams.reshape(all_lams.shape + (1,) * (all_gaps.ndim - 2))
+    converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows")
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
-    chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
-    concluded = {**pure._asdict(), "best": best, "one_se": one_se, "path": chosen}
+    path_chosen: Any = pure.path
+    if not factored:
+        path_chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
+    concluded = {
+        **pure._asdict(),
+        "fold_mae": fold_mae,
+        "fold_r2": fold_r2,
+        "best": best,
+        "one_se": one_se,
+        "path": path_chosen,
+    }
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
 
 
-def _ridge_sweep(a, masks, lams, eps, tol, centring, device, progress) -> results.Sweep | None:
-    """A sweep of ridge alone."""
-    counted = itertools.count(1)
-    with _computing(a.X.dtype, device):
-        tell = lambda: _report(progress, next(counted), len(masks) + 1)
-        solved = ridge.sweep(a, masks, lams, eps, tol, centring, tell)
-    if solved is None:
-        return None
-    fields, found = solved
-    _check_errors(fields["fold_mse"], fields["lams"])
-    grid = fields["lams"].reshape(1, -1, *(1,) * (fields["fold_gap"].ndim - 2))
-    converged = _warn_unless_converged(fields["fold_gap"], grid, tol, "sweep, in the folds")
-    grid = grid.reshape(grid.shape[1 : found.gap.ndim + 1])
-    converged &= _warn_unless_converged(found.gap, grid, tol, "sweep, on all rows")
-    return results.Sweep(**fields, path=found, converged=converged, feature_names=a.names)
-
-
-def _check_errors(fold_mse: np.ndarray, lams: np.ndarray) -> None:
-    if not np.isfinite(fold_mse).all():
-        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
-        raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
-
-
-def _fold(a, lams, rho, mask, tol, max_iter, centring) -> tuple[np.ndarray, np.ndarray]:
-    """Held-out error and gap of one fold at every λ, each (L,) or (L, t)."""
-    training = a._replace(sample_weight=np.where(mask, 0, a.sample_weight))
-    test = np.where(mask, a.sample_weight, 0)
-    Y = a.y.reshape(len(a.y), -1)
-    errors, gaps = [], []
-    for block, count in _blocks(lams, _block_length(a, len(lams))):
-        members = np.repeat(block[:, None], Y.shape[1], axis=1)
-        params, gap, _, _ = _solve_block(training, members, rho, tol, max_iter, centring)
-        errors.append(np.asarray(_error(params, a.X, Y, test))[:count])
-        gaps.append(gap[:count])
-    error, gap = np.concatenate(errors), np.concatenate(gaps)
-    return (error[:, 0], gap[:, 0]) if a.y.ndim == 1 else (error, gap)
-
-
-def _report(progress: Progress, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)
+def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Of the held-out y about its own mean, (K,) or (K, t); infinite where it is 0: R² is then 1 − 0."""
+    weight = masks * s[None, :] / (masks @ s)[:, None]
+    y = a.y - np.average(a.y, axis=0, weights=s)
+    variance = weight @ y**2 - (weight @ y) ** 2
+    return np.where(variance > 0, variance, np.inf)
 
 
 def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:

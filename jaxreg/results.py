@@ -32,7 +32,7 @@ class Solution:
 
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
-        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: proximal steps (0: closed form).
+        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
         scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
         feature_names: of a frame, or None.
     """
@@ -136,7 +136,8 @@ class Sweep:
     """A cross-validated sweep over R l1_ratios, L λs and K folds.
 
     Attributes:
-        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t).
+        lams: (R, L). l1_ratios: (R,). fold_mse, fold_mae, fold_r2, fold_gap: (R, L, K) or (R, L, K, t): mean
+            squared and mean absolute held-out errors, the share of the held-out variance explained, duality gaps.
         mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y.
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
@@ -146,6 +147,8 @@ class Sweep:
     lams: np.ndarray
     l1_ratios: np.ndarray
     fold_mse: np.ndarray
+    fold_mae: np.ndarray
+    fold_r2: np.ndarray
     fold_gap: np.ndarray
     mean_mse: np.ndarray
     se_mse: np.ndarray

@@ -22,6 +22,7 @@ import pytest
 
 import jaxreg
 from jaxreg import cli, plot, regression
+from jaxreg.routes import moments
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
@@ -676,7 +677,7 @@ def test_bad_values(data, earlier, monkeypatch, options, message):
 
 
 def test_73_a_billion_λs_are_refused_at_once(earlier, monkeypatch):
-    monkeypatch.setattr(regression, "_grid", None)  # 7.5 GiB of λs alone
+    monkeypatch.setattr(moments, "moments_of", None)
     start = time.monotonic()
     message = refusal("sweep", "--dataset", "diabetes", "--lams", "1000000000", "--out", earlier)
     assert message == "lams: 1,000,000,000 λs × 10 columns × 1 targets are 134 GiB of results; ask for fewer λs."

@@ -43,7 +43,7 @@ def refused(monkeypatch):
     def compute(*args, **kwargs):
         pytest.fail("computed before the inputs were checked")
 
-    for name in ("_solve", "_grid", "_degrees", "_error", "_conclude"):
+    for name in ("_solve", "errors_of_folds", "_choices"):
         monkeypatch.setattr(regression, name, compute)
 
     def check(error, match, X=X, y=Y, doors=tuple(DOORS), **options):

@@ -15,6 +15,7 @@ import pytest
 import jaxreg
 from jaxreg import ConvergenceWarning, regression, solvers
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
+from jaxreg.routes import moments, row_blocks, rows
 
 N, P, L = 25, 5, 6
 RNG = np.random.default_rng(23)
@@ -213,7 +214,7 @@ def test_the_users_settings_do_not_change(usual):
             assert jnp.asarray(1.0).dtype == np.float64, "64-bit mode is on inside"
             raise KeyboardInterrupt
 
-        patch.setattr(regression, "_solve", fail)
+        patch.setattr(moments, "path_on_moments", fail)
         with pytest.raises(KeyboardInterrupt):
             jaxreg.fit(X, Y, 0.1, device="cpu")
     assert settings() == before
@@ -231,12 +232,25 @@ def test_naming_the_device_makes_no_difference(usual):
 
 
 def test_the_second_call_does_not_compile_again(usual):
-    before = [program._cache_size() for program in (regression._solve, regression._degrees, regression._grid)]
+    programs = (moments._program, row_blocks._first, rows._solve, rows._degrees, rows._grid)
+    jaxreg.path(X, Y, LAMS, strategy="parallel")
+    jaxreg.path(X, Y, L, strategy="parallel")
+    before = [program._cache_size() for program in programs]
     jaxreg.path(2 * X, Y + 1, LAMS / 3, l1_ratio=0.9)
-    jaxreg.path(X.astype(np.float16), Y.tolist(), 2 * LAMS)
-    after = [program._cache_size() for program in (regression._solve, regression._degrees, regression._grid)]
+    jaxreg.path(X.astype(np.float16), Y.tolist(), 2 * LAMS, strategy="parallel")
+    after = [program._cache_size() for program in programs]
     assert after == before
-    assert before[0] > 0
+    assert min(before) > 0
+
+
+def test_another_shape_of_the_same_padded_size_does_not_compile(usual):
+    """Nor do other options: weights, factors, a sign, no intercept, fewer λs, one λ."""
+    programs = moments._program, row_blocks._first
+    before = [program._cache_size() for program in programs]
+    jaxreg.path(X[:20, :3], Y[:20], LAMS[:2], fit_intercept=False, sample_weight=WEIGHTS[:20])
+    jaxreg.path(np.hstack([X, X**2]), Y, 16, 0.5, standardize=False, penalty_factor=np.arange(1, 2 * P + 1))
+    jaxreg.fit(X[:17], Y[:17], 0.1, lower=0.0, tol=1e-6, max_iter=100)
+    assert [program._cache_size() for program in programs] == before
 
 
 # ── float32 ──
@@ -274,15 +288,15 @@ def test_dtype_float64_for_float32_data():
 def test_any_block_size_gives_the_same_answers(monkeypatch, usual):
     """Blocks of 4 λs: the second one is filled up from 2 to 4."""
     calls = []
-    solve = regression._solve
-    monkeypatch.setattr(regression, "_solve", lambda *a, **o: (calls.append(a[2].shape), solve(*a, **o))[1])
-    monkeypatch.setattr(regression, "BLOCK_BYTES", 4 * (25 * P + 8 * N) * 8)
-    found = jaxreg.path(X, Y, LAMS)
+    solve = rows._solve
+    monkeypatch.setattr(rows, "_solve", lambda *a, **o: (calls.append(a[2].shape), solve(*a, **o))[1])
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 4 * (25 * P + 8 * N) * 8)
+    found = jaxreg.path(X, Y, LAMS, strategy="parallel")
     assert calls == [(4, 1), (4, 1)]
     agree(found, usual, 1e-9)
     assert found.gap.shape == (L,)
-    monkeypatch.setattr(regression, "BLOCK_BYTES", 1)  # never less than one λ
-    assert regression._block_length(regression._check(X, Y, *[None] * 5), L) == 1
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 1)  # never less than one λ
+    assert rows.block_length(regression._check(X, Y, *[None] * 5), L) == 1
 
 
 def test_more_coefficients_than_memory_are_refused():

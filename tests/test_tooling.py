@@ -195,6 +195,48 @@ def test_the_other_end_is_the_oldest_python_with_the_lower_bounds(checkout):
     assert {"jax==0.10.*", "jaxlib==0.10.*", "numpy==2.4.*"} <= set(asked)
 
 
+@pytest.fixture
+def benchmarks(checkout):
+    """A report that says which environments there are."""
+    checkout.put("python3.13", WORKS)
+    checkout.put(
+        "report.py",
+        'import os, sys; print("report", *sys.argv[1:], os.path.exists(".venv-adelie"))',
+        checkout.folder / "benchmarks",
+    )
+    return checkout
+
+
+@needs_make
+def test_the_benchmarks_have_an_environment_with_the_peers_and_one_for_adelie(benchmarks):
+    benchmarks.put("python3.12", WORKS)
+    done = benchmarks.make("bench", "BENCH_OPTIONS=--only paths")
+    assert done.returncode == 0, done.stderr
+    installed = [line for line in benchmarks.log() if line.startswith("pip")]
+    assert installed == [
+        "pip -m pip install -qq -e .[plots]",
+        "pip -m pip install -qq -e .[plots,peers]",
+        "pip -m pip install -qq adelie>=1.1.50 numpy<2 threadpoolctl",
+    ]
+    assert "report --only paths True" in done.stdout
+    assert benchmarks.make("bench").returncode == 0
+    assert len([line for line in benchmarks.log() if line.startswith("pip")]) == 3
+
+
+@needs_make
+def test_peers_that_do_not_install_are_done_without(benchmarks):
+    fails = WORKS.replace("pip) ", 'pip) case "$*" in *peers]*|*celer*) exit 1 ;; esac; ')
+    benchmarks.put("python3.13", fails)
+    done = benchmarks.make("bench")
+    assert done.returncode == 0, done.stderr
+    peers = PROJECT["project"]["optional-dependencies"]["peers"]
+    alone = [line.split("-e .[plots] ")[1] for line in benchmarks.log() if "-e .[plots] " in line]
+    assert alone == [peer for peer in peers if "celer" not in peer]
+    assert "not installed: celer" in done.stderr
+    assert "not installed: adelie" in done.stderr  # there is no Python 3.12 here
+    assert "report False" in done.stdout
+
+
 @needs_make
 def test_help_lists_every_target(checkout):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ enters. If its column depends on the active ones, the objective falls along the 
 d_E = s_E,  until a coefficient reaches 0: the two are swapped. No set of signs can come back, so this ends.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,10 +33,12 @@ from jaxreg.solvers.fista import gap
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.updated_inverse import Inverse
 
-__all__ = ["padded", "solve_path"]
+__all__ = ["Walk", "advance", "padded", "penalty_at", "solve_path", "start"]
 
 # Bulk rounds that may be spent on one λ: most settle in four, and those that cycle never do.
 MOST_BULK_ROUNDS = 15
+# Safe rounds that may be spent on one λ, as a multiple of p.
+SAFE_ROUNDS = 4
 # Where the λs are further apart than this ratio, others are solved in between: predictions hold only nearby.
 LARGEST_STEP = 0.5
 # With l2 > 0 the matrix M changes with λ. H is computed anew when λ has fallen to this share of where it was.
@@ -107,43 +109,53 @@ def largest(flags: jax.Array, score: jax.Array, K: int) -> jax.Array:
     return jnp.where(value > -jnp.inf, index, len(flags)).astype(jnp.int32)
 
 
+def exceeds(g: jax.Array, limit: jax.Array, penalty: Penalty) -> jax.Array:
+    """Whether a coefficient of 0 may move the way its gradient points, and the gradient exceeds the limit; (p,)."""
+    return (jnp.abs(g) > limit) & jnp.where(g > 0, penalty.upper > 0, penalty.lower < 0)
+
+
 def restart(problem: Problem, l2: jax.Array, state: State) -> State:
     """The state at the same coefficients with everything else computed anew."""
     coef = state.coef
     assert problem.gram is not None
     M = problem.gram + jnp.diag(l2)
     none = jnp.zeros_like(state.leave)
-    inverse = updated_inverse.invert(M, coef != 0, state.inverse)
+    inverse = updated_inverse.invert(M, coef != 0, state.inverse, ACCURACY[coef.dtype].jitter)
     gradient = problem.correlation - problem.gram @ coef
     return State(coef, gradient, jnp.sign(coef), none, none, inverse, jnp.zeros_like(state.start))
 
 
-def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: jax.Array) -> tuple[State, jax.Array]:
+def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) -> tuple[State, jax.Array]:
     """One round; the state after it, flagged for the next, and whether the conditions of optimality hold."""
     assert problem.gram is not None
+    l1, l2 = penalty.l1, penalty.l2
     G, p = problem.gram, len(l1)
     u, g, s, leave, enter, H, start = state
     accuracy = ACCURACY[u.dtype]
     slack = accuracy.relative * l1 + accuracy.absolute * jnp.sqrt(problem.yy)
     K, columns = most_changes(p), jnp.arange(p, dtype=jnp.int32)
-    at = lambda array, index: array.at[index].get(mode="fill", fill_value=0)  # 0 where index is p
+    W = len(H.column)
+    at = lambda array, index, fill=0: array.at[index].get(mode="fill", fill_value=fill)  # 0 where index is p
     L, E = largest(leave, jnp.abs(u), K), largest(enter, jnp.abs(g) - l1, K)
     leaves, enters = p > L, p > E
 
-    # L leaves: H⁺ = H − PᵀP with P = C_L H_{L:}.
-    H_L = updated_inverse.rows(H, L)
-    C_L = updated_inverse.inverse_factor(at(H_L.T, L).T + jnp.diag((~leaves).astype(u.dtype)))
+    # L leaves: H⁺ = H − PᵀP with P = C_L H_{L:}. Everything that belongs to H is in slots.
+    L_slots = at(H.slot, L, W)
+    H_L = updated_inverse.rows(H, L_slots)
+    C_L = updated_inverse.inverse_factor(at(H_L.T, L_slots).T + jnp.diag((~leaves).astype(u.dtype)))
     P = C_L @ H_L
     g = g + at(u, L) @ at(G, L)
     u, s = u.at[L].set(0.0, mode="drop"), s.at[L].set(0.0, mode="drop")
+    H = H._replace(column=H.column.at[L_slots].set(p, mode="drop"), slot=H.slot.at[L].set(W, mode="drop"))
     active = s != 0
 
     # One pass over H⁺ for what enters, B = M_EA, and for the residual r:  Q H⁺ = Q H − (Q H_{:L} C_Lᵀ) P.
     G_E = at(G, E)
-    B = jnp.where(active[None, :], G_E, 0.0)
     r = jnp.where(active, g - l1 * s - l2 * u, 0.0)
-    QH = updated_inverse.times(jnp.concatenate([B, r[None, :]]), H)
-    QH = jnp.where(active[None, :], QH - (at(QH.T, L).T @ C_L.T) @ P, 0.0)
+    Q = updated_inverse.to_slots(H, jnp.concatenate([G_E, r[None, :]]))
+    B, r = Q[:K], Q[K]
+    QH = updated_inverse.times(Q, H)
+    QH = jnp.where(H.column[None, :] < p, QH - (at(QH.T, L_slots).T @ C_L.T) @ P, 0.0)
     BH, Hr = QH[:K], QH[K]
 
     # E enters: H⁺⁺ = H⁺ + VᵀV with V = C_E (B H⁺ − I_E). Pivots of S near 0 betray dependent columns, which stay out.
@@ -152,24 +164,32 @@ def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: j
     S = 0.5 * (S + S.T) + jnp.diag(jnp.where(enters, accuracy.jitter * diagonal, 1.0))
     C_E = updated_inverse.inverse_factor(jnp.where(enters[:, None] == enters[None, :], S, 0.0))
     independent = jnp.diag(C_E) ** -2 > accuracy.dependent * diagonal
+    vacant = updated_inverse.free_slots(H, K)
     accepted = enters & (jnp.cumsum(~independent) == 0) | (enters & (start != 0))
+    accepted = accepted & (vacant < W)
     C_E = jnp.where(accepted[:, None] & accepted[None, :], C_E, 0.0)
-    arrived = jnp.where(accepted, E, jnp.int32(p))
-    V = C_E @ (BH - (E[:, None] == columns[None, :]).astype(u.dtype))
+    arrived, E_slots = jnp.where(accepted, E, jnp.int32(p)), jnp.where(accepted, vacant, jnp.int32(W))
+    V = C_E @ (BH - (E_slots[:, None] == jnp.arange(W, dtype=jnp.int32)[None, :]).astype(u.dtype))
     g_E = at(g, E)
     s, u = s.at[arrived].set(jnp.sign(g_E), mode="drop"), u.at[arrived].set(start, mode="drop")
     active = s != 0
-    r = r.at[arrived].set(g_E - at(l1, E) * jnp.sign(g_E) - at(l2, E) * start, mode="drop")
+    r = r.at[E_slots].set(g_E - at(l1, E) * jnp.sign(g_E) - at(l2, E) * start, mode="drop")
+    H = H._replace(
+        column=H.column.at[E_slots].set(arrived, mode="drop"),
+        slot=H.slot.at[arrived].set(E_slots, mode="drop"),
+        high=jnp.maximum(H.high, jnp.max(jnp.where(accepted, E_slots + 1, 0))),
+    )
     H = updated_inverse.append(H, V, P, jnp.sum(accepted, dtype=jnp.int32), jnp.sum(leaves, dtype=jnp.int32))
 
     # The step. A null-space move starts where the system is solved, and changes the one coefficient j outside too.
     swap = safe & enters[0] & ~accepted[0]
     j = jnp.where(swap, E[0], jnp.int32(p))
     s_j = jnp.sign(g_E[0])
-    d = jnp.where(active, jnp.where(swap, -s_j * BH[0], Hr + (V @ r) @ V), 0.0)
+    d = updated_inverse.from_slots(H, jnp.where(swap, -s_j * BH[0], Hr + (V @ r) @ V))
     Gd = G @ d + jnp.where(swap, s_j, 0.0) * G_E[0]
 
     # Where l2 > 0, H is that of an earlier λ: d is improved by  d + H(r − Md)  until Md = r is nearly solved.
+    r = updated_inverse.from_slots(H, r)
     remaining = lambda d, Gd: jnp.where(active, r - Gd - l2 * d, 0.0)
 
     def rough(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
@@ -179,7 +199,8 @@ def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: j
 
     def refine(carry: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         d, Gd, turns = carry
-        d = d + jnp.where(active, updated_inverse.times(remaining(d, Gd)[None, :], H)[0], 0.0)
+        left_over = updated_inverse.to_slots(H, remaining(d, Gd))
+        d = d + updated_inverse.from_slots(H, updated_inverse.times(left_over[None, :], H)[0])
         return d, G @ d, turns + 1
 
     d, Gd, _ = jax.lax.while_loop(rough, refine, (d, Gd, jnp.zeros((), jnp.int32)))
@@ -195,7 +216,7 @@ def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: j
 
     # Who leaves and enters next.
     broken = jnp.where(safe, hit, active & (u * s <= 0) & (l1 > 0))
-    violates = ~active & (jnp.abs(g) > l1 + slack)
+    violates = ~active & exceeds(g, l1 + slack, penalty)
     # Where l2 > 0 the gap is of second order in the residual on the active set: more is left there.
     close = slack + jnp.where(l2 > 0, accuracy.squared * (l1 + l2 * jnp.abs(u)), 0.0)
     solved = jnp.all(jnp.where(active, jnp.abs(g - l1 * s - l2 * u), 0.0) <= close) & ~jnp.any(broken)
@@ -205,63 +226,93 @@ def round_(problem: Problem, l1: jax.Array, l2: jax.Array, state: State, safe: j
     return state, solved & ~jnp.any(violates) & ~swap
 
 
-def predict(state: State, last: Solved, lam: jax.Array, lam_next: jax.Array, a: jax.Array) -> State:
+def predict(state: State, last: Solved, lam: jax.Array, lam_next: jax.Array, unit: Penalty) -> State:
     """Flag who will leave and enter on the way to the next λ, if u and g go on as from the last λ to this one."""
     fell = last.lam - lam
     share = jnp.where((fell > 0) & jnp.isfinite(fell), (lam - lam_next) / jnp.where(fell > 0, fell, 1.0), 0.0)
     u = state.coef + share * (state.coef - last.coef)
     g = state.gradient + share * (state.gradient - last.gradient)
     active = state.sign != 0
-    leave = active & (u * state.sign <= 0) & (last.coef != 0) & (a > 0)
-    enter = ~active & (jnp.abs(g) > lam_next * a) & (share > 0)
+    leave = active & (u * state.sign <= 0) & (last.coef != 0) & (unit.l1 > 0)
+    enter = ~active & exceeds(g, lam_next * unit.l1, unit) & (share > 0)
     return state._replace(leave=leave, enter=enter)
 
 
-def solve_path(
-    problem: Problem, lams: jax.Array, a: jax.Array, b: jax.Array, tol: jax.Array, max_iter: int
-) -> tuple[jax.Array, jax.Array]:
-    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
+class Walk(NamedTuple):
+    """Where a path stands.
+
+    Attributes:
+        index: (), the λ of the grid that is being solved. lam: (), the λ of this round, perhaps one in between.
+        n_rounds: (), at this λ. safe: (), safe rounds. built: (), the λ at which H was computed anew.
+        state, last: see there. coef: (L, p), solutions. n_iter: (L,), rounds.
+    """
+
+    index: jax.Array  # type: ignore[assignment]  # hides tuple.index
+    lam: jax.Array
+    n_rounds: jax.Array
+    safe: jax.Array
+    built: jax.Array
+    state: State
+    last: Solved
+    coef: jax.Array
+    n_iter: jax.Array
+
+
+def penalty_at(lam: jax.Array, unit: Penalty) -> Penalty:
+    """The penalty at λ from that at λ = 1; where σ_j / d_j overflows, any large number will do."""
+    most = jnp.sqrt(jnp.finfo(unit.l1.dtype).max)
+    return unit._replace(l1=jnp.minimum(lam * unit.l1, most), l2=jnp.minimum(lam * unit.l2, most))
+
+
+def start(correlation: jax.Array, unit: Penalty, lams: jax.Array, slots: int) -> Walk:
+    """A walk before its first round: all coefficients 0, at the λ from which on they are.
 
     Args:
-        problem: one target, with ``gram`` (p, p), p of :func:`padded` (columns of 0 fill up).
-        lams: (L,), λ > 0, descending. a, b: ≥ 0, (p,). tol: the gap to reach, (). max_iter: most rounds a λ, static.
-
-    Returns:
-        u, (L, p), and the rounds taken, (L,).
+        correlation: c, (p,). lams: (L,), descending. slots: the most columns that can be active, static.
     """
-    p, dtype = len(a), a.dtype
-    accuracy = ACCURACY[dtype]
-    most = jnp.sqrt(jnp.finfo(dtype).max)  # where σ_j / d_j overflows, any large number will do
-    weights = lambda lam: (jnp.minimum(lam * a, most), jnp.minimum(lam * b, most))
-    unbounded = jnp.full((p,), jnp.inf, dtype)
+    p, dtype = len(correlation), correlation.dtype
+    zero, none, flag = jnp.zeros((p,), dtype), jnp.zeros((), jnp.int32), jnp.zeros((p,), bool)
+    H = updated_inverse.empty(p, slots, most_changes(p), dtype)
+    state = State(zero, correlation, zero, flag, flag, H, jnp.zeros((), dtype))
+    ratio = jnp.where(unit.l1 > 0, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
+    lam = jnp.maximum(lams[0], jnp.max(ratio))
+    last = Solved(jnp.full((), jnp.inf, dtype), zero, correlation)
+    outputs = jnp.zeros((len(lams), p), dtype), jnp.zeros((len(lams),), jnp.int32)
+    return Walk(none, lam, none, jnp.zeros((), bool), lam, state, last, *outputs)
 
-    def unfinished(carry: tuple) -> jax.Array:
-        return carry[0] < len(lams)
 
-    def body(carry: tuple) -> tuple:
-        i, lam, n_rounds, safe, built, state, last, coefs, counts = carry
-        l1, l2 = weights(lam)
-        state, settled = round_(problem, l1, l2, state, safe)
-        n_rounds = n_rounds + 1
-        reached = gap(problem, Penalty(l1, l2, -unbounded, unbounded), state.coef, problem.correlation - state.gradient)
+def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until: Any, tol: Any, max_iter: Any) -> Walk:
+    """Solve the λs from ``walk.index`` on, up to but without the one numbered ``until``."""
+    accuracy = ACCURACY[problem.correlation.dtype]
+
+    def one(walk: Walk) -> Walk:
+        lam, safe, last = walk.lam, walk.safe, walk.last
+        penalty = penalty_at(lam, unit)
+        state, settled = round_(problem, penalty, walk.state, safe)
+        n_rounds = walk.n_rounds + 1
+        reached = gap(problem, penalty, state.coef, problem.correlation - state.gradient)
         finite = jnp.isfinite(reached)
         late = ~finite | (n_rounds >= MOST_BULK_ROUNDS)
-        done = (settled & (reached <= tol)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter)
+        # Safe rounds that have settled are at the end of what the numbers hold; those that are lost are given up.
+        lost = safe & (~finite | (n_rounds >= SAFE_ROUNDS * len(unit.l1)))
+        done = (
+            (settled & ((reached <= tol) | safe)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter) | lost
+        )
         retreat = ~done & ~safe & late
 
-        coefs = coefs.at[i].set(state.coef)
-        counts = counts.at[i].add(1)
-        at_member = done & (lam <= lams[i])
-        i_next = i + at_member.astype(jnp.int32)
-        lam_next = jnp.where(done, jnp.maximum(lams[jnp.minimum(i_next, len(lams) - 1)], LARGEST_STEP * lam), lam)
+        coef = walk.coef.at[walk.index].set(jnp.where(finite, state.coef, last.coef))
+        n_iter = walk.n_iter.at[walk.index].add(1)
+        at_member = done & (lam <= lams[walk.index])
+        index = walk.index + at_member.astype(jnp.int32)
+        lam_next = jnp.where(done, jnp.maximum(lams[jnp.minimum(index, len(lams) - 1)], LARGEST_STEP * lam), lam)
 
-        stale = done & (lam_next < STALE * built) & jnp.any(b > 0)
-        anew = retreat | stale | (done & ~finite)
+        stale = done & (lam_next < STALE * walk.built) & jnp.any(unit.l2 > 0)
+        anew = retreat | stale | ~finite
         origin = jnp.where(retreat | ~finite, last.coef, state.coef)
-        l2_next = weights(lam_next)[1]
+        l2_next = penalty_at(lam_next, unit).l2
         state = state._replace(coef=jnp.where(anew, origin, state.coef))
         state = updated_inverse.only_if(anew, lambda s: restart(problem, l2_next, s), state)
-        ahead = predict(state, last, lam, lam_next, a)
+        ahead = predict(state, last, lam, lam_next, unit)
         state = state._replace(
             leave=jnp.where(done, ahead.leave, state.leave), enter=jnp.where(done, ahead.enter, state.enter)
         )
@@ -269,15 +320,26 @@ def solve_path(
         last = jax.tree.map(lambda new, old: jnp.where(done, new, old), here, last)
         n_rounds = jnp.where(done | retreat, 0, n_rounds)
         safe = jnp.where(done, False, safe | retreat)
-        return i_next, lam_next, n_rounds, safe, jnp.where(anew, lam_next, built), state, last, coefs, counts
+        built = jnp.where(anew, lam_next, walk.built)
+        return Walk(index, lam_next, n_rounds, safe, built, state, last, coef, n_iter)
 
-    c = problem.correlation
-    zero, none, flag = jnp.zeros((p,), dtype), jnp.zeros((), jnp.int32), jnp.zeros((p,), bool)
-    H = updated_inverse.empty(p, most_changes(p), dtype)
-    state = State(zero, c, zero, flag, flag, H, jnp.zeros((), dtype))
-    begin = jnp.maximum(lams[0], jnp.max(jnp.where(a > 0, jnp.abs(c) / jnp.where(a > 0, a, 1.0), 0.0)))
-    last = Solved(jnp.full((), jnp.inf, dtype), zero, c)
-    outputs = jnp.zeros((len(lams), p), dtype), jnp.zeros((len(lams),), jnp.int32)
-    carry = (none, begin, none, jnp.zeros((), bool), begin, state, last, *outputs)
-    *_, coefs, counts = jax.lax.while_loop(unfinished, body, carry)
-    return coefs, counts
+    return jax.lax.while_loop(lambda walk: walk.index < until, one, walk)
+
+
+def solve_path(
+    problem: Problem, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
+) -> tuple[jax.Array, jax.Array]:
+    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² ),  lower ≤ u ≤ upper,  at every λ.
+
+    Args:
+        problem: one target, with ``gram`` (p, p), p of :func:`padded` (columns of 0 fill up).
+        lams: (L,), λ > 0, descending, of which the first ``count``, (), are solved.
+        unit: the penalty at λ = 1, a and b; its bounds are 0 or infinite.
+        tol: the gap to reach, (). max_iter: most rounds a λ, ().
+
+    Returns:
+        u, (L, p), and the rounds taken, (L,).
+    """
+    walk = start(problem.correlation, unit, lams, len(problem.correlation))
+    walk = advance(walk, problem, unit, lams, count, tol, max_iter)
+    return walk.coef, walk.n_iter

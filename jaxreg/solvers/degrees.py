@@ -17,7 +17,7 @@ from jaxreg.formulas.objective import penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.solvers.reduction import Data, column_norm
 
-__all__ = ["degrees_of_freedom"]
+__all__ = ["degrees_of_freedom", "trace_on_support"]
 
 # Where l2 = 0 the rank is the trace with this share of the column's square added, rounded to a whole number: a
 # direction counts if its eigenvalue is well above it.
@@ -30,7 +30,7 @@ def degrees_of_freedom(
     """df of every member.
 
     Args:
-        data: the problem, X (n, p). coef: (L, p, t). lams: (L,). l1_ratio: ().
+        data: the problem, X (n, p). coef: (L, p, t). lams: (L,) or (L, t). l1_ratio: ().
         capacity: static; at least the largest number of non-zero coefficients. The work grows with its cube; None is
             min(n, p), which is always enough.
 
@@ -48,7 +48,6 @@ def degrees_of_freedom(
     rho = jnp.asarray(l1_ratio, X.dtype)
     k = min(n, p) if capacity is None else min(capacity, n, p)
     gathered = k < min(n, p)
-    identity = jnp.eye(k, dtype=X.dtype)
     gram = Z.T @ Z if n >= p and not gathered else None
 
     def member(argument: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -72,10 +71,28 @@ def degrees_of_freedom(
         else:
             B = Z * root[None, :]
             M = B @ B.T
-        factor = jnp.linalg.cholesky(M + identity)
-        trace = k - jnp.sum(jax.scipy.linalg.solve_triangular(factor, identity, lower=True) ** 2)
+        trace = _trace(M)
         return jnp.where(jnp.any(inside & (l2 > 0)), trace, jnp.round(trace))
 
     L, _, t = coef.shape
-    members = (jnp.moveaxis(coef, 1, 2).reshape(L * t, p), jnp.repeat(lams, t))
+    members = (jnp.moveaxis(coef, 1, 2).reshape(L * t, p), jnp.broadcast_to(lams.reshape(L, -1), (L, t)).reshape(-1))
     return jax.lax.map(member, members).reshape(L, t)
+
+
+def trace_on_support(gram: jax.Array, inside: jax.Array, l2: jax.Array) -> jax.Array:
+    """tr( G_II (G_II + diag(l2_I))⁻¹ ) from the Gram matrix, ().
+
+    Args:
+        gram: G with ones on its diagonal, (p, p). inside: (p,) booleans. l2: (p,); where it is 0 the rank is counted.
+    """
+    added = jnp.where(l2 > 0, l2, RANK_THRESHOLD.get(gram.dtype, 1e-2))
+    root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
+    return _trace(gram * root[:, None] * root[None, :])
+
+
+def _trace(M: jax.Array) -> jax.Array:
+    """tr( M (M + I)⁻¹ ) = k − tr( (M + I)⁻¹ ), M (k, k)."""
+    k = M.shape[0]
+    identity = jnp.eye(k, dtype=M.dtype)
+    factor = jnp.linalg.cholesky(M + identity)
+    return k - jnp.sum(jax.scipy.linalg.solve_triangular(factor, identity, lower=True) ** 2)

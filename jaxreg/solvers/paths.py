@@ -2,7 +2,8 @@
 
 Both solve a grid of members, one (λ, target) pair each, that share X: ridge in closed form, everything else by FISTA
 with a Newton finish, all members in parallel under ``vmap``. λ = 0 is least squares by an orthogonal factorisation.
-``engine="active set"`` solves n ≥ p without bounds by Newton steps down the λs instead; it is not the default yet.
+Where n ≥ p and there are no bounds, a CPU goes down the λs one after the other instead, by Newton steps on the active
+set (``strategy="active set"``); ``strategy="parallel"`` asks for all at once, as on a GPU.
 Every member leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
 """
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import broadcast_columns, floating
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
-from jaxreg.formulas.projection import free_columns
+from jaxreg.formulas.projection import Basis, free_columns
 from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.degrees import degrees_of_freedom
@@ -27,6 +28,7 @@ __all__ = [
     "Members",
     "Path",
     "Solution",
+    "certify",
     "default_tol",
     "fit",
     "lambda_grid",
@@ -42,7 +44,7 @@ class Solution(NamedTuple):
 
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
-        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: proximal steps (0: closed form).
+        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
         scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
     """
 
@@ -114,6 +116,7 @@ def fit(
     upper: Any = None,
     tol: float | None = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
 ) -> Solution:
     """Minimise the objective at one λ (one λ a target, if ``lam`` is (t,)).
 
@@ -122,7 +125,9 @@ def fit(
         l1_ratio: ρ in [0, 1]; the Python number 0 takes the closed form of ridge (a traced 0 is solved iteratively).
         fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X.
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). lower ≤ 0 ≤ upper: (p,) or numbers.
-        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most proximal steps, static.
+        tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ, static.
+        strategy: static; "active set" goes down the λs one after the other (n ≥ p, no bounds), "parallel" solves all at
+            once; None takes the faster on this device. The certificate is the same.
 
     Returns:
         Solution. ``converged`` is False where the gap is above ``tol``.
@@ -141,7 +146,7 @@ def fit(
     (lam,) = floating(lam=jnp.asarray(lam).astype(data.X.dtype))
     t = data.Y.shape[1]
     tol = default_tol(data.X.dtype) if tol is None else tol
-    members = solve_members(data, jnp.broadcast_to(lam, (1, t)), l1_ratio, tol, max_iter)
+    members = solve_members(data, jnp.broadcast_to(lam, (1, t)), l1_ratio, tol, max_iter, strategy)
     params, gap, n_iter = jax.tree.map(lambda a: a[0, ..., 0] if jnp.ndim(y) == 1 else a[0], members)
     return Solution(params, gap, gap <= tol, n_iter, data.scale)
 
@@ -161,14 +166,15 @@ def path(
     eps: float | None = None,
     tol: float | None = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
 ) -> Path:
     """Minimise the objective at every λ of a grid, all at once.
 
     Args:
         lams: (L,) λs ≥ 0 in any order, or how many (static): then a geometric grid down from λ_max.
         eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
-        X, y, l1_ratio, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper, tol, max_iter: as in
-            :func:`fit`.
+        X, y, l1_ratio, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper, tol, max_iter,
+            strategy: as in :func:`fit`.
 
     Returns:
         Path, in the order of ``lams``; an automatic grid descends.
@@ -188,9 +194,8 @@ def path(
     (lams,) = floating(lams=jnp.asarray(lams).astype(data.X.dtype))
     t = data.Y.shape[1]
     tol = default_tol(data.X.dtype) if tol is None else tol
-    params, gap, n_iter = solve_members(
-        data, jnp.broadcast_to(lams[:, None], (lams.shape[0], t)), l1_ratio, tol, max_iter
-    )
+    members = jnp.broadcast_to(lams[:, None], (lams.shape[0], t))
+    params, gap, n_iter = solve_members(data, members, l1_ratio, tol, max_iter, strategy)
     df = degrees_of_freedom(data, params.coef, lams, l1_ratio)
     n_nonzero = jnp.sum(params.coef != 0, axis=1)
     grids = (params.coef, params.intercept, gap, gap <= tol, n_iter, df, n_nonzero)
@@ -221,26 +226,26 @@ class Members(NamedTuple):
 
 
 def solve_members(
-    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
 ) -> Members:
     """Every (λ, target) pair: the minimiser with its derivatives, and its certificate.
 
     Args:
         data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0.
-        engine: "fista", or "active set" where there are no bounds and n ≥ p. The certificate is the same.
+        strategy: "active set" (no bounds, n ≥ p), "parallel", or None for the faster of the two on this device.
     """
     closed_form = isinstance(l1_ratio, (int, float))  # a Python number chooses the program and has no derivative
     fixed_ratio = l1_ratio if closed_form else jax.lax.stop_gradient(jnp.asarray(l1_ratio, data.X.dtype))
     fixed_data = Data._make((*jax.tree.map(jax.lax.stop_gradient, data[:-1]), data.fit_intercept))
-    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter, engine)
+    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter, strategy)
     return members._replace(params=with_derivatives(data, members.params, lams, l1_ratio))
 
 
 def solve_without_derivatives(
-    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
 ) -> Members:
     """:func:`solve_members` where nothing is differentiated."""
-    members = solve_penalised(data, lams, l1_ratio, tol, max_iter, engine)
+    members = solve_penalised(data, lams, l1_ratio, tol, max_iter, strategy)
 
     def with_least_squares(_: None) -> Members:
         at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)
@@ -251,7 +256,7 @@ def solve_without_derivatives(
 
 
 def solve_penalised(
-    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, engine: str = "fista"
+    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
 ) -> Members:
     """:func:`solve_members` for λ > 0. Free are the unbounded columns with v_j = 0."""
     p, dtype = data.X.shape[1], data.X.dtype
@@ -264,9 +269,9 @@ def solve_penalised(
         coef, _ = ridge_grid(problem.rows, frame.targets, lams)  # A ⊥ the free columns: Aᵀỹ needs no projection of ỹ
         n_iter = jnp.zeros(lams.shape, jnp.int32)
     else:
-        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter, engine)
+        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter, strategy)
     params = _restore_all(coef, frame, lower, upper)
-    return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
+    return Members(params, _certify(data, params, lams, rho, free, frame.basis), n_iter)
 
 
 def solve_unpenalised(data: Data, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
@@ -280,7 +285,7 @@ def solve_unpenalised(data: Data, l1_ratio: Any, tol: Any, max_iter: int) -> Mem
     if data.lower is not None or data.upper is not None:
         coef, n_iter = _fista(problem, frame, data, lams, rho, tol, max_iter)
     params = _restore_all(coef, frame, lower, upper)
-    return Members(params, _certify(data, params, lams, rho, free, frame), n_iter)
+    return Members(params, _certify(data, params, lams, rho, free, frame.basis), n_iter)
 
 
 def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -298,10 +303,16 @@ def _iterate(
     rho: jax.Array,
     tol: Any,
     max_iter: int,
-    engine: str,
+    strategy: str | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """u (L, p, t) and n_iter (L, t) by the engine named."""
-    solve = {"active set": _active_set, "fista": _fista}[engine]
+    """u (L, p, t) and n_iter (L, t) by the strategy named."""
+    if strategy not in (None, "active set", "parallel"):
+        raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
+    possible = problem.gram is not None and data.lower is None and data.upper is None
+    if strategy == "active set" and not possible:
+        raise ValueError("strategy='active set' needs at least as many rows as columns, and no bounds.")
+    in_turn = possible and (strategy == "active set" or (strategy is None and jax.default_backend() == "cpu"))
+    solve = _active_set if in_turn else _fista
     return solve(problem, frame, data, lams, rho, tol, max_iter)
 
 
@@ -313,7 +324,7 @@ def _active_set(
     p = len(v)
     fill = active_set.padded(p) - p
     unit = working_penalty(jnp.ones_like(rho), rho, v, data.scale, frame.size, lower, upper)
-    a, b = jnp.pad(unit.l1, (0, fill)), jnp.pad(unit.l2, (0, fill))
+    unit = Penalty(*(jnp.pad(a, (0, fill)) for a in unit))
     assert problem.gram is not None, "the active-set engine needs n ≥ p"
     gram = jnp.pad(problem.gram, (0, fill))
     tol = jnp.asarray(tol, rho.dtype)
@@ -324,7 +335,7 @@ def _active_set(
         positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
         order = jnp.argsort(-positive)
         one = Problem(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
-        coef, n_iter = active_set.solve_path(one, positive[order], a, b, tol, max_iter)
+        coef, n_iter = active_set.solve_path(one, positive[order], len(lams), unit, tol, max_iter)
         place = jnp.argsort(order)
         return coef[place, :p], n_iter[place]
 
@@ -359,8 +370,17 @@ def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Arr
     return params._replace(coef=jnp.where(coef <= lower_u, lower, jnp.where(coef >= upper_u, upper, inside)))
 
 
+def certify(data: Data, params: Params, lams: jax.Array, l1_ratio: Any) -> jax.Array:
+    """The duality gap of given parameters, (L, t), at λ > 0 without free columns.
+
+    Args:
+        params: coef (L, p, t), intercept (L, t). lams: (L, t).
+    """
+    return _certify(data, params, lams, jnp.asarray(l1_ratio, data.X.dtype), None, None)
+
+
 def _certify(
-    data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array | None, frame: Frame
+    data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array | None, basis: Basis | None
 ) -> jax.Array:
     """The duality gap of every member on the original data, (L, t)."""
     p = data.X.shape[1]
@@ -369,7 +389,7 @@ def _certify(
 
     def member(lam: jax.Array, params: Params, y: jax.Array) -> jax.Array:
         penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p), lower, upper)
-        return gap_given_basis(params, data.X, y, penalty, data.sample_weight, data.fit_intercept, none, frame.basis)
+        return gap_given_basis(params, data.X, y, penalty, data.sample_weight, data.fit_intercept, none, basis)
 
     over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1))
     return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None))(lams, params, data.Y)

@@ -1,14 +1,15 @@
 """The inverse of a matrix on a changing set of coordinates, kept up to date instead of computed anew.
 
-For a positive definite M (p, p) and a set A of active coordinates, H (p, p) holds (M_AA)⁻¹ on A × A and 0 elsewhere.
-At most K coordinates leave or enter at a time, each time a change of rank K:
+For a positive definite M (P, P) and a set A of active coordinates, H = (M_AA)⁻¹. Every active coordinate has a *slot*,
+so that H is stored in the leading slots of a (W, W) array, whatever P is; the rows and columns of free slots are 0. At
+most K coordinates leave or enter at a time, each time a change of rank K:
 
     L leaves:   H⁺ = H − H_{:L} (H_LL)⁻¹ H_{L:}
     E enters:   H⁺ = H + Vᵀ S⁻¹ V,      V = M_EA H − I_E,      S = M_EE − M_EA H M_AE   (the Schur complement)
 
 With C C-orthogonalising, C S Cᵀ = I, the change is (CV)ᵀ(CV): thin factors, kept beside the last full matrix,
 
-    H = base + left · right,      left (p, M), right (M, p),
+    H = base + left · right,      left (W, M), right (M, W),
 
 and added to it when the factor rows are full. Both layouts are kept because a thin product A·Bᵀ is slow on CPU.
 
@@ -22,46 +23,77 @@ import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
 
-__all__ = ["Inverse", "append", "empty", "inverse_factor", "invert", "only_if", "rows", "times"]
+__all__ = [
+    "Inverse",
+    "append",
+    "empty",
+    "free_slots",
+    "from_slots",
+    "inverse_factor",
+    "invert",
+    "only_if",
+    "rows",
+    "times",
+    "to_slots",
+]
 
-# Factor rows kept, as a multiple of K: folding costs p² M, the product with the factors p M.
+# Factor rows kept, as a multiple of K: folding costs W² M, the product with the factors W M.
 FACTOR_BLOCKS = 8
+# Slots a block, when the factors are folded into the base: unused blocks at the end are not touched.
+FOLD = 128
+# Products with H read the leading quarter, half or all of its slots, whichever holds those in use.
+SHARES = (8, 4, 2, 1)
 # Arrays above so many entries are not masked in :func:`only_if`.
 LARGE = 2**14
 
 
 class Inverse(NamedTuple):
-    """H = base + left · right.
+    """H = base + left · right, in slots.
 
     Attributes:
-        base: (p, p). left: (p, M), right: (M, p), of which the first ``used``, (), are in use.
+        base: (W, W). left: (W, M), right: (M, W), of which the first ``used``, (), are in use.
+        column: (W,), the coordinate in each slot, P where it is free. slot: (P,), the slot of each coordinate, or W.
+        high: (), all slots from here on are free.
     """
 
     base: jax.Array
     left: jax.Array
     right: jax.Array
     used: jax.Array
+    column: jax.Array
+    slot: jax.Array
+    high: jax.Array
 
 
-def empty(p: int, K: int, dtype: jnp.dtype) -> Inverse:
-    """The inverse on no coordinates: 0."""
-    M = FACTOR_BLOCKS * K
-    return Inverse(
-        jnp.zeros((p, p), dtype), jnp.zeros((p, M), dtype), jnp.zeros((M, p), dtype), jnp.zeros((), jnp.int32)
-    )
+def empty(P: int, W: int, K: int, dtype: Any) -> Inverse:
+    """The inverse on none of P coordinates, with W slots."""
+    M, none = FACTOR_BLOCKS * K, jnp.zeros((), jnp.int32)
+    thin = jnp.zeros((W, M), dtype), jnp.zeros((M, W), dtype)
+    column, slot = jnp.full((W,), P, jnp.int32), jnp.full((P,), W, jnp.int32)
+    return Inverse(jnp.zeros((W, W), dtype), *thin, none, column, slot, none)
 
 
-def invert(M: jax.Array, active: jax.Array, like: Inverse) -> Inverse:
-    """The inverse on ``active``, (p,), by a Cholesky factorisation.
+def invert(M: jax.Array, active: jax.Array, like: Inverse, jitter: float) -> Inverse:
+    """The inverse on ``active``, (P,), by a Cholesky factorisation.
 
     Args:
-        M: (p, p). like: gives the number of factor rows.
+        M: (P, P), semidefinite up to rounding; ``jitter``, a share of its diagonal, makes it definite. like: gives the
+            numbers of slots and of factor rows. At most W coordinates may be active.
     """
-    both = active[:, None] & active[None, :]
-    # LAPACK reads columns. Mᵀ = M spares the caller's loop a copy of M to that layout in every turn.
-    C = inverse_factor(jnp.where(both, M.T, jnp.eye(len(active), dtype=M.dtype)))
-    nothing = jax.tree.map(jnp.zeros_like, like)
-    return nothing._replace(base=jnp.where(both, C.T @ C, 0.0))
+    W, P = len(like.column), len(like.slot)
+    column = jnp.nonzero(active, size=W, fill_value=P)[0].astype(jnp.int32)
+    slots = jnp.arange(W, dtype=jnp.int32)
+    slot = jnp.full((P,), W, jnp.int32).at[column].set(slots, mode="drop")
+    taken = column < P
+    both = taken[:, None] & taken[None, :]
+    inner = M.at[column[:, None], column[None, :]].get(mode="fill", fill_value=0)
+    inner = inner + jnp.diag(jitter * jnp.diagonal(inner))
+    C = inverse_factor(jnp.where(both, inner, jnp.eye(W, dtype=M.dtype)))
+    base = jnp.where(both, C.T @ C, 0.0)
+    high = jnp.sum(active, dtype=jnp.int32)
+    return Inverse(
+        base, jnp.zeros_like(like.left), jnp.zeros_like(like.right), jnp.zeros_like(like.used), column, slot, high
+    )
 
 
 def inverse_factor(S: jax.Array) -> jax.Array:
@@ -71,14 +103,37 @@ def inverse_factor(S: jax.Array) -> jax.Array:
     )
 
 
+def to_slots(H: Inverse, Q: jax.Array) -> jax.Array:
+    """(..., P) by coordinate as (..., W) by slot; 0 in free slots."""
+    # The barrier keeps XLA from storing the result by columns, for which it has no fast product on CPU.
+    return jax.lax.optimization_barrier(jnp.take(Q, H.column, axis=-1, mode="fill", fill_value=0))
+
+
+def from_slots(H: Inverse, Q: jax.Array) -> jax.Array:
+    """(..., W) by slot as (..., P) by coordinate; 0 where a coordinate has no slot."""
+    return jnp.take(Q, H.slot, axis=-1, mode="fill", fill_value=0)
+
+
+def free_slots(H: Inverse, K: int) -> jax.Array:
+    """The first K free slots, (K,); W where there are fewer."""
+    W = len(H.column)
+    order = jnp.where(H.column == len(H.slot), -jnp.arange(W, dtype=jnp.float32), -jnp.inf)
+    value, slots = jax.lax.top_k(order, K)
+    return jnp.where(value > -jnp.inf, slots, W).astype(jnp.int32)
+
+
 def times(Q: jax.Array, H: Inverse) -> jax.Array:
-    """Q H, (k, p), for Q (k, p)."""
-    return Q @ H.base + (Q @ H.left) @ H.right
+    """Q H, (k, W), for Q (k, W) in slots."""
+    W = len(H.column)
+    widths = sorted({max(FOLD, W // share) if W > FOLD else W for share in SHARES})
+    leading = lambda w: lambda Q, base: jnp.pad(Q[:, :w] @ base[:w, :w], ((0, 0), (0, W - w)))
+    enough = jnp.searchsorted(jnp.asarray(widths, jnp.int32), H.high)
+    return jax.lax.switch(enough, [leading(w) for w in widths], Q, H.base) + (Q @ H.left) @ H.right
 
 
-def rows(H: Inverse, index: jax.Array) -> jax.Array:
-    """H_{index:}, (k, p); rows of 0 where ``index`` is p."""
-    base, left = (a.at[index].get(mode="fill", fill_value=0) for a in (H.base, H.left))
+def rows(H: Inverse, slots: jax.Array) -> jax.Array:
+    """The rows of H in ``slots``, (k, W); rows of 0 where a slot is W."""
+    base, left = (a.at[slots].get(mode="fill", fill_value=0) for a in (H.base, H.left))
     return base + left @ H.right
 
 
@@ -86,7 +141,7 @@ def append(H: Inverse, entered: jax.Array, left: jax.Array, n_entered: jax.Array
     """H + enteredᵀ entered − leftᵀ left; folded into the base when the factor rows are full.
 
     Args:
-        entered, left: (K, p), of which the first n_entered, n_left rows are not 0.
+        entered, left: (K, W), of which the first n_entered, n_left rows are not 0.
     """
     K, M = entered.shape[0], H.right.shape[0]
 
@@ -98,12 +153,29 @@ def append(H: Inverse, entered: jax.Array, left: jax.Array, n_entered: jax.Array
 
     H = write(write(H, entered, 1.0, n_entered), left, -1.0, n_left)
     full = H.used > M - 2 * K
-    return only_if(full, fold, H)
+    return only_if(full, fold, H) if len(H.column) <= FOLD else fold_if(full, H)
 
 
 def fold(H: Inverse) -> Inverse:
     """The same H with no factor rows in use."""
-    return Inverse(H.base + H.left @ H.right, jnp.zeros_like(H.left), H.right, jnp.zeros_like(H.used))
+    return H._replace(base=H.base + H.left @ H.right, left=jnp.zeros_like(H.left), used=jnp.zeros_like(H.used))
+
+
+def fold_if(condition: jax.Array, H: Inverse) -> Inverse:
+    """:func:`fold` if the condition holds, in blocks of rows, up to the last slot in use."""
+    W, M = H.left.shape
+    zero = jnp.zeros((), jnp.int32)
+
+    def one(k: jax.Array, base: jax.Array) -> jax.Array:
+        start = (k * FOLD).astype(jnp.int32)
+        block = jax.lax.dynamic_slice(H.left, (start, zero), (FOLD, M)) @ H.right
+        return jax.lax.dynamic_update_slice(
+            base, jax.lax.dynamic_slice(base, (start, zero), (FOLD, W)) + block, (start, zero)
+        )
+
+    base = jax.lax.fori_loop(0, jnp.where(condition, -(-H.high // FOLD), 0), one, H.base)
+    left = jnp.where(condition, jnp.zeros_like(H.left), H.left)
+    return H._replace(base=base, left=left, used=jnp.where(condition, 0, H.used))
 
 
 def only_if(condition: jax.Array, change: Callable[[Any], Any], state: Any) -> Any:

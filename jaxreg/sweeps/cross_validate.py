@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params, squared_error
@@ -24,6 +25,7 @@ from jaxreg.solvers.paths import Path, default_tol, lambda_grid, path, prepare, 
 __all__ = [
     "Choice",
     "Sweep",
+    "choices",
     "choose",
     "conclude",
     "cross_validate",
@@ -85,6 +87,7 @@ def fold_errors(
     upper: Any = None,
     tol: Any = None,
     max_iter: int = 20_000,
+    strategy: str | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Train on the rows that are not held out, at every λ, and measure on those that are.
 
@@ -110,7 +113,7 @@ def fold_errors(
     tol = default_tol(X.dtype) if tol is None else tol
     (lams,) = floating(lams=jnp.asarray(lams).astype(X.dtype))
     members = jnp.broadcast_to(lams[:, None], (lams.shape[0], data.Y.shape[1]))
-    params, gap, _ = solve_members(data, members, l1_ratio, tol, max_iter)
+    params, gap, _ = solve_members(data, members, l1_ratio, tol, max_iter, strategy)
     mse = held_out_error(params, X, data.Y, test)
     return (mse[:, 0], gap[:, 0]) if y.ndim == 1 else (mse, gap)
 
@@ -156,38 +159,49 @@ def choose(mean_mse: jax.Array, se_mse: jax.Array, lams: jax.Array) -> tuple[jax
     return jnp.stack([r, l]), jnp.stack([r, one_se])
 
 
-def conclude(
-    lams: jax.Array, l1_ratios: jax.Array, fold_mse: jax.Array, fold_gap: jax.Array, fold_weight: jax.Array, paths: Path
-) -> Sweep:
-    """Means, choices and the path that belongs to them, once all errors are known.
+def choices(fold_mse: jax.Array, fold_weight: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:
+    """Means, standard errors and the two choices, once all errors are known.
 
     Args:
-        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t). fold_weight: (K,).
-        paths: the paths on all rows, stacked over R.
+        fold_mse: (R, L, K) or (R, L, K, t). fold_weight: (K,). lams: (R, L).
+
+    Returns:
+        mean and se, (R, L) or (R, L, t); positions (ρ, λ) of the minimum and of one standard error, (2,) or (t, 2).
     """
     mean, se = mean_and_standard_error(fold_mse, fold_weight)
-    several = mean.ndim == 3
+    over_targets = jax.vmap(choose, (2, 2, None)) if mean.ndim == 3 else choose
+    return mean, se, *over_targets(mean, se, lams)
 
-    def one_target(mean: jax.Array, se: jax.Array, paths: Path) -> tuple[Choice, Choice, Path]:
-        best, one_se = choose(mean, se, lams)
 
-        def choice(index: jax.Array) -> Choice:
-            r, l = index[0], index[1]
-            params = Params(paths.intercept[r, l], paths.coef[r, l])
-            return Choice(lams[r, l], l1_ratios[r], index, params, mean[r, l], se[r, l], paths.n_nonzero[r, l])
+def conclude(
+    lams: Any, l1_ratios: Any, fold_mse: Any, fold_gap: Any, chosen_from: tuple[Any, ...], paths: Path
+) -> Sweep:
+    """The sweep that belongs to what :func:`choices` found; JAX or NumPy arrays.
 
-        return choice(best), choice(one_se), jax.tree.map(lambda a: a[best[0]], paths)
+    Args:
+        lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t). chosen_from: what
+        :func:`choices` returned. paths: the paths on all rows, stacked over R.
+    """
+    mean, se, best, one_se = chosen_from
 
-    if several:  # the target is the last axis of every array but lams, l1_ratios and scale
-        axes: Any = Path(*(None, 3, 2, 2, 2, 2, 2, 2, None))  # type: ignore[arg-type]
-        choice_axes: Any = Choice(*(0, 0, 0, Params(0, 1), 0, 0, 0))  # type: ignore[arg-type]
-        path_axes: Any = Path(*(0, 2, 1, 1, 1, 1, 1, 1, 0))  # type: ignore[arg-type]
-        out = (choice_axes, choice_axes, path_axes)
-        best, one_se, chosen = jax.vmap(one_target, (2, 2, axes), out)(mean, se, paths)
-        chosen = chosen._replace(lams=chosen.lams.T, scale=chosen.scale[0])
-    else:
-        best, one_se, chosen = one_target(mean, se, paths)
-    return Sweep(lams, l1_ratios, fold_mse, fold_gap, mean, se, best, one_se, chosen)
+    targets = np.arange(len(best)) if best.ndim == 2 else None
+
+    def choice(index: Any) -> Choice:
+        r, l = index[..., 0], index[..., 1]
+        here: Any = (r, l) if targets is None else (r, l, targets)
+        coef = paths.coef[r, l] if targets is None else paths.coef[r, l, :, targets].T
+        params = Params(paths.intercept[here], coef)
+        return Choice(lams[r, l], l1_ratios[r], index, params, mean[here], se[here], paths.n_nonzero[here])
+
+    r = best[..., 0]
+    if targets is None:
+        chosen = Path._make(a[r] for a in paths)
+    else:  # the path of each target at its own best l1_ratio
+        moved = (jnp if isinstance(mean, jax.Array) else np).moveaxis
+        own = lambda a: moved(a[r, ..., targets], 0, -1)
+        fields = {name: own(a) for name, a in paths._asdict().items() if name not in ("lams", "scale")}
+        chosen = Path(lams=lams[r].T, scale=paths.scale[0], **fields)
+    return Sweep(lams, l1_ratios, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), chosen)
 
 
 def cross_validate(
@@ -208,8 +222,8 @@ def cross_validate(
         lams: (L,), or how many (static): then one automatic grid for each l1_ratio, from all rows.
         l1_ratios: R numbers in [0, 1]; the Python number 0 takes ridge's closed form.
         sample_weight: (n,); also weights the held-out errors. eps: as in :func:`jaxreg.solvers.path`.
-        options: fit_intercept, standardize, penalty_factor, lower, upper, tol, max_iter as in
-            :func:`jaxreg.solvers.fit`.
+        options: fit_intercept, standardize, penalty_factor, lower, upper, tol, max_iter, strategy
+            as in :func:`jaxreg.solvers.fit`.
 
     Returns:
         Sweep.
@@ -227,7 +241,7 @@ def cross_validate(
     for rho in l1_ratios:
         grid = lams
         if isinstance(lams, int):
-            grid_options = {k: v for k, v in options.items() if k not in ("tol", "max_iter")}
+            grid_options = {k: v for k, v in options.items() if k not in ("tol", "max_iter", "strategy")}
             grid = automatic_grid(X, y, lams, rho, eps, sample_weight=sample_weight, **grid_options)
         one_fold = lambda mask: fold_errors(X, y, mask, grid, rho, sample_weight=sample_weight, **options)  # noqa: B023
         mse, gap = jax.lax.map(one_fold, held_out)
@@ -239,7 +253,8 @@ def cross_validate(
     dtype = errors[0].dtype
     weight = held_out.astype(dtype) @ s.astype(dtype)
     ratios = jnp.stack([jnp.asarray(rho, dtype) for rho in l1_ratios])
-    return conclude(stacked.lams, ratios, jnp.stack(errors), jnp.stack(gaps), weight, stacked)
+    fold_mse = jnp.stack(errors)
+    return conclude(stacked.lams, ratios, fold_mse, jnp.stack(gaps), choices(fold_mse, weight, stacked.lams), stacked)
 
 
 def automatic_grid(

@@ -1,7 +1,7 @@
 """Training any JAX loss with any optimiser, one run or a whole grid of hyperparameters at once.
 
-Reading order: ``methods`` (one step) → ``loop`` (many steps) → ``runs`` (``train`` and ``train_grid``) →
-``stability``, ``batches``, ``arguments``.
+Reading order: ``methods`` (one step) → ``loop`` (many steps) → ``programs`` (what is compiled) → ``runs`` (``train``
+and ``train_grid``) → ``stability``, ``batches``, ``arguments``; ``shares``, ``branches``, ``sameness`` make it quick.
 """
 
 from jaxreg.training.batches import minibatches

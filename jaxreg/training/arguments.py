@@ -38,8 +38,8 @@ def check_arrays(**trees: Any) -> None:
 
 
 def _all_finite(leaf: Any) -> bool:
-    if isinstance(leaf, np.ndarray):
-        return bool(np.all(np.isfinite(leaf)))
+    if not isinstance(leaf, jax.Array) or all(device.platform == "cpu" for device in leaf.devices()):
+        return bool(np.all(np.isfinite(leaf)))  # the same memory
     with jax.ensure_compile_time_eval():  # the value is at hand, even where the caller is being traced
         return bool(jnp.all(jnp.isfinite(leaf)))
 
@@ -101,8 +101,8 @@ def names_taken(function: Any, names: Any) -> frozenset[str]:
     return frozenset(names) & by_keyword
 
 
-def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
-    """The loss must give one floating number, and the same program every time it is called.
+def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> Any:
+    """The loss must give one floating number, and the same program every time it is called; its dtype is returned.
 
     Called while tracing, so it costs nothing when the compiled program runs again.
 
@@ -135,6 +135,7 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> None:
             "loss is not the same function when it is called twice: it draws random numbers or changes something "
             "outside. Pass random numbers (or a jax.random key) as arguments."
         )
+    return value.dtype
 
 
 def _same_constant(a: Any, b: Any) -> bool:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Method", "as_method", "fista", "ista"]
+__all__ = ["Method", "as_method", "first_step", "fista", "has_derivatives", "ista"]
 
 Tree = Any
 Prox = Callable[[Tree, Any], Tree]
@@ -32,20 +32,17 @@ class Method(NamedTuple):
 
     Attributes:
         init: params -> state.
-        step: (loss_and_gradient, params, state) -> (params, state, loss), the loss where the gradient was taken.
+        step: (loss_and_gradient, params, state) -> (params, state).
         residual: (params, gradient) -> (), the largest entry of the gradient, or of what the prox leaves of it.
         stable: the largest stable step is ``stable / L`` (2 for gradient descent and ISTA, 1 for FISTA).
         step_size: what was given, or None where the optimiser keeps it to itself.
     """
 
     init: Callable[[Tree], Any]
-    step: Callable[[LossAndGradient, Tree, Any], tuple[Tree, Any, jax.Array]]
+    step: Callable[[LossAndGradient, Tree, Any], tuple[Tree, Any]]
     residual: Callable[[Tree, Tree], jax.Array]
     stable: float
     step_size: Any
-
-    def __hash__(self) -> int:  # step_size may be an array, which has no hash; the functions belong to it alone
-        return hash((self.init, self.step, self.residual))
 
 
 class Momentum(NamedTuple):
@@ -69,14 +66,14 @@ def ista(step_size: Any, prox: Prox) -> Method:
         >>> from jaxreg.formulas import soft_threshold
         >>> method = ista(0.5, lambda w, step: soft_threshold(w, 1.0 * step))
         >>> start = jnp.array(0.0)
-        >>> w, _, _ = method.step(lambda w: (0.5 * (w - 3.0) ** 2, w - 3.0), start, method.init(start))
+        >>> w, _ = method.step(lambda w: (0.5 * (w - 3.0) ** 2, w - 3.0), start, method.init(start))
         >>> float(w)
         1.0
     """
 
-    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any, jax.Array]:
-        value, gradient = loss_and_gradient(params)
-        return prox(_move(params, gradient, step_size), step_size), state, value
+    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any]:
+        _, gradient = loss_and_gradient(params)
+        return prox(_move(params, gradient, step_size), step_size), state
 
     return Method(lambda params: (), step, _prox_residual(step_size, prox), 2.0, step_size)
 
@@ -96,18 +93,18 @@ def fista(step_size: Any, prox: Prox) -> Method:
     def init(params: Tree) -> Momentum:
         return Momentum(params, jnp.ones((), jnp.result_type(*jax.tree.leaves(params))))
 
-    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Momentum) -> tuple[Tree, Momentum, jax.Array]:
+    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Momentum) -> tuple[Tree, Momentum]:
         # v the lookahead point:  u⁺ = prox(v − τ∇loss(v)),  t⁺ = (1 + √(1 + 4t²))/2,  v⁺ = u⁺ + (t − 1)/t⁺ (u⁺ − u);
         # (v − u⁺)·(u⁺ − u) > 0 means that the momentum points uphill: t = 1.
         v, t = state
-        value, gradient = loss_and_gradient(v)
+        _, gradient = loss_and_gradient(v)
         new = prox(_move(v, gradient, step_size), step_size)
         change = jax.tree.map(jnp.subtract, new, params)
         uphill = _dot(jax.tree.map(jnp.subtract, v, new), change) > 0
         t = jnp.where(uphill, jnp.ones_like(t), t)
         t_new = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))
         beta = (t - 1.0) / t_new
-        return new, Momentum(jax.tree.map(lambda u, d: u + beta.astype(u.dtype) * d, new, change), t_new), value
+        return new, Momentum(jax.tree.map(lambda u, d: u + beta.astype(u.dtype) * d, new, change), t_new)
 
     return Method(init, step, _prox_residual(step_size, prox), 1.0, step_size)
 
@@ -126,13 +123,35 @@ def as_method(optimizer: Any) -> Method:
         raise TypeError(f"optimizer is {optimizer!r}; it must be an optax optimiser, ista(...) or fista(...).")
     transformation = optax.with_extra_args_support(optimizer)
 
-    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any, jax.Array]:
+    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any]:
         value, gradient = loss_and_gradient(params)
         extra = {"value": value, "grad": gradient, "value_fn": lambda params: loss_and_gradient(params)[0]}
         updates, state = transformation.update(gradient, state, params, **extra)
-        return optax.apply_updates(params, updates), state, value
+        return optax.apply_updates(params, updates), state
 
     return Method(transformation.init, step, lambda params, gradient: _largest(gradient), 2.0, None)
+
+
+def first_step(method: Method, params: Tree) -> float:
+    """How far the first step goes if every entry of the gradient is 1: the learning rate of sgd, and of Adam.
+
+    optax keeps the number to itself; this is how it can be asked for.
+    """
+    zero, ones = jnp.zeros(()), jax.tree.map(jnp.ones_like, params)
+    moved, _ = method.step(lambda _: (zero, ones), params, method.init(params))
+    return float(_largest(jax.tree.map(jnp.subtract, moved, params)))
+
+
+def has_derivatives(state: Any) -> bool:
+    """Whether a run with this state may be differentiated.
+
+    L-BFGS divides differences of gradients by one another, the zoom line search differences of losses. At the solution
+    these are rounding errors over rounding errors: harmless for the params, on which they hardly act any more, but
+    their derivatives by anything are arbitrarily large numbers, from which no later step recovers.
+    """
+    quotients = (optax.ScaleByLBFGSState, optax.ScaleByZoomLinesearchState)
+    nodes = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, quotients))
+    return not any(isinstance(node, quotients) for node in nodes)
 
 
 def _prox_residual(step_size: Any, prox: Prox) -> Callable[[Tree, Tree], jax.Array]:

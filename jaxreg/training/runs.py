@@ -3,17 +3,19 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.training.arguments import check_arrays, check_grid, check_loss, check_params, check_steps, names_taken
-from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
-from jaxreg.training.methods import Method, as_method
+from jaxreg.training.arguments import check_arrays, check_grid, check_params, check_steps, names_taken
+from jaxreg.training.loop import Training
+from jaxreg.training.methods import first_step, has_derivatives
+from jaxreg.training.programs import Recipe, method_of, run_recipe, with_values
+from jaxreg.training.sameness import ByContent
+from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
@@ -21,93 +23,6 @@ __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 class DivergenceWarning(UserWarning):
     """The loss or the parameters of some members ceased to be finite."""
-
-
-class Recipe(NamedTuple):
-    """What decides the compiled program; hashable.
-
-    Attributes:
-        loss, optimizer, gap: as given. make_params: a function of grid names, or None where params is a tree.
-        members: whether there is a grid. stacked: whether args have a leading axis of steps (a stream of batches).
-    """
-
-    loss: Callable[..., Any]
-    optimizer: Any
-    gap: Callable[..., Any] | None
-    make_params: Callable[..., Any] | None
-    steps: int
-    record_every: int
-    batch_size: int | None
-    members: bool
-    stacked: bool
-
-
-def _call(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function with the grid values that it takes."""
-    taken = names_taken(function, hyper)
-    return partial(function, **{name: hyper[name] for name in taken}) if taken else function
-
-
-def _method(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
-    optimizer = recipe.optimizer
-    return as_method(_call(optimizer, hyper)() if callable(optimizer) else optimizer)
-
-
-def _over_members(recipe: Recipe, function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function(x, hyper)`` over the leading axis of both, or as it is where there is no grid."""
-    return jax.vmap(function) if recipe.members else function
-
-
-@partial(jax.jit, static_argnames=("recipe",))
-def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple) -> Run:
-    first = tuple(a[0] for a in args) if recipe.stacked else args
-
-    def member(params: Any, hyper: dict[str, jax.Array]) -> Run:
-        if recipe.make_params is not None:
-            params = jax.tree.map(jnp.asarray, _call(recipe.make_params, hyper)())
-            check_params(params)
-        loss = _call(recipe.loss, hyper)
-        check_loss(loss, params, first)
-        return start_member(params, _method(recipe, hyper).init(params), loss(params, *first))
-
-    return jax.vmap(member, in_axes=(None, 0))(params, hyper) if recipe.members else member(params, hyper)
-
-
-@partial(jax.jit, static_argnames=("recipe",))
-def _continue(
-    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any, first: Any
-) -> tuple[Run, History]:
-    """Steps ``first`` … ``first + steps − 1``; of a grid, the history has the member axis second."""
-
-    def batch(k: jax.Array) -> tuple:
-        if recipe.stacked:
-            return tuple(a[k] for a in args)
-        if recipe.batch_size is None:
-            return args
-        rows = jax.random.randint(jax.random.fold_in(key, first + k), (recipe.batch_size,), 0, args[0].shape[0])
-        return tuple(a[rows] for a in args)
-
-    def advance(run: Run, batch: tuple) -> Run:
-        def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
-            loss, method = _call(recipe.loss, hyper), _method(recipe, hyper)
-            value_and_gradient = jax.value_and_grad(lambda params: loss(params, *batch))
-            step = lambda params, state: method.step(value_and_gradient, params, state)
-            return advance_member(run, step, recipe.steps + first)
-
-        return _over_members(recipe, member)(run, hyper)
-
-    whole = tuple(a[-1] for a in args) if recipe.stacked else args
-
-    def measure(run: Run) -> tuple[jax.Array, jax.Array]:
-        def member(run: Run, hyper: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            value, gradient = jax.value_and_grad(_call(recipe.loss, hyper))(run.params, *whole)
-            if recipe.gap is not None:
-                return value, _call(recipe.gap, hyper)(run.params, *whole)
-            return value, _method(recipe, hyper).residual(run.params, gradient)
-
-        return _over_members(recipe, member)(run, hyper)
-
-    return train_loop(run, advance, measure, batch, recipe.steps, recipe.record_every, tol)
 
 
 def train(
@@ -125,6 +40,10 @@ def train(
 ) -> Training:
     """Minimise any differentiable loss over any pytree of parameters.
 
+    What is compiled is kept for the next call with the same function object as ``loss`` (and ``gap``), so define them
+    once, and pass what changes in ``args``. ``optimizer`` may be written anew, ``optax.sgd(0.1)``, as long as its
+    numbers are the same; functions of yours in it, such as a prox, must be the same objects.
+
     Args:
         loss: (params, *args) -> (), a pure function.
         params: a pytree of floating arrays.
@@ -132,9 +51,12 @@ def train(
         optimizer: an optax optimiser (line searches such as ``optax.lbfgs()`` too), or :func:`~jaxreg.training.ista` or
             :func:`~jaxreg.training.fista`.
         steps: static. record_every: a record of loss and residual every so many steps; about 100 records by default.
+            A loss that has become NaN, infinite or 1e12 times that of the start is noticed at a record, params that
+            have at their own step: ``record_every=1`` makes both exact.
         tol: stop once the residual — the largest entry of the gradient or, with a prox, of the gradient mapping — is at
-            most this; looked at when a record is made. Without it all steps are taken and the result can be
-            differentiated in both modes, unless the optimiser has a line search.
+            most this; looked at when a record is made, and at the start. Without it all steps are taken and the result
+            can be differentiated in both modes; with it, forwards only. L-BFGS refuses to be differentiated, and line
+            searches can be forwards only.
         gap: (params, *args) -> (), used instead of the residual, for example a duality gap.
         batch_size: rows drawn afresh (with replacement) for every step from args, arrays of a common leading axis, with
             ``key``, a ``jax.random.key``.
@@ -150,7 +72,9 @@ def train(
             while 64-bit mode is off, ``steps`` below 1; the message names the argument.
 
     Warns:
-        DivergenceWarning: the loss or the parameters ceased to be finite: in which step, and the largest stable step.
+        DivergenceWarning: the loss or the parameters ceased to be finite: in which step, with which learning rate, and
+            the largest stable step (2/L for gradient descent and ISTA, 1/L for FISTA, L the largest eigenvalue of the
+            Hessian at the start; not said of a stream of ``batches``).
 
     Example:
         >>> import jax.numpy as jnp, optax, jaxreg
@@ -162,9 +86,8 @@ def train(
     params = jax.tree.map(jnp.asarray, _checked_params(params, args))
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
-    recipe = Recipe(loss, optimizer, gap, None, steps, record_every, batch_size, False, False)
-    run, history = _run(recipe, params, {}, args, tol, key, batches)
-    result = _result(run, history)
+    recipe = Recipe(loss, ByContent(optimizer), gap, None, steps, record_every, batch_size, False, False)
+    result = run_recipe(recipe, params, {}, args, tol, key, batches)
     _warn_divergence(result, recipe, params, {}, args)
     return result
 
@@ -193,9 +116,12 @@ def train_grid(
         loss(params, *args, lam)        optimizer=lambda learning_rate: optax.adam(learning_rate)
         params=lambda seed: jax.random.normal(jax.random.key(seed), (p,))
 
+    As with the loss, define these functions once: a lambda written in the call is compiled at every call.
+
     Args:
         grid: dict of arrays with a common leading axis of G members; :func:`product` makes all combinations.
-        block: members that are trained at a time (memory then grows with it, not with G); None is all.
+        block: members that are trained at a time (memory then grows with it, not with G); None is all. On a CPU, and
+            outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
         loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, key: as in :func:`train`. All
             members see the same batches.
@@ -217,8 +143,11 @@ def train_grid(
     """
     arrays, count = check_grid(grid)
     make_params = params if callable(params) else None
-    tree = None if make_params is not None else jax.tree.map(jnp.asarray, _checked_params(params, args))
-    check_arrays(args=args)
+    tree = None
+    if make_params is None:
+        tree = jax.tree.map(jnp.asarray, _checked_params(params, args))
+    else:
+        check_arrays(args=args)
     steps, record_every = check_steps(steps, record_every)
     _check_batches(args, batch_size, batches, key)
     takers = {"loss": loss, "params": make_params, "optimizer": optimizer, "gap": gap}
@@ -236,18 +165,25 @@ def train_grid(
     block = min(int(block), count)
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
-    recipe = Recipe(loss, optimizer, gap, make_params, steps, record_every, batch_size, True, False)
-    parts = []
+    recipe = Recipe(loss, ByContent(optimizer), gap, make_params, steps, record_every, batch_size, True, False)
+    share = block if batches is not None else share_of(block, arrays, args)
+    parts, counts = [], []
     for start in range(0, count, block):
-        # The last block is filled up with its last member, so that one program serves all blocks.
-        rows = np.minimum(np.arange(start, start + block), count - 1)
-        hyper = {name: values[rows] for name, values in arrays.items()} if block < count else arrays
-        run, history = _run(recipe, tree, hyper, args, tol, key, batches)
-        parts.append(_result(run, history))
+        end = min(start + block, count)
+        firsts = range(start, end, share)
+        # The last share is filled up with its last member, so that one program serves all.
+        rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
+        hypers = [arrays] if share == count else [rows_of(arrays, members) for members in rows]
+        if len(hypers) == 1:
+            parts.append(run_recipe(recipe, tree, hypers[0], args, tol, key, batches))
+        else:
+            parts += run_side_by_side(recipe, tree, hypers, args, tol, key)
+        counts += [min(share, end - first) for first in firsts]
+        if end < count or progress is not None:
+            jax.block_until_ready(parts)  # the next block needs the memory
         if progress is not None:
-            jax.block_until_ready(parts[-1])
-            progress(min(start + block, count), count)
-    result = parts[0] if len(parts) == 1 else _joined(parts, count)
+            progress(end, count)
+    result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
     _warn_divergence(result, recipe, tree, arrays, args)
     return result
 
@@ -296,53 +232,6 @@ def _check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None
         raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
 
 
-def _run(
-    recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any
-) -> tuple[Run, History]:
-    if batches is None:
-        run = _start(recipe, params, hyper, args)
-        return _continue(recipe, run, hyper, args, tol, key, 0)
-    run, histories, done = None, [], 0
-    iterator = iter(batches)
-    while done < recipe.steps:
-        some = list(islice(iterator, min(recipe.record_every, recipe.steps - done)))
-        if not some:
-            raise ValueError(f"batches ended after {done} of {recipe.steps} steps; give fewer steps or more batches.")
-        if not all(isinstance(one, (tuple, list)) for one in some):
-            raise TypeError(f"batches gave {type(some[0]).__name__}; every batch must be a tuple of arrays.")
-        check_arrays(batches=some)
-        stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
-        stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
-        if run is None:
-            run = _start(stretch, params, hyper, stacked)
-        run, history = _continue(stretch, run, hyper, stacked, tol, key, done)
-        histories.append(history)
-        done += len(some)
-    return run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories)
-
-
-@jax.jit
-def _result(run: Run, history: History) -> Training:
-    loss, residual = history.loss[-1], history.residual[-1]
-    if loss.ndim == 1:  # members first, then records
-        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-    return Training(
-        run.params,
-        loss,
-        residual,
-        run.n_steps,
-        run.converged,
-        run.diverged | ~(loss <= run.limit),  # no further step looked at the loss of the last one
-        history,
-        run.state,
-    )
-
-
-@partial(jax.jit, static_argnames=("count",))
-def _joined(parts: list[Training], count: int) -> Training:
-    return jax.tree.map(lambda *a: jnp.concatenate(a)[:count], *parts)
-
-
 def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
     """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
     # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
@@ -352,16 +241,18 @@ def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[s
     lines = []
     for g in late[:5]:
         hyper = {name: values[g] for name, values in grid.items()}
-        start = _call(recipe.make_params, hyper)() if recipe.make_params is not None else params
-        method = _method(recipe, hyper)
+        start = with_values(recipe.make_params, hyper)() if recipe.make_params is not None else params
+        method = method_of(recipe, hyper)
         numbers = {name: v for name, v in hyper.items() if v.ndim == 0 and jnp.issubdtype(v.dtype, jnp.number)}
         values = ", ".join(f"{name}={v:.6g}" if v.dtype.kind == "f" else f"{name}={v}" for name, v in numbers.items())
         step = int(np.atleast_1d(np.asarray(result.n_steps))[g])
         text = (f"member {g} ({values})" if recipe.members else "training") + f" in step {step}"
         if method.step_size is not None and "step_size" not in hyper:
             text += f", step size {float(method.step_size):.6g}"
+        if method.step_size is None and "learning_rate" not in hyper and has_derivatives(method.init(start)):
+            text += f", learning rate {first_step(method, jax.tree.map(jnp.zeros_like, start)):.6g} at first"
         if args:
-            largest = float(curvature_along_steepest(_call(recipe.loss, hyper), start, *args))
+            largest = float(curvature_along_steepest(with_values(recipe.loss, hyper), start, *args))
             what = "this method" if method.step_size is not None else "gradient descent"
             if np.isfinite(largest) and largest > 0:
                 text += f"; the largest stable step of {what} is {method.stable / largest:.6g}"

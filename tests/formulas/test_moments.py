@@ -99,3 +99,10 @@ def test_float32_and_gradients(rows):
     step = 1e-6 * np.eye(30)[4]
     up, down = (float(moments(X[:, 0:1], Y, s + sign * step).xx[0, 0]) for sign in (1, -1))
     np.testing.assert_allclose(slope[4], (up - down) / 2e-6, rtol=1e-7)
+
+
+@pytest.mark.parametrize("p", [256, 301])
+def test_halves_of_a_large_gram_matrix(rng, p):
+    X = rng.standard_normal((20, p))
+    Z = X - X.mean(axis=0)
+    np.testing.assert_allclose(moments(X, X[:, 0]).xx, Z.T @ Z, rtol=0, atol=1e-13)

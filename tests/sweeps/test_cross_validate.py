@@ -15,9 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import jaxreg
-from jaxreg import ConvergenceWarning, regression
+from jaxreg import ConvergenceWarning
 from jaxreg.folds import fold_labels
 from jaxreg.formulas import Params
+from jaxreg.routes import rows
 from jaxreg.sweeps import choose, cross_validate, fold_errors, mean_and_standard_error
 from jaxreg.sweeps.cross_validate import held_out_error
 
@@ -200,8 +201,8 @@ def test_progress_is_told_after_every_fold():
 
 def test_any_block_size_gives_the_same_answers(monkeypatch, usual):
     """Blocks of 4 λs, in the folds as on all rows: the second one is filled up from 2 to 4."""
-    monkeypatch.setattr(regression, "BLOCK_BYTES", 4 * (25 * P + 8 * N) * 8)
-    found = jaxreg.sweep(X, Y, LAMS, folds=K)
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 4 * (25 * P + 8 * N) * 8)
+    found = jaxreg.sweep(X, Y, LAMS, folds=K, strategy="parallel")
     assert found.fold_gap.shape == (1, L, K)
     agree(found, usual, 1e-9)
 

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from jaxreg import fista, ista, train, train_grid
 from jaxreg.formulas import soft_threshold
+from jaxreg.training.sameness import ByContent
 
 SGD = optax.sgd(0.2)
 LAMS = np.array([0.1, 0.3, 1.0])
@@ -36,6 +38,52 @@ def test_a_second_run_compiles_nothing(ridge, counted, compilations):
     assert first > 0
     assert compilations(lambda: call(ridge.start + 1.0, ridge.y + 1.0, 0.5)) == 0  # other values, the same program
     assert len(traces) == first
+
+
+def test_an_optimiser_written_again_is_the_same_one(ridge, counted, compilations):
+    loss, traces = counted
+    prox = lambda w, step: soft_threshold(w, 0.1 * step)
+    schedule = lambda rate: optax.exponential_decay(rate, 10, 0.5)
+    makers = {
+        "sgd": lambda rate: optax.sgd(rate, momentum=0.5),
+        "adamw": lambda rate: optax.adamw(rate),
+        "lbfgs": lambda rate: optax.lbfgs(rate),
+        "a schedule": lambda rate: optax.sgd(schedule(rate)),
+        "a chain": lambda rate: optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(rate)),
+        "fista": lambda rate: fista(rate, prox),
+        "schedule-free": lambda rate: optax.contrib.schedule_free_sgd(rate),
+    }
+    for name, make in makers.items():
+
+        def call(rate, make=make):
+            return train(loss, ridge.start, ridge.X, ridge.y, 0.3, optimizer=make(rate), steps=5).params
+
+        first, before = call(0.25), len(traces)
+        assert compilations(lambda call=call: call(0.25)) == 0, name
+        assert len(traces) == before, name
+        assert np.abs(call(0.125) - first).max() > 1e-3, name  # another number is another program
+
+
+def test_what_the_user_wrote_is_the_same_only_if_it_is_the_same_object():
+    # Two functions of the same code may read a global variable that has changed in between.
+    one, other = (lambda rate: optax.sgd(rate) for _ in range(2))
+    assert one.__code__ == other.__code__
+    assert ByContent(one) != ByContent(other)
+    assert ByContent(one) == ByContent(one)
+    assert ByContent(ista(0.1, one)) != ByContent(ista(0.1, other))
+    assert len({ByContent(x) for x in (1, 1.0, True, 0.0, -0.0, np.float64(1.0), "1", None, (1,), [1])}) == 10
+    names = {}
+    exec("homeless = lambda w, step: w", names)  # a function of no module, as in a doctest
+    assert ByContent(ista(0.1, names["homeless"])) == ByContent(ista(0.1, names["homeless"]))
+    array = jnp.ones(())
+    assert ByContent(ista(array, one)) == ByContent(ista(array, one))
+    assert ByContent(ista(array, one)) != ByContent(ista(jnp.ones(()), one))
+    # Lists and dicts may change: what counts is what they hold when train is called.
+    mask = {"a": True, "b": False}
+    before = ByContent(optax.masked(optax.sgd(0.1), mask))
+    assert before == ByContent(optax.masked(optax.sgd(0.1), dict(mask)))
+    mask["b"] = True
+    assert before != ByContent(optax.masked(optax.sgd(0.1), mask))
 
 
 @pytest.mark.parametrize("block", [None, 2])
@@ -184,3 +232,22 @@ def test_with_a_tolerance_only_forwards(ridge):
     np.testing.assert_allclose(jax.jvp(h, (0.3,), (1.0,))[1], expected, rtol=1e-9)
     with pytest.raises(ValueError, match="Reverse-mode"):
         jax.grad(h)(0.3)
+
+
+@pytest.mark.parametrize("optimizer", [optax.lbfgs(), optax.lbfgs(linesearch=None)], ids=["search", "no search"])
+def test_lbfgs_refuses_to_be_differentiated(ridge, optimizer):
+    # After convergence its derivatives are quotients of rounding errors: 1e16 and more, never to be returned.
+    def h(lam, stop=lambda x: x):
+        lam = stop(lam)
+        loss = lambda w: ridge.loss(w, ridge.X, ridge.y, lam)  # λ comes in by the closure, not as an argument
+        return jnp.sum(train(loss, ridge.start, optimizer=optimizer, steps=10).params)
+
+    grid = lambda lams: (
+        train_grid(ridge.loss, ridge.start, {"lam": lams}, ridge.X, ridge.y, optimizer=optimizer, steps=10).loss
+    )
+    for derivative in (jax.grad(h), jax.jit(jax.grad(h)), jax.jacfwd(h)):
+        with pytest.raises(TypeError, match=r"L-BFGS .* has no useful derivative.*stop_gradient"):
+            derivative(0.3)
+    with pytest.raises(TypeError, match="no useful derivative"):
+        jax.jacfwd(grid)(jnp.array([0.1, 0.3]))
+    assert jax.grad(lambda lam: h(lam, jax.lax.stop_gradient) * lam)(0.3) == pytest.approx(float(h(0.3)))

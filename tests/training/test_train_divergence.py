@@ -79,6 +79,18 @@ def test_proximal_methods_name_their_own_border(ridge, lasso_method, method, sta
     assert single.diverged
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.sgd(7.25), optax.sgd(optax.exponential_decay(7.25, 1, 1.5), momentum=0.9)],
+    ids=["sgd", "schedule"],
+)
+def test_the_learning_rate_that_optax_keeps_to_itself(ridge, optimizer):
+    with pytest.warns(
+        DivergenceWarning, match=r"training in step \d+, learning rate 7.25 at first; the largest stable"
+    ):
+        train(ridge.loss, ridge.start, ridge.X, ridge.y, LAM, optimizer=optimizer, steps=STEPS)
+
+
 def test_the_step_named_for_the_houses(x64):
     # 1,000 features whose covariance has many eigenvalues near the largest.
     data = datasets.houses(seed=1)
@@ -112,6 +124,29 @@ def test_params_stay_finite_and_the_history_ends(ridge):
         assert last < STEPS
         np.testing.assert_array_equal(result.history.step[g, last:], last)
         assert np.all(result.history.loss[g, last:] == result.history.loss[g, -1])
+
+
+@pytest.mark.parametrize("stride", [1, 7, 400])
+def test_growth_is_noticed_at_a_record_and_overflow_in_its_step(ridge, stride):
+    # On a quadratic the error along an eigenvector of eigenvalue h is multiplied by 1 − τh: in plain NumPy.
+    L, A = ridge.curvature(LAM), ridge.covariance + LAM * np.eye(5)
+    rates, firsts = np.array([2.5, 1e250]) / L, []
+    grown = 1e12 * max(ridge.loss(ridge.start, ridge.X, ridge.y, LAM), 1.0)
+    for rate, limit in zip(rates, (grown, np.inf), strict=True):
+        w, k = ridge.start, 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            while np.all(np.isfinite(w)) and not ridge.loss(w, ridge.X, ridge.y, LAM) > limit:
+                w, k = w - rate * (A @ w - ridge.X.T @ ridge.y / 40), k + 1
+        firsts.append(k)
+    assert 20 < firsts[0] < 100
+    with pytest.warns(DivergenceWarning):
+        result = grid_of_steps(ridge, rates, record_every=stride)
+    assert np.all(result.diverged)
+    assert np.all(np.isfinite(result.params))
+    assert result.n_steps[0] == -(-firsts[0] // stride) * stride  # the next record, and step 400 at the latest
+    # The params overflow in step 2, unless a record after step 1 has seen the loss before: 1e500.
+    assert firsts[1] == 2
+    assert result.n_steps[1] == (1 if stride == 1 else 2)
 
 
 def test_nan_and_inf_in_the_loss_or_the_gradient():

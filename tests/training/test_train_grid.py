@@ -10,6 +10,7 @@ import pytest
 
 from jaxreg import fista, product, train, train_grid
 from jaxreg.formulas import soft_threshold
+from jaxreg.training import shares
 
 LAMS = np.array([0.05, 0.3, 2.0])
 # The L of `ridge` is below 4 for all LAMS.
@@ -110,6 +111,54 @@ def test_blocks_change_nothing(ridge, same, block):
     options = {"optimizer": METHODS["sgd"], "steps": 25, "record_every": 10}
     whole = train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options)
     same(train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options, block=block), whole, 1e-12)
+
+
+@pytest.mark.parametrize("cores", [2, 3, 64])
+def test_shares_for_the_cores_change_nothing(ridge, same, monkeypatch, compilations, cores):
+    # Threads of their own must keep to the caller's float64, and the shares of 27 members are filled up.
+    grid = {"lam": np.geomspace(0.01, 2.0, 27)}
+    options = {"optimizer": METHODS["sgd"], "steps": 25, "record_every": 10, "tol": 1e-9}
+
+    def run(**more):
+        return train_grid(ridge.loss, ridge.start, grid, ridge.X, ridge.y, **options, **more)
+
+    monkeypatch.setattr(shares, "cores", lambda: 1)
+    whole = run()
+    monkeypatch.setattr(shares, "cores", lambda: cores)
+    assert shares.share_of(27, grid, (ridge.X,)) == 27  # NumPy arrays alone say nothing about the device
+    share = shares.share_of(27, {"lam": jnp.asarray(grid["lam"])}, (ridge.X,))
+    assert share == {2: 14, 3: 9, 64: 8}[cores]
+    shared = run()
+    assert shared.params.dtype == np.float64
+    same(shared, whole, 1e-12)
+    assert compilations(run) == 0
+    same(run(block=20), whole, 1e-12)
+
+
+def test_shares_of_keys_and_mini_batches(ridge, same, monkeypatch):
+    def params(key):
+        return jax.random.normal(key, (5,))
+
+    grid = {"key": jax.random.split(jax.random.key(1), 17)}
+    options = {"optimizer": METHODS["sgd"], "steps": 9, "batch_size": 8, "key": jax.random.key(0)}
+
+    def run(**more):
+        return train_grid(lambda w, X, y: ridge.loss(w, X, y, 0.3), params, grid, ridge.X, ridge.y, **options, **more)
+
+    monkeypatch.setattr(shares, "cores", lambda: 1)
+    whole = run()
+    monkeypatch.setattr(shares, "cores", lambda: 2)
+    same(run(), whole, 1e-12)
+    same(jax.jit(lambda: run(block=5))(), whole, 1e-12)  # within the user's program too
+
+
+def test_large_data_are_not_shared_out(monkeypatch):
+    # There the compiler divides each product among the cores itself.
+    monkeypatch.setattr(shares, "cores", lambda: 2)
+    lams = {"lam": jnp.ones(100)}
+    assert shares.share_of(100, lams, (np.ones((442, 10)), np.ones(442))) == 50
+    assert shares.share_of(100, lams, (np.ones((5000, 100)), np.ones(5000))) == 100
+    assert shares.share_of(10_000, lams, (np.ones((442, 10)), np.ones(442))) == 53
 
 
 def test_progress(ridge, same):

@@ -83,6 +83,16 @@ def test_all_members_end_the_loop_and_one_alone_does_not(ridge):
     assert 0 < result.converged.sum() < 3
 
 
+def test_a_start_at_the_solution_takes_no_step(ridge):
+    start = ridge.closed_form(0.3)
+    options = {"optimizer": SGD, "steps": 30, "record_every": 4, "tol": 1e-12}
+    result = train_grid(ridge.loss, start, {"lam": np.array([0.3, 0.5])}, ridge.X, ridge.y, **options)
+    assert np.all(result.n_steps == np.array([0, 30]))
+    np.testing.assert_array_equal(result.converged, [True, False])
+    np.testing.assert_array_equal(result.params[0], start)
+    np.testing.assert_array_equal(result.history.step[0], 0)
+
+
 def test_a_tolerance_out_of_reach(ridge):
     result = train(ridge.loss, ridge.start, ridge.X, ridge.y, 0.3, optimizer=SGD, steps=50, tol=0.0)
     assert not result.converged

@@ -1,0 +1,120 @@
+"""The moments route: the rows are read once, then a path costs the same for any number of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.objective import Params
+from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.options import Options, Solved
+from jaxreg.routes.order import Order, settings
+from jaxreg.routes.row_blocks import block_moments
+from jaxreg.routes.rows import block_length, gap_on_rows, solve_on_rows
+from jaxreg.solvers.from_moments import path_from_moments
+
+__all__ = [
+    "VANISHING",
+    "WIDE",
+    "goes_down",
+    "moments_of",
+    "path_on_moments",
+    "repeat_on_rows",
+    "solve_on_moments",
+    "takes_moments",
+    "varies",
+    "with_zero",
+]
+
+# With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
+WIDE = 2
+# A column whose variance is below this may have lost it to underflow.
+VANISHING = 1e-280
+
+_program = jax.jit(path_from_moments)
+
+
+def takes_moments(a: Arguments, options: Options) -> bool:
+    """Whether this route can solve the problem (at λ > 0)."""
+    n, p = a.X.shape
+    return p <= WIDE * n and goes_down(a, options)
+
+
+def goes_down(a: Arguments, options: Options) -> bool:
+    """Whether Newton steps down the λs can solve the problem (at λ > 0): penalised columns, bounds 0 or infinite."""
+    one_sided = all(bound is None or bool(np.all((bound == 0) | np.isinf(bound))) for bound in (a.lower, a.upper))
+    penalised = a.penalty_factor is None or bool(np.all(a.penalty_factor > 0))
+    return options.strategy != "parallel" and options.l1_ratio > 0 and one_sided and penalised
+
+
+def moments_of(a: Arguments, rows: np.ndarray | None = None) -> Moments:
+    """Moments in float64 on the device, with padded columns; of all rows, or of those with the given numbers."""
+    Y = a.y.reshape(len(a.y), -1)
+    return block_moments(a.X, Y, a.sample_weight, rows)
+
+
+def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path. λ = 0, and what moments cannot certify, is solved on the rows.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    return with_zero(lambda lams: path_on_moments(moments_of(a), a, lams, options), a, lams, options)
+
+
+def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """``path`` at the λs > 0, and the rows at λ = 0."""
+    block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses what no memory holds
+    if isinstance(lams, int) or np.all(lams > 0):
+        return path(lams)
+    zero = np.any(lams == 0, axis=1)
+    if zero.all():
+        return solve_on_rows(a, lams, options)
+    some, at_zero = path(lams[~zero]), solve_on_rows(a, lams[zero], options)
+    place = np.argsort(np.concatenate([np.flatnonzero(~zero), np.flatnonzero(zero)]))
+    joined: Any = jax.tree.map(lambda x, z: np.concatenate([x, z])[place], some[:-1], at_zero[:-1])
+    return Solved._make((*joined, some.scale))
+
+
+def path_on_moments(m: Moments, a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path at λ > 0 from the moments ``m`` of the rows of ``a`` that have weight."""
+    P, t = m.xy.shape
+    order = Order(lams, t, options.eps)
+    found = jax.tree.map(np.asarray, _program(m, order.grid, *settings(a, options, P)))
+    variance = found.variance[: a.X.shape[1]]
+    if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
+        check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name
+        return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
+    return repeat_on_rows(order.solved(found, a), a, options)
+
+
+def varies(a: Arguments, columns: np.ndarray) -> bool:
+    """Whether any of the columns flagged, (p,), has two values on the rows of positive weight."""
+    if not columns.any():
+        return False
+    values = a.X[:, columns] if a.sample_weight is None else a.X[a.sample_weight > 0][:, columns]
+    return bool(np.any(values != values[:1]))
+
+
+def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
+    """Where the gap is above the tolerance: the gap from the rows, and if need be the solution too."""
+    late = ~np.all(solved.gap <= options.tol, axis=1)
+    if not late.any():
+        return solved
+    params = jax.tree.map(lambda v: v[late], solved.params)
+    gap = solved.gap.copy()
+    gap[late] = gap_on_rows(a, params, solved.lams[late], options)
+    late = ~np.all(gap <= options.tol, axis=1)
+    solved = solved._replace(gap=gap)
+    if not late.any():
+        return solved
+    other = solve_on_rows(a, solved.lams[late], options)
+    better = other.gap < gap[late]  # a gap that is NaN is not
+    coef, intercept, n_iter, df = (v.copy() for v in (*solved.params[::-1], solved.n_iter, solved.df))
+    coef[late] = np.where(better[:, None, :], other.params.coef, coef[late])
+    intercept[late] = np.where(better, other.params.intercept, intercept[late])
+    gap[late] = np.where(better, other.gap, gap[late])
+    n_iter[late], df[late] = n_iter[late] + other.n_iter, np.where(better, other.df, df[late])
+    return solved._replace(params=Params(intercept, coef), gap=gap, n_iter=n_iter, df=df)

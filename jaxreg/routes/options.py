@@ -1,0 +1,65 @@
+"""What a call asks for, besides its arrays; and in which precision and where it is computed."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.formulas.objective import Params
+
+__all__ = ["Options", "Solved", "computing", "find_device"]
+
+
+class Options(NamedTuple):
+    """What the arrays of a call do not say.
+
+    Attributes:
+        l1_ratio: ρ. eps: λ_min / λ_max of an automatic grid. tol, max_iter, fit_intercept, standardize: as in the
+            public functions. strategy: "active set", "parallel", or None to choose.
+    """
+
+    l1_ratio: float
+    eps: float
+    tol: float
+    max_iter: int
+    fit_intercept: bool
+    standardize: bool
+    strategy: str | None
+
+
+class Solved(NamedTuple):
+    """Solutions at L λs for t targets, as NumPy arrays.
+
+    Attributes:
+        lams: (L, t). params: coef (L, p, t), intercept (L, t). gap, n_iter, df: (L, t). scale: σ, (p,).
+    """
+
+    lams: np.ndarray
+    params: Params
+    gap: np.ndarray
+    n_iter: np.ndarray
+    df: np.ndarray
+    scale: np.ndarray
+
+
+def find_device(device: Any) -> Any:
+    """A jax.Device, by itself or by the name of its platform; None is JAX's default.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not isinstance(device, str):
+        return device
+    try:
+        return jax.devices(device)[0]
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is not available: {error}") from None
+
+
+@contextlib.contextmanager
+def computing(double: bool, device: Any) -> Iterator[None]:
+    """64-bit mode and the device, for this block and this thread alone."""
+    with jax.enable_x64(double), jax.default_device(device) if device else contextlib.nullcontext():
+        yield

@@ -1,0 +1,125 @@
+"""The rows route: closed forms and FISTA on the table itself, λs in blocks that fit into memory."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxreg.formulas.objective import Params
+from jaxreg.inputs import Arguments
+from jaxreg.routes.options import Options, Solved
+from jaxreg.solvers.degrees import degrees_of_freedom
+from jaxreg.solvers.paths import certify, prepare, solve_penalised, solve_without_derivatives
+from jaxreg.sweeps.cross_validate import automatic_grid
+
+__all__ = ["BLOCK_BYTES", "block_length", "degrees_on_rows", "gap_on_rows", "solve_on_rows"]
+
+# λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
+BLOCK_BYTES = 2**30
+
+
+# The pure functions, compiled; Python keyword arguments that choose the program are static.
+@partial(jax.jit, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
+def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
+    data = prepare(X, y, fit_intercept, standardize, **arrays)
+    solver = solve_without_derivatives if some_zero else solve_penalised
+    members = solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter, "parallel")
+    return *members, data.scale
+
+
+@partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
+def _gap(X, y, params, lams, l1_ratio, arrays, *, fit_intercept, standardize):
+    return certify(prepare(X, y, fit_intercept, standardize, **arrays), params, lams, l1_ratio)
+
+
+@partial(jax.jit, static_argnames=("fit_intercept", "standardize", "capacity"))
+def _degrees(X, y, coef, lams, l1_ratio, arrays, *, fit_intercept, standardize, capacity):
+    data = prepare(X, y, fit_intercept, standardize, **arrays)
+    return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
+
+
+_grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
+
+
+def _arrays(a: Arguments) -> dict[str, np.ndarray | None]:
+    return {
+        "sample_weight": a.sample_weight,
+        "penalty_factor": a.penalty_factor,
+        "lower": a.lower,
+        "upper": a.upper,
+    }
+
+
+def _centring(options: Options) -> dict[str, bool]:
+    return {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
+
+
+def block_length(a: Arguments, count: int) -> int:
+    """How many λs are solved at once: about 25 vectors of length p and 8 of length n live for every λ and target.
+
+    Raises:
+        MemoryError: results beyond 16 GiB.
+    """
+    n, p = a.X.shape
+    targets = 1 if a.y.ndim == 1 else a.y.shape[1]
+    result = count * targets * (p + 8) * a.X.dtype.itemsize
+    if result > 2**34:
+        raise MemoryError(
+            f"lams: {count:,} λs × {p:,} columns × {targets:,} targets are {result / 2**30:,.0f} GiB of results; "
+            "ask for fewer λs."
+        )
+    return max(1, min(count, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
+
+
+def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The λs in blocks of one length (one compiled program), the last one filled up; and how many of it count."""
+    for start in range(0, len(lams), length):
+        block = lams[start : start + length]
+        yield np.concatenate([block, np.repeat(block[-1:], length - len(block), axis=0)]), len(block)
+
+
+def grid_on_rows(a: Arguments, count: int, options: Options) -> np.ndarray:
+    """The automatic grid, (count,)."""
+    ratio = np.asarray(options.l1_ratio, a.X.dtype)
+    return np.asarray(_grid(a.X, a.y, count, ratio, options.eps, **_arrays(a), **_centring(options)))
+
+
+def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path; λ = 0 and ρ = 0 too.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    t = 1 if a.y.ndim == 1 else a.y.shape[1]
+    if isinstance(lams, int):
+        length = block_length(a, lams)
+        lams = np.repeat(grid_on_rows(a, lams, options)[:, None], t, axis=1)
+    else:
+        length = block_length(a, len(lams))
+    ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
+    ratio = np.asarray(options.l1_ratio, a.X.dtype)
+    parts, scale = [], np.ones(0)
+    for block, count in _blocks(lams, length):
+        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "max_iter": options.max_iter}
+        solved = _solve(a.X, a.y, block, ratio, _arrays(a), options.tol, **static, **_centring(options))
+        params, gap, n_iter, scale = jax.tree.map(np.asarray, solved)
+        df = degrees_on_rows(a, params.coef, block, options)
+        parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
+    coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
+    return Solved(lams, Params(intercept, coef), gap, n_iter, df, scale)
+
+
+def gap_on_rows(a: Arguments, params: Params, lams: np.ndarray, options: Options) -> np.ndarray:
+    """The certificate of given parameters, (L, t); λ > 0, no free columns."""
+    ratio = np.asarray(options.l1_ratio, a.X.dtype)
+    return np.asarray(_gap(a.X, a.y, params, lams, ratio, _arrays(a), **_centring(options)))
+
+
+def degrees_on_rows(a: Arguments, coef: np.ndarray, lams: np.ndarray, options: Options) -> np.ndarray:
+    """Degrees of freedom of given coefficients, (L, t)."""
+    most = int((coef != 0).sum(axis=1).max())
+    capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
+    ratio: Any = np.asarray(options.l1_ratio, a.X.dtype)
+    return np.asarray(_degrees(a.X, a.y, coef, lams, ratio, _arrays(a), **_centring(options), capacity=capacity))

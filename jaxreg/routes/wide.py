@@ -1,0 +1,80 @@
+"""The wide route, for p ≫ n: one copy of the table on the device, column by column; folds are weights of 0 and 1."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.moments import VANISHING, WIDE, goes_down, repeat_on_rows, varies, with_zero
+from jaxreg.routes.options import Options, Solved
+from jaxreg.routes.order import Order, settings
+from jaxreg.routes.rows import degrees_on_rows, solve_on_rows
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.from_columns import path_from_columns
+
+__all__ = ["MOST_ROWS", "Columns", "columns_of", "path_on_columns", "solve_on_columns", "takes_columns"]
+
+# More rows make the working set's own matrices larger than the table's products are worth.
+MOST_ROWS = 2048
+
+_program = jax.jit(path_from_columns)
+
+
+class Columns(NamedTuple):
+    """The table on the device: xᵀ less its mean, (P, N), zeros filling up; and the mean, (P,)."""
+
+    features: jax.Array
+    offset: jax.Array
+
+
+def takes_columns(a: Arguments, options: Options) -> bool:
+    """Whether this route can solve the problem (at λ > 0)."""
+    n, p = a.X.shape
+    return p > WIDE * n and n <= MOST_ROWS and goes_down(a, options)
+
+
+def _padded_columns(p: int) -> int:
+    """p up to the next eighth of a power of two: a table is large, and all of it is read for every certificate."""
+    eighth = max(16, padded(p) // 8)
+    return -(-p // eighth) * eighth
+
+
+def columns_of(a: Arguments, options: Options) -> Columns:
+    """The table, centred over all rows where an intercept is fitted."""
+    n, p = a.X.shape
+    offset = np.zeros(_padded_columns(p))
+    if options.fit_intercept:
+        offset[:p] = np.average(a.X, axis=0, weights=a.sample_weight)
+    features = np.zeros((len(offset), padded(n)))
+    np.subtract(a.X.T, offset[:p, None], out=features[:p, :n])
+    return Columns(jax.device_put(features), jax.device_put(offset))
+
+
+def solve_on_columns(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path. λ = 0, and what is not certified, is solved on the rows.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    return with_zero(lambda lams: path_on_columns(columns_of(a, options), a, lams, options), a, lams, options)
+
+
+def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path at λ > 0 on the rows of ``a`` that have weight; ``columns`` are of a table with the same rows."""
+    P, N = columns.features.shape
+    n, p = a.X.shape
+    Y = np.zeros((N, 1 if a.y.ndim == 1 else a.y.shape[1]))
+    Y[:n] = a.y.reshape(n, -1)
+    weight: Any = np.zeros(N)
+    weight[:n] = 1.0 if a.sample_weight is None else a.sample_weight
+    order = Order(lams, Y.shape[1], options.eps)
+    found = jax.tree.map(np.asarray, _program(*columns, Y, weight, order.grid, *settings(a, options, P)))
+    variance = found.variance[:p]
+    if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
+        check_values(a.X, a.names)
+        return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
+    solved = order.solved(found, a)
+    if options.l1_ratio < 1:
+        solved = solved._replace(df=degrees_on_rows(a, solved.params.coef, solved.lams, options))
+    return repeat_on_rows(solved, a, options)

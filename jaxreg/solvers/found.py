@@ -1,0 +1,66 @@
+"""What the paths that go down a grid are asked, and what they return."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.solvers.grid import grid_start
+
+__all__ = ["Found", "Grid", "lams_of"]
+
+
+class Grid(NamedTuple):
+    """Which λs.
+
+    Attributes:
+        lams: (L, t) > 0, descending for each target; of an automatic grid only the shape counts.
+        solved: (), the first so many are solved, the others fill up.
+        automatic: (), whether to take a geometric grid from the λ_max of all targets to eps λ_max. eps: ().
+    """
+
+    lams: jax.Array
+    solved: jax.Array
+    automatic: jax.Array
+    eps: jax.Array
+
+
+class Found(NamedTuple):
+    """Solutions at L λs for t targets.
+
+    Attributes:
+        coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,).
+        lams, intercept, gap, n_iter, df, n_nonzero: (L, t). rounding: (L, t), how much the gap may be off.
+    """
+
+    lams: jax.Array
+    coef: jax.Array
+    intercept: jax.Array
+    gap: jax.Array
+    rounding: jax.Array
+    n_iter: jax.Array
+    df: jax.Array
+    n_nonzero: jax.Array
+    scale: jax.Array
+    variance: jax.Array
+
+
+def lams_of(
+    grid: Grid,
+    covariance: jax.Array,
+    l1_ratio: jax.Array,
+    penalty_factor: jax.Array,
+    scale: jax.Array,
+    lower: jax.Array,
+    upper: jax.Array,
+) -> jax.Array:
+    """The λs, (L, t), given or automatic.
+
+    Args:
+        covariance: x_jᵀ S y / Σs, (p, t). l1_ratio: (). penalty_factor, scale, lower, upper: (p,).
+    """
+    dtype = covariance.dtype
+    start = grid_start(covariance, l1_ratio, penalty_factor, scale, lower, upper)
+    steps = jnp.maximum(grid.solved - 1, 1).astype(dtype)
+    geometric = start * grid.eps ** (jnp.arange(len(grid.lams), dtype=dtype) / steps)
+    return jnp.where(grid.automatic, geometric[:, None], grid.lams)

@@ -1,0 +1,71 @@
+"""A λ-path for p ≫ n, from the table itself, column by column (:mod:`~jaxreg.solvers.working_set`).
+
+Means m_j and sizes d_j are those of the rows that have weight, so the folds of a table share it. With columns that are
+centred over all rows beforehand, what is left to subtract in a fold is small, and costs no digits.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.solvers import working_set
+from jaxreg.solvers.found import Found, Grid, lams_of
+from jaxreg.solvers.reduction import working_penalty
+
+__all__ = ["path_from_columns"]
+
+
+def path_from_columns(
+    features: jax.Array,
+    offset: jax.Array,
+    Y: jax.Array,
+    sample_weight: jax.Array,
+    grid: Grid,
+    l1_ratio: jax.Array,
+    penalty_factor: jax.Array,
+    lower: jax.Array,
+    upper: jax.Array,
+    tol: jax.Array,
+    max_iter: jax.Array,
+    fit_intercept: jax.Array,
+    standardize: jax.Array,
+) -> Found:
+    """Solve and certify a path; one compiled program for all options.
+
+    Args:
+        features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
+        Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
+        The others: as in :func:`jaxreg.solvers.from_moments.path_from_moments`.
+
+    Returns:
+        Found; df is the number of active columns, which is right for the lasso alone.
+    """
+    dtype = features.dtype
+    share = sample_weight / jnp.sum(sample_weight)
+    mean = features @ share
+    variance = jnp.sum((features - mean[:, None]) ** 2 * share[None, :], axis=1)  # a fused loop, no second table
+    # Rounding of the mean leaves a column that is constant in these rows a variance of about (ε m)².
+    variance = jnp.where(variance > (16 * jnp.finfo(dtype).eps * mean) ** 2, variance, 0.0)
+    scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
+    mean = jnp.where(fit_intercept, mean, 0.0)
+    square = variance + jnp.where(fit_intercept, 0.0, (features @ share) ** 2)
+    size = jnp.sqrt(jnp.where(square > 0, square, 1.0))
+    y_mean = jnp.where(fit_intercept, share @ Y, 0.0)
+    root = jnp.sqrt(share)
+    targets = root[:, None] * (Y - y_mean[None, :])
+    # A column without variance is as if it were 0.
+    table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
+
+    covariance = table.products(targets.T).T * size[:, None]
+    lams = lams_of(grid, covariance, l1_ratio, penalty_factor, scale, lower, upper)
+    unit = working_penalty(jnp.ones((), dtype), l1_ratio, penalty_factor, scale, size, lower, upper)
+
+    def one_target(argument: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        lams, target = argument
+        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter)
+
+    u, gap, n_iter = jax.lax.map(one_target, (lams.T, targets.T))
+    coef = jnp.moveaxis(u, 0, 2) / size[None, :, None]
+    intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", mean + offset, coef)
+    n_nonzero = jnp.sum(coef != 0, axis=1)
+    rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows
+    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, n_nonzero.astype(dtype), n_nonzero, scale, variance)

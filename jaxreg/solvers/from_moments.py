@@ -1,0 +1,101 @@
+"""A λ-path from moments alone: the cost of a λ does not depend on the number of rows.
+
+With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy − c·u + ½ uᵀGu  where
+
+    G = xx / (W d dᵀ)      c = xy / (W d)      yy = yy / W
+
+(:mod:`~jaxreg.solvers.reduction` makes the same problem from rows). It is solved by
+:mod:`~jaxreg.solvers.active_set`, and certified by the same numbers.
+
+**Rounding.** G and c carry relative errors of ε, so F and D, sums of terms as large as yy, |c|·|u| and |u|ᵀ|G||u|,
+carry an error of about
+
+    ε ( √yy + Σ_j |u_j| )²                                                          (|G_jk| ≤ 1, |c_j| ≤ √yy)
+
+which is reported beside the gap as a share of yy. It is large where correlated columns have large coefficients of
+opposite signs; the certificate has then to be computed from the rows.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas.duality import Penalty
+from jaxreg.formulas.moments import Moments, about_zero
+from jaxreg.solvers import active_set, fista
+from jaxreg.solvers.degrees import trace_on_support
+from jaxreg.solvers.found import Found, Grid, lams_of
+from jaxreg.solvers.reduction import Problem, working_penalty
+
+__all__ = ["path_from_moments"]
+
+# Each of the few sums of ~p terms behind the gap is off by about this many ε of its largest partial sum.
+ROUNDINGS = 8.0
+
+
+def path_from_moments(
+    m: Moments,
+    grid: Grid,
+    l1_ratio: jax.Array,
+    penalty_factor: jax.Array,
+    lower: jax.Array,
+    upper: jax.Array,
+    tol: jax.Array,
+    max_iter: jax.Array,
+    fit_intercept: jax.Array,
+    standardize: jax.Array,
+) -> Found:
+    """Solve, count and certify a path; one compiled program for all options.
+
+    Args:
+        m: Moments, p of :func:`jaxreg.solvers.active_set.padded` (columns of 0 fill up).
+        l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
+        tol, max_iter: (). fit_intercept, standardize: booleans, ().
+
+    Returns:
+        Found.
+    """
+    dtype = m.xx.dtype
+    variance = jnp.diagonal(m.xx) / m.weight
+    scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
+    m = jax.tree.map(lambda a, b: jnp.where(fit_intercept, a, b), m, about_zero(m))
+    square = jnp.diagonal(m.xx) / m.weight
+    constant = square == 0
+    size = jnp.sqrt(jnp.where(constant, 1.0, square))
+    covariance = m.xy / m.weight
+    gram = m.xx / m.weight / size[:, None] / size[None, :]
+    correlation, yy = covariance / size[:, None], m.yy / m.weight
+
+    lams = lams_of(grid, covariance, l1_ratio, penalty_factor, scale, lower, upper)
+    unit = working_penalty(jnp.ones((), dtype), l1_ratio, penalty_factor, scale, size, lower, upper)
+
+    def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        lams, correlation, yy = argument
+        problem = Problem(gram, gram, correlation, yy)
+        u, n_iter = active_set.solve_path(problem, lams, grid.solved, unit, tol, max_iter)
+        certify = lambda lam, u, product: fista.gap(problem, active_set.penalty_at(lam, unit), u, product)
+        gap = jax.vmap(certify)(lams, u, u @ gram)
+        spread = 1.0 + jnp.sum(jnp.abs(u), axis=1) / jnp.sqrt(jnp.where(yy > 0, yy, 1.0))
+        return u, n_iter, gap, ROUNDINGS * jnp.finfo(dtype).eps * jnp.where(yy > 0, spread**2, 0.0)
+
+    u, n_iter, gap, rounding = jax.lax.map(one_target, (lams.T, correlation.T, yy))
+    u, n_iter, gap, rounding = jnp.moveaxis(u, 0, 2), n_iter.T, gap.T, rounding.T
+    n_nonzero = jnp.sum(u != 0, axis=1)
+    coef = u / size[None, :, None]
+    intercept = m.y_mean[None, :] - jnp.einsum("p,lpt->lt", m.x_mean, coef)
+    df = _degrees(gram, unit, lams, grid.solved, u, n_nonzero)
+    return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance)
+
+
+def _degrees(
+    gram: jax.Array, unit: Penalty, lams: jax.Array, count: jax.Array, u: jax.Array, n_nonzero: jax.Array
+) -> jax.Array:
+    """(L, t). Without squares the active columns are independent, and df is their number; else one Cholesky a λ."""
+    t = u.shape[2]
+    number = n_nonzero.astype(gram.dtype)
+
+    def member(k: jax.Array, df: jax.Array) -> jax.Array:
+        l, target = k // t, k % t
+        inside = u[l, :, target] != 0
+        return df.at[l, target].set(trace_on_support(gram, inside, lams[l, target] * unit.l2))
+
+    return jax.lax.fori_loop(0, jnp.where(jnp.any(unit.l2 > 0), count * t, 0), member, number)
