@@ -183,7 +183,8 @@ def solve(data: Blocks, lams: np.ndarray) -> Factors:
 
 def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
     """The blocks along the targets, without those that fill up the last."""
-    return np.concatenate(blocks, axis=-1)[..., :targets]
+    whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=-1)
+    return whole[..., :targets]
 
 
 def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -77,7 +77,12 @@ def certificate_of(
     by ‖A‖."""
     eps = jnp.finfo(e.dtype).eps
     evaluation = eps * (len(e) ** 0.5 + ROUNDING)
-    miss = jnp.linalg.norm(vectors @ right - side, axis=0) + evaluation * jnp.linalg.norm(right, axis=0)
+    if vectors.shape[0] == len(e) < side.shape[1]:  # more targets than vectors: ‖VVᵀ − I‖ costs less, and bounds it
+        distance = jnp.linalg.norm(vectors @ vectors.T - jnp.eye(len(e), dtype=e.dtype))
+        miss = distance * jnp.linalg.norm(side, axis=0)
+    else:
+        miss = jnp.linalg.norm(vectors @ right - side, axis=0)
+    miss += evaluation * jnp.linalg.norm(right, axis=0)
     defect = jnp.linalg.norm(product - vectors * e[None, :]) + evaluation * jnp.max(e) + ROUNDING * eps * trace
     return miss, defect
 

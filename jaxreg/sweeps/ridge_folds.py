@@ -85,7 +85,8 @@ def held_out_errors(
     T = root * (Y - factored.y_mean[None, :])
 
     def one(lam: jax.Array) -> tuple[jax.Array, jax.Array]:
-        residual = T - B @ shrink(right, e, lam)
+        # Of the two factors of the product, the smaller one is divided by e + λ.
+        residual = T - (shrink(B.T, e, lam).T @ right if len(B) < T.shape[1] else B @ shrink(right, e, lam))
         return jnp.sum(residual**2, axis=0), jnp.sum(root * jnp.abs(residual), axis=0)
 
     return map_lams(one, lams, max(B.shape) * T.shape[1])
