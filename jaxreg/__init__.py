@@ -6,6 +6,7 @@ The functions named here take NumPy arrays and data frames. Their pure twins —
 
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
 from jaxreg.formulas.objective import Params, objective, predict
+from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.regression import ConvergenceWarning, fit, path, sweep
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
@@ -26,6 +27,7 @@ __all__ = [
     "path",
     "predict",
     "product",
+    "ridge_leave_one_out",
     "solvers",
     "sweep",
     "sweeps",

@@ -4,6 +4,7 @@ They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own n
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, results
+from jaxreg import inputs, results, ridge
 from jaxreg.folds import held_out_masks
 from jaxreg.routes.folds import errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
@@ -243,9 +244,16 @@ def path(
     lams = inputs.check_lams(lams, a.X.dtype)
     device = find_device(device)
     options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
-    pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
-    _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
-    return results.Path(**pure._asdict(), feature_names=a.names)
+    found = None
+    if ridge.applies(a, [rho], lams):
+        inputs.check_values(a.X, a.names)
+        with computing(a.X.dtype == np.float64, device):
+            found = ridge.path(a, lams, options.eps, options.tol, _centring(options))
+    if found is None:
+        pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
+        found = results.Path(**pure._asdict(), feature_names=a.names)
+    _warn_unless_converged(found.gap, found.lams if a.y.ndim == 1 else found.lams[:, None], options.tol, "path")
+    return found
 
 
 def sweep(
@@ -317,6 +325,11 @@ def sweep(
     if measure not in ("mse", "mae", "r2"):
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
+    if ridge.applies(a, ratios, lams) and measure != "mae":
+        options = _options(a, 0.0, eps, tol, max_iter, fit_intercept, standardize, strategy)
+        found = _ridge_sweep(a, masks, lams, options, measure, device, progress)
+        if found is not None:
+            return found
     paths, folds_of = [], []
     for rho in ratios:
         options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
@@ -332,9 +345,7 @@ def sweep(
     s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
     weight = masks.astype(a.X.dtype) @ s
     stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
-    if not np.isfinite(fold_mse).all():
-        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
-        raise FloatingPointError(f"the error of fold {k} at lam={stacked.lams[r, l]:g} is not finite; rescale X and y.")
+    _check_errors(fold_mse, stacked.lams)
     fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
     errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
     with computing(a.X.dtype == np.float64, device):
@@ -357,6 +368,36 @@ def sweep(
         "path": path_chosen,
     }
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
+
+
+def _ridge_sweep(a, masks, lams, options, measure, device, progress) -> results.Sweep | None:
+    """A sweep of ridge alone; None where it is better done the general way."""
+    inputs.check_values(a.X, a.names)
+    counted = itertools.count(1)
+    with computing(a.X.dtype == np.float64, device):
+        tell = lambda: progress(next(counted), len(masks) + 1) if progress is not None else None
+        s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
+        variance = _variance_of_folds(a, masks, s)
+        solved = ridge.sweep(a, masks, lams, options.eps, options.tol, _centring(options), tell, measure, variance)
+    if solved is None:
+        return None
+    fields, found = solved
+    _check_errors(fields["fold_mse"], fields["lams"])
+    grid = fields["lams"].reshape(1, -1, *(1,) * (fields["fold_gap"].ndim - 2))
+    converged = _warn_unless_converged(fields["fold_gap"], grid, options.tol, "sweep, in the folds")
+    grid = grid.reshape(grid.shape[1 : found.gap.ndim + 1])
+    converged &= _warn_unless_converged(found.gap, grid, options.tol, "sweep, on all rows")
+    return results.Sweep(**fields, path=found, converged=converged, feature_names=a.names)
+
+
+def _centring(options: Options) -> dict[str, bool]:
+    return {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
+
+
+def _check_errors(fold_mse: np.ndarray, lams: np.ndarray) -> None:
+    if not np.isfinite(fold_mse).all():
+        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
+        raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
 
 
 def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:

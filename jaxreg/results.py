@@ -8,7 +8,7 @@ import numpy as np
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import check_matrix, feature_names_of
 
-__all__ = ["Choice", "Path", "Solution", "Sweep"]
+__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
 
 
 def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
@@ -138,6 +138,7 @@ class Sweep:
     Attributes:
         lams: (R, L). l1_ratios: (R,). fold_mse, fold_mae, fold_r2, fold_gap: (R, L, K) or (R, L, K, t): mean
             squared and mean absolute held-out errors, the share of the held-out variance explained, duality gaps.
+            ``fold_mae`` is None for ridge alone (l1_ratio 0), unless it is what is chosen by.
         mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y.
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
@@ -147,7 +148,7 @@ class Sweep:
     lams: np.ndarray
     l1_ratios: np.ndarray
     fold_mse: np.ndarray
-    fold_mae: np.ndarray
+    fold_mae: np.ndarray | None
     fold_r2: np.ndarray
     fold_gap: np.ndarray
     mean_mse: np.ndarray
@@ -189,3 +190,39 @@ class Sweep:
             ax=ax,
             **options,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """Ridge at L λs, measured by leaving out each row in turn.
+
+    Attributes:
+        lams: (L,), in the order given; an automatic grid descends.
+        mse: the weighted mean of the squared left-out residuals, se_mse: its standard error, gcv: generalised
+            cross-validation, (L,) or (L, t), in squared units of y.
+        df: degrees of freedom without the intercept, (L,). gap: relative duality gap of the fits on all rows, (L,) or
+            (L, t); converged: whether all are within the tolerance.
+        best, one_se: the choice of least ``mse`` (one a target), and the largest λ within one standard error of it.
+        scale: σ, (p,). feature_names: of a frame, or None.
+    """
+
+    lams: np.ndarray
+    mse: np.ndarray
+    se_mse: np.ndarray
+    gcv: np.ndarray
+    df: np.ndarray
+    gap: np.ndarray
+    converged: bool
+    best: Choice
+    one_se: Choice
+    scale: np.ndarray
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> Params:
+        """The parameters of :attr:`best`."""
+        return self.best.params
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions of :attr:`best`, (n,) or (n, t)."""
+        return self.best.predict(X)

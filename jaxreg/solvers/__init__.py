@@ -1,10 +1,22 @@
 """How the objective is minimised, as pure functions of JAX arrays.
 
-Reading order: ``reduction`` → ``ridge`` → ``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
-``updated_inverse`` → ``active_set`` → ``from_moments``, ``working_set`` → ``from_columns`` (down the λs).
+Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``leave_one_out`` → ``fista`` →
+``support`` → ``grid`` → ``paths`` (all λs at once); ``updated_inverse`` → ``active_set`` → ``from_moments``,
+``working_set`` → ``from_columns`` (down the λs).
 """
 
+from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out
 from jaxreg.solvers.paths import Path, Solution, fit, path
 from jaxreg.solvers.ridge import ridge_cholesky, ridge_dual, ridge_grid
 
-__all__ = ["Path", "Solution", "fit", "path", "ridge_cholesky", "ridge_dual", "ridge_grid"]
+__all__ = [
+    "LeaveOneOut",
+    "Path",
+    "Solution",
+    "fit",
+    "path",
+    "ridge_cholesky",
+    "ridge_dual",
+    "ridge_grid",
+    "ridge_leave_one_out",
+]

@@ -11,11 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
-__all__ = ["ridge_cholesky", "ridge_dual", "ridge_grid"]
+from jaxreg.solvers.spectrum import shrink, spectrum_of_rows
 
-# AᵀA has the square of A's condition number κ. Its eigenvectors leave a relative error of about κ²ε in u; where that
-# exceeds this, a tenth of the default tolerance, the singular value decomposition of A itself is taken (error κε).
-LARGEST_ERROR = {jnp.dtype(jnp.float64): 1e-11, jnp.dtype(jnp.float32): 1e-6}
+__all__ = ["ridge_cholesky", "ridge_dual", "ridge_grid"]
 
 
 def ridge_cholesky(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array:
@@ -48,7 +46,7 @@ def ridge_dual(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array
 
 
 def ridge_grid(rows: jax.Array, targets: jax.Array, lams: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """u(λ) for every λ from one decomposition.
+    """u(λ) for every λ from one decomposition (:mod:`~jaxreg.solvers.spectrum`).
 
     Args:
         rows: A, (n, p), targets: ỹ, (n, t). lams: (L, t), one λ a target in each row; 0 gives the minimum-norm least
@@ -57,28 +55,6 @@ def ridge_grid(rows: jax.Array, targets: jax.Array, lams: jax.Array) -> tuple[ja
     Returns:
         u, (L, p, t), and the squared singular values e of A, (min(n, p),); Σ e/(e + λ) are the degrees of freedom.
     """
-    # A = U diag(√e) Vᵀ  ⇒  u(λ) = V diag(√e/(e + λ)) Uᵀỹ.
-    #   n ≥ p:  AᵀA = V diag(e) Vᵀ,  and  √e Uᵀỹ = Vᵀ(Aᵀỹ)
-    #   p > n:  AAᵀ = U diag(e) Uᵀ,  and  V diag(√e) = AᵀU
-    # Either way  u(λ) = left · (right / (e + λ)).
-    n, p = rows.shape
-
-    def eigen(_: None) -> tuple[jax.Array, jax.Array, jax.Array]:
-        e, V = gram_eigen
-        left = V if n >= p else rows.T @ V
-        right = V.T @ (rows.T @ targets) if n >= p else V.T @ targets
-        return left, right, jnp.maximum(e, 0.0)
-
-    def singular(_: None) -> tuple[jax.Array, jax.Array, jax.Array]:
-        U, sv, Vt = jnp.linalg.svd(rows, full_matrices=False)
-        keep = sv > max(n, p) * jnp.finfo(rows.dtype).eps * sv[0]
-        sv = jnp.where(keep, sv, 0.0)
-        return Vt.T, jnp.where(keep, sv, 0.0)[:, None] * (U.T @ targets), sv**2
-
-    gram_eigen = jnp.linalg.eigh(rows.T @ rows if n >= p else rows @ rows.T)
-    e = gram_eigen[0]
-    error = jnp.finfo(rows.dtype).eps * e[-1] / (jnp.maximum(e[0], 0.0) + jnp.min(lams))
-    left, right, e = jax.lax.cond(error <= LARGEST_ERROR.get(rows.dtype, 0.0), eigen, singular, None)
-    denominator = e[None, :, None] + lams[:, None, :]
-    shrunk = jnp.where(denominator > 0, right[None] / jnp.where(denominator > 0, denominator, 1.0), 0.0)
-    return jnp.einsum("pk,lkt->lpt", left, shrunk), e
+    spectrum = spectrum_of_rows(rows, targets, jnp.min(lams))
+    shrunk = jax.vmap(lambda lam: shrink(spectrum.right, spectrum.e, lam))(lams)
+    return jnp.einsum("pk,lkt->lpt", spectrum.left, shrunk), spectrum.e

@@ -1,0 +1,223 @@
+"""Leave-one-out errors and generalised cross-validation of ridge, for every λ and target from one decomposition.
+
+With the standard deviations σ of all rows and the penalty ½ λ Σs Σ_j v_j σ_j² w_j² held fixed, leaving out row i is a
+change of rank one. In weighted rows, C = [√(s/Σs), Q_f, A] with the intercept and the free columns first, and
+M = CᵀC + λ diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
+
+    (M − c_i c_iᵀ)⁻¹ (Cᵀỹ − c_i ỹ_i) = β − M⁻¹c_i (ỹ_i − c_i·β) / (1 − h_i),     h_i = c_iᵀ M⁻¹ c_i = H_ii
+
+so its residual there is  ỹ_i − c_i·β + h_i (ỹ_i − c_i·β)/(1 − h_i) = (ỹ_i − ŷ_i) / (1 − h_i).                       (1)
+
+A, centred and with the free columns projected out, is orthogonal to the other columns of C: with B = A V,
+
+    h_i = s_i/Σs + Σ_k Q_ik² + Σ_k B_ik² / (e_k + λ).                                                               (2)
+
+For p ≥ n, h_i is near 1 for small λ, and 1 − h_i loses its digits. There the eigenvectors U of AAᵀ, without those that
+span √s and Q_f, have row squares 1 − s_i/Σs − Σ_k Q_ik², and
+
+    1 − h_i = Σ_k U_ik² λ/(e_k + λ),     ỹ_i − ŷ_i = Σ_k U_ik λ/(e_k + λ) (Uᵀỹ)_k                                   (3)
+
+add positive terms only; λ cancels in (1). Generalised cross-validation puts the mean of h in the place of each h_i:
+
+    GCV(λ) = Σ_i s_i (y_i − ŷ_i)²/Σs / (1 − tr H / n)²,     n rows of positive weight.
+
+This is not K-fold cross-validation with K = n: there σ and Σs are those of the n − 1 rows that are left. A row of
+integer weight is left out as a whole, so it is not the same as repeated rows.
+
+Sources: Allen, *Technometrics* 16, 1974; Golub, Heath and Wahba, *Technometrics* 21, 1979; Hastie, Tibshirani and
+Friedman, *The Elements of Statistical Learning*, §7.10.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
+from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps
+from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduction import Data
+from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
+
+__all__ = ["LeaveOneOut", "leave_one_out_of", "ridge_leave_one_out"]
+
+# Rows for which B = A V is at hand at once.
+ROW_BLOCK = 2048
+
+
+class LeaveOneOut(NamedTuple):
+    """What :func:`ridge_leave_one_out` returns, for L λs.
+
+    Attributes:
+        lams: (L,). mse: Σ s e²/Σs over the left-out residuals e, se_mse: its standard error, gcv: the generalised
+            cross-validation error, gap: the certificate of the fits on all rows; each (L,) or (L, t).
+        df: degrees of freedom without the intercept, (L,).
+        largest_leverage: max_i h_i, (L,): (ε / (1 − h_i) is the relative accuracy of row i's residual).
+    """
+
+    lams: jax.Array
+    mse: jax.Array
+    se_mse: jax.Array
+    gcv: jax.Array
+    gap: jax.Array
+    df: jax.Array
+    largest_leverage: jax.Array
+
+
+def ridge_leave_one_out(
+    X: Any,
+    y: Any,
+    lams: Any,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+) -> LeaveOneOut:
+    """Leave-one-out and generalised cross-validation errors of ridge at every λ.
+
+    Args:
+        X: (n, p), y: (n,) or (n, t), floating. lams: (L,), above 0.
+        fit_intercept, standardize: static. sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,).
+
+    Returns:
+        LeaveOneOut.
+
+    Raises:
+        TypeError: NumPy float64 while JAX's 64-bit mode is off. ValueError: shapes that do not fit.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X, y = jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([0.0, 3.0, 1.0, 2.0])
+        >>> [round(float(mse), 4) for mse in ridge_leave_one_out(X, y, jnp.array([1.0, 0.25])).mse]
+        [1.28, 0.9587]
+    """
+    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, None, None)
+    (lams,) = floating(lams=jnp.asarray(lams).astype(data.X.dtype))
+    result, _ = leave_one_out_of(data, lams)
+    if jnp.ndim(y) == 1:
+        result = result._replace(**{k: getattr(result, k)[:, 0] for k in ("mse", "se_mse", "gcv", "gap")})
+    return result
+
+
+def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, FactoredRidge]:
+    """:func:`ridge_leave_one_out` for prepared data, every error (L, t); and the factored problem, whose parameters are
+    those of the fits on all rows where no column is free."""
+    X, Y, s = data.X, data.Y, data.sample_weight
+    n, p = X.shape
+    v = jnp.ones((p,), X.dtype) if data.penalty_factor is None else data.penalty_factor
+    size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0))
+    Z, targets = weighted_rows(X, s, data.fit_intercept), weighted_rows(Y, s, data.fit_intercept)
+    rows = Z / size[None, :]
+    share = jnp.full((n,), 1.0 / n, X.dtype) if s is None else s / jnp.sum(s)
+    x_mean, y_mean = jnp.zeros((p,), X.dtype), jnp.zeros((Y.shape[1],), X.dtype)
+    removed = jnp.zeros((n, 0), X.dtype)
+    if data.fit_intercept:
+        x_mean, y_mean = weighted_mean(X, s), weighted_mean(Y, s)
+        removed = jnp.sqrt(share)[:, None]
+    if data.penalty_factor is not None:
+        basis = free_basis(Z, v == 0)
+        rows = jnp.where((v == 0)[None, :], 0.0, project_out(rows, basis))
+        targets = project_out(targets, basis)
+        removed = jnp.concatenate([removed, basis.vectors], axis=1)
+    solve = _primal if n > p else _dual
+    spectrum, (rr, mse, fourth, leverage) = solve(rows, targets, removed, share, lams)
+
+    # n − tr H = Σ λ/(e + λ) over what H has not removed. Rows of weight 0 have no share in it.
+    positive = jnp.sum(share > 0).astype(X.dtype)
+    inside = jnp.sum(lams[:, None] / (spectrum.e[None, :] + lams[:, None]), axis=1)
+    rank = jnp.round(jnp.sum(removed**2))
+    left = inside + (positive - rank - p if n > p else positive - n)
+    yy, original = jnp.sum(targets**2, axis=0), weighted_mean(Y**2, s)
+    spectrum = spectrum._replace(left=jnp.where(jnp.all(rows == 0, axis=0)[:, None], 0.0, spectrum.left))
+    factored = FactoredRidge(spectrum, x_mean, y_mean, size, data.scale, yy, original)
+    result = LeaveOneOut(
+        lams,
+        mse,
+        jnp.where(jnp.isfinite(mse), jnp.sqrt(jnp.maximum(fourth - mse**2, 0.0) / (positive - 1.0)), jnp.inf),
+        rr / (left / positive)[:, None] ** 2,
+        relative_gaps(factored, lams),
+        positive - left - (1.0 if data.fit_intercept else 0.0),
+        leverage,
+    )
+    return result, factored
+
+
+def _sums(residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array) -> tuple[jax.Array, ...]:
+    """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``."""
+    error = jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf) ** 2
+    error = jnp.where(share[:, None] > 0, error, 0.0)
+    return jnp.sum(error, axis=0), jnp.sum(error / jnp.where(share > 0, share, 1.0)[:, None] * error, axis=0)
+
+
+def _primal(
+    rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
+) -> tuple[Spectrum, tuple[jax.Array, ...]]:
+    """The spectrum, and Σ r², Σ e², Σ e⁴/share, (L, t), and max h, (L,), by (2), in blocks of rows."""
+    spectrum = spectrum_of_rows(rows, targets, jnp.min(lams))
+    e, V, right = spectrum[:3]
+    n, p = rows.shape
+    length = min(n, ROW_BLOCK)
+    base = jnp.sum(removed**2, axis=1)
+
+    def block(start: jax.Array) -> tuple[jax.Array, ...]:
+        first = jnp.minimum(start, n - length)  # the last block starts early: its first rows have been counted
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, first, length)
+        new = first + jnp.arange(length) >= start
+        counted = jnp.where(new, cut(share), 0.0)
+        B = cut(rows) @ V
+        T, squares, base_here = cut(targets), B**2, cut(base)
+
+        def one(lam: jax.Array) -> tuple[jax.Array, ...]:
+            h = base_here + squares @ (1.0 / (e + lam))
+            residual = T - B @ shrink(right, e, lam)
+            rr = jnp.sum(jnp.where(new[:, None], residual**2, 0.0), axis=0)
+            known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
+            return rr, *_sums(residual, 1.0 - h, known, counted), jnp.max(jnp.where(counted > 0, h, 0.0))
+
+        return map_lams(one, lams, max(length, p) * T.shape[1])
+
+    *sums, leverage = jax.lax.map(block, jnp.arange(0, n, length))
+    return spectrum, (*(jnp.sum(a, axis=0) for a in sums), jnp.max(leverage, axis=0))
+
+
+def _dual(
+    rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
+) -> tuple[Spectrum, tuple[jax.Array, ...]]:
+    """As :func:`_primal`, by (3)."""
+    # The directions of ``removed`` have the eigenvalue 0, as others may have. With τ removed removedᵀ added to K = AAᵀ,
+    # τ = 2 max_i Σ_j |K_ij|, at least twice the largest e, they have the eigenvalue τ, and are known by it.
+    n, p = rows.shape
+    K = rows @ rows.T
+    largest = jnp.max(jnp.sum(jnp.abs(K), axis=1))
+    largest = jnp.where(largest > 0, largest, 1.0)
+    raised, U = jnp.linalg.eigh(K + 2.0 * largest * (removed @ removed.T))
+
+    def singular() -> tuple[jax.Array, jax.Array]:
+        U, sv, _ = jnp.linalg.svd(
+            jnp.concatenate([rows, jnp.sqrt(2.0 * largest) * removed], axis=1), full_matrices=False
+        )
+        return sv**2, U
+
+    good = is_accurate(raised, jnp.min(lams))
+    raised, U = jax.lax.cond(good, lambda: (jnp.maximum(raised, 0.0), U), singular)
+    kept = raised < 1.5 * largest
+    U, finite = jnp.where(kept[None, :], U, 0.0), jnp.where(kept, raised, 0.0)
+    right = U.T @ targets
+    norm = jnp.sqrt(jnp.max(finite))
+    miss, defect = certificate_of(K @ U, U, finite, targets, right, jnp.trace(K))
+    known = finite > (max(n, p) * jnp.finfo(K.dtype).eps) ** 2 * jnp.max(finite)
+    left = jnp.where(known[None, :], rows.T @ U, 0.0)
+    e, squares = jnp.where(kept, raised, jnp.inf), U**2
+    determined = jnp.sum(squares, axis=1) > 64 * jnp.finfo(K.dtype).eps
+
+    def one(lam: jax.Array) -> tuple[jax.Array, ...]:
+        remaining = squares @ (1.0 / (e + lam))  # (1 − h)/λ and (ỹ − ŷ)/λ
+        residual = U @ shrink(right, e, lam)
+        h = jnp.where(share > 0, 1.0 - lam * remaining, 0.0)
+        return lam**2 * jnp.sum(residual**2, axis=0), *_sums(residual, remaining, determined, share), jnp.max(h)
+
+    sums = map_lams(one, lams, n * targets.shape[1])
+    return Spectrum(e, left, right, norm * miss, norm * defect), sums

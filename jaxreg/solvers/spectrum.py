@@ -1,0 +1,171 @@
+"""One decomposition for a whole λ-grid of ridge fits, and what it costs in accuracy.
+
+In the coordinates of :mod:`~jaxreg.solvers.reduction`, (AᵀA + λI) u = Aᵀỹ. With A = U diag(√e) Vᵀ,
+
+    u(λ) = left · a(λ),     a(λ) = right / (e + λ),     degrees of freedom Σ e/(e + λ)
+
+    n ≥ p:  AᵀA = V diag(e) Vᵀ,  left = V,    right = Vᵀ(Aᵀỹ)
+    p > n:  AAᵀ = U diag(e) Uᵀ,  left = AᵀU,  right = Uᵀỹ
+
+so all λs and targets together are one matrix product. AᵀA has the square of A's condition number κ: its eigenvectors
+leave a relative error of about κ²ε in u. Where that exceeds a tenth of the default tolerance, the singular value
+decomposition of A itself is taken (error κε).
+
+Source: Hastie, Tibshirani and Friedman, *The Elements of Statistical Learning*, §3.4.1; the dual form: Saunders,
+Gammerman and Vovk, ICML 1998.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+__all__ = [
+    "Spectrum",
+    "certificate_of",
+    "coefficients",
+    "gap_bound",
+    "is_accurate",
+    "map_lams",
+    "ridge_degrees",
+    "shrink",
+    "spectrum_of_gram",
+    "spectrum_of_rows",
+]
+
+# The largest relative error of u that is left to the eigenvectors of AᵀA.
+LARGEST_ERROR = {jnp.dtype(jnp.float64): 1e-11, jnp.dtype(jnp.float32): 1e-6}
+# Scalar products of rows are taken in blocks: their rounding is a few ε of the product of the two lengths.
+ROUNDING = 8
+# Work arrays of several λs stay below this.
+LAM_BLOCK_BYTES = 2**26
+
+
+class Spectrum(NamedTuple):
+    """What solves for every λ, and how far from exact it is.
+
+    Attributes:
+        e: squared singular values of A, (k,), k = min(n, p). left: (p, k). right: (k, t).
+        miss: (t,), defect: (): the gradient of ½‖ỹ − Au‖² + ½λ‖u‖² at left · a(λ) is at most miss + defect ‖a(λ)‖.
+    """
+
+    e: jax.Array
+    left: jax.Array
+    right: jax.Array
+    miss: jax.Array
+    defect: jax.Array
+
+
+# The certificate. The duality gap of ridge at θ = r, the residual, with z = Aᵀr:
+#
+#     F − D = ½‖r‖² + ½λ‖u‖² − ỹ·r + ½‖r‖² + ‖z‖²/(2λ) = ½λ‖u‖² − u·z + ‖z‖²/(2λ) = ‖λu − z‖²/(2λ) = ‖∇F(u)‖²/(2λ).
+#
+# With computed factors, E = (AᵀA)V − V diag(e) is not 0 and VVᵀ is not I. With c = Aᵀỹ and right = Vᵀc:
+#
+#     ∇F = (AᵀA + λI) V a − c = V (e + λ) a + E a − c = (VVᵀ − I) c + E a,     ‖∇F‖ ≤ ‖(VVᵀ − I) c‖ + ‖E‖ ‖a‖.
+#
+# miss = ‖(VVᵀ − I) c‖ and ‖E‖ (Frobenius) need one product each, whatever the number of λs. The dual, u = AᵀU a, has
+# ∇F = Aᵀρ, ρ = (AAᵀ + λI) U a − ỹ: the same with AAᵀ and ỹ, and with a factor ‖A‖ = √max e.
+#
+# What rounding leaves is added: AᵀA itself is known to ROUNDING · ε · trace, and evaluating u = left · a costs √k ε of
+# ‖left‖ ‖a‖. Not covered are the centring and scaling of the rows, a relative ε of each entry.
+def certificate_of(
+    product: jax.Array, vectors: jax.Array, e: jax.Array, side: jax.Array, right: jax.Array, trace: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """(miss, defect) for ``product`` = AᵀA V, ``vectors`` = V and ``side`` = Aᵀỹ; or AAᵀU, U, ỹ, still to be multiplied
+    by ‖A‖."""
+    eps = jnp.finfo(e.dtype).eps
+    evaluation = eps * (len(e) ** 0.5 + ROUNDING)
+    miss = jnp.linalg.norm(vectors @ right - side, axis=0) + evaluation * jnp.linalg.norm(right, axis=0)
+    defect = jnp.linalg.norm(product - vectors * e[None, :]) + evaluation * jnp.max(e) + ROUNDING * eps * trace
+    return miss, defect
+
+
+def is_accurate(e: jax.Array, smallest_lam: jax.Array) -> jax.Array:
+    """Whether the eigenvalues of AᵀA or AAᵀ are well enough conditioned for λ ≥ ``smallest_lam``, ()."""
+    error = jnp.finfo(e.dtype).eps * jnp.max(e) / (jnp.maximum(jnp.min(e), 0.0) + smallest_lam)
+    return error <= LARGEST_ERROR.get(e.dtype, 0.0)
+
+
+def spectrum_of_gram(gram: jax.Array, correlation: jax.Array) -> Spectrum:
+    """From AᵀA, (p, p), and Aᵀỹ, (p, t). Ask :func:`is_accurate` whether it will do.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> spectrum = spectrum_of_gram(jnp.array([[8.0]]), jnp.array([[10.0]]))
+        >>> coefficients(spectrum, jnp.array([8.0]))
+        Array([[0.625]], dtype=float32)
+    """
+    e, V = jnp.linalg.eigh(gram)
+    e, right = jnp.maximum(e, 0.0), V.T @ correlation
+    return Spectrum(e, V, right, *certificate_of(gram @ V, V, e, correlation, right, jnp.trace(gram)))
+
+
+def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Array) -> Spectrum:
+    """From the rows, by the smaller of AᵀA and AAᵀ; by the singular values of A where that is not accurate.
+
+    Args:
+        rows: A, (n, p), targets: ỹ, (n, t). smallest_lam: the least λ that will be asked for, (); it may be 0.
+    """
+    n, p = rows.shape
+    primal = n >= p
+    gram = rows.T @ rows if primal else rows @ rows.T
+    e, vectors = jnp.linalg.eigh(gram)
+
+    def eigen(_: None) -> Spectrum:
+        positive = jnp.maximum(e, 0.0)
+        side = rows.T @ targets if primal else targets
+        right = vectors.T @ side
+        miss, defect = certificate_of(gram @ vectors, vectors, positive, side, right, jnp.trace(gram))
+        if primal:
+            return Spectrum(positive, vectors, right, miss, defect)
+        norm = jnp.sqrt(jnp.max(positive))
+        return Spectrum(positive, rows.T @ vectors, right, norm * miss, norm * defect)
+
+    def singular(_: None) -> Spectrum:
+        U, sv, Vt = jnp.linalg.svd(rows, full_matrices=False)
+        keep = sv > max(n, p) * jnp.finfo(rows.dtype).eps * sv[0]
+        sv = jnp.where(keep, sv, 0.0)
+        V, right = Vt.T, sv[:, None] * (U.T @ targets)
+        return Spectrum(
+            sv**2, V, right, *certificate_of(rows.T @ (rows @ V), V, sv**2, rows.T @ targets, right, sv[0] ** 2)
+        )
+
+    return jax.lax.cond(is_accurate(e, smallest_lam), eigen, singular, None)
+
+
+def shrink(right: jax.Array, e: jax.Array, lam: jax.Array) -> jax.Array:
+    """a = right / (e + λ), (k, t), for one λ, () or (t,), and 0 where e + λ = 0: the solution of least norm."""
+    denominator = e[:, None] + (lam[None, None] if lam.ndim == 0 else lam[None, :])
+    return jnp.where(denominator > 0, right / jnp.where(denominator > 0, denominator, 1.0), 0.0)
+
+
+def coefficients(spectrum: Spectrum, lam: jax.Array) -> jax.Array:
+    """u(λ), (p, t), for λ of shape () or (t,), one a target."""
+    return spectrum.left @ shrink(spectrum.right, spectrum.e, lam)
+
+
+def ridge_degrees(e: jax.Array, lams: jax.Array) -> jax.Array:
+    """Σ e/(e + λ), (L,), for λs (L,) above 0: the trace of A (AᵀA + λI)⁻¹ Aᵀ, the intercept not counted."""
+    return jnp.sum(e[None, :] / (e[None, :] + lams[:, None]), axis=1)
+
+
+def gap_bound(spectrum: Spectrum, lams: jax.Array) -> jax.Array:
+    """A bound on the duality gap at u(λ), in the units of the objective, (L, t), for λs (L,) above 0."""
+    # ‖a‖² = Σ_k right_k² / (e_k + λ)², a product of two matrices; both are scaled so that squares stay in range.
+    largest = jnp.max(jnp.abs(spectrum.right), axis=0)
+    largest = jnp.where(largest > 0, largest, 1.0)
+    least = jnp.min(spectrum.e) + lams
+    inverse = least[:, None] / (spectrum.e[None, :] + lams[:, None])
+    norm = jnp.sqrt(inverse**2 @ (spectrum.right / largest[None, :]) ** 2) * largest[None, :] / least[:, None]
+    return (spectrum.miss[None, :] + spectrum.defect * norm) ** 2 / (2.0 * lams[:, None])
+
+
+def map_lams(f: Callable[[jax.Array], Any], lams: jax.Array, width: int) -> Any:
+    """``f`` of every λ, stacked: as many at once as arrays of ``width`` numbers a λ stay within the block size."""
+    count = len(lams)
+    most = max(1, LAM_BLOCK_BYTES // (width * lams.dtype.itemsize))
+    if most >= count:
+        return jax.vmap(f)(lams)
+    return jax.lax.map(f, lams, batch_size=-(-count // -(-count // most)))
