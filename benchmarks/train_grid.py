@@ -196,7 +196,8 @@ def growth(n: int, p: int, dtype: str, repeats: int, members: tuple[int, ...], b
         size = "not known" if memory is None else f"{memory.temp_size_in_bytes / 2**20:,.1f}"
         many = f"{count:,}" + (f", block={block:,}" if block else "")
         lines.append(
-            f"| {n:,} × {p} | {many} | {max(first - best, 0.0):.2f} | {best:.4f} | {1e6 * best / count / STEPS:.2f} | {size} |"
+            f"| {n:,} × {p} | {many} | {max(first - best, 0.0):.2f} | {best:.4f} "
+            f"| {1e6 * best / count / STEPS:.2f} | {size} |"
         )
     return lines
 
