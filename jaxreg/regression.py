@@ -17,7 +17,7 @@ from jaxreg.folds import held_out_masks
 from jaxreg.routes.folds import errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
 from jaxreg.routes.options import Options, Solved, computing, find_device
-from jaxreg.routes.rows import solve_on_rows
+from jaxreg.routes.rows import block_length, solve_on_rows
 from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import Path, default_tol
@@ -242,10 +242,13 @@ def path(
     a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     rho = inputs.check_l1_ratio(l1_ratio)
     lams = inputs.check_lams(lams, a.X.dtype)
+    factored = ridge.applies(a, [rho], lams)
+    if not factored:
+        block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses results that no memory holds
     device = find_device(device)
     options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
     found = None
-    if ridge.applies(a, [rho], lams):
+    if factored:
         inputs.check_values(a.X, a.names)
         with computing(a.X.dtype == np.float64, device):
             found = ridge.path(a, lams, options.eps, options.tol, _centring(options))
@@ -322,10 +325,13 @@ def sweep(
         if progress is not None:
             progress(done, total)
 
+    factored = ridge.applies(a, ratios, lams) and measure != "mae"
+    if not factored:
+        block_length(a, lams if isinstance(lams, int) else len(lams))
     if measure not in ("mse", "mae", "r2"):
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
-    if ridge.applies(a, ratios, lams) and measure != "mae":
+    if factored:
         options = _options(a, 0.0, eps, tol, max_iter, fit_intercept, standardize, strategy)
         found = _ridge_sweep(a, masks, lams, options, measure, device, progress)
         if found is not None:
