@@ -2,7 +2,10 @@
 
 from typing import Any
 
-__all__ = ["Verdict", "source_verdicts", "verdict_table"]
+from jaxreg.checks.gradients import check_gradient
+from jaxreg.checks.report import Finding, Report
+
+__all__ = ["Finding", "Report", "Verdict", "check_gradient", "source_verdicts", "verdict_table"]
 
 
 # Loaded on first use, so that `python -m jaxreg.checks.verdicts` does not import the module twice.
