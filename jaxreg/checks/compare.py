@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -70,11 +71,29 @@ class Measured(NamedTuple):
 
 def each(function: Callable[..., Any], points: Any, arrays: Sequence[Any]) -> np.ndarray:
     """The function at every point: all at once, or where it is no JAX function one after the other, in NumPy."""
+    points = np.asarray(points)
     try:
-        return np.asarray(jax.vmap(lambda x: function(x, arrays))(jnp.asarray(points)))
+        return np.asarray(_all_at_once(function)(_padded(points), list(arrays)))[: len(points)]
     except NOT_TRACEABLE:
         plain = [np.asarray(array) for array in arrays]
         return np.stack([np.asarray(function(np.asarray(x), plain)) for x in points])
+
+
+def _all_at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled function of many points. It is kept with the function, and compiled once for a number of points."""
+    if function not in _COMPILED:
+        _COMPILED[function] = jax.jit(jax.vmap(function, in_axes=(0, None)))
+    return _COMPILED[function]
+
+
+_COMPILED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _padded(points: np.ndarray) -> jax.Array:
+    """The last point repeated, so that there are few different numbers of points to compile for."""
+    size = next(size for size in (16, 32, 256, 10**9) if size >= len(points))
+    size = size if size < 10**9 else len(points)
+    return jnp.asarray(np.concatenate([points, np.repeat(points[-1:], size - len(points), axis=0)]))
 
 
 def measure(subject: Subject, points: np.ndarray, rng: np.random.Generator, eps: float) -> Measured:

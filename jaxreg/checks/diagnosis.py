@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.data import like
 from jaxreg.checks.expressions import Varied, recognise
 from jaxreg.checks.fits import Fit, fit, independent, ratio
 from jaxreg.checks.points import random_points
 from jaxreg.checks.report import Finding
 from jaxreg.checks.slips import slips
-from jaxreg.checks.variation import variations
+from jaxreg.checks.variation import Variation, rows_of, variations
 
 __all__ = ["Case", "Evidence", "diagnose", "evidence"]
 
@@ -56,6 +57,7 @@ class Case(NamedTuple):
         what: "gradient", "update", …: what is claimed.
         slack: relative rounding error of formulas that compute in less than float64.
         free_scale: an overall factor means nothing (a step size that was not given).
+        data: the points are data sets, not parameters.
     """
 
     build: Callable[[Any, tuple[Any, ...]], Subject]
@@ -65,6 +67,7 @@ class Case(NamedTuple):
     what: str
     slack: float = 0.0
     free_scale: bool = False
+    data: bool = False
 
 
 class Explanation(NamedTuple):
@@ -76,10 +79,13 @@ class Explanation(NamedTuple):
     again: Callable[[Evidence], float]
 
 
-def evidence(subject: Subject, points: np.ndarray, free_scale: bool = False) -> Evidence:
-    """The values at (P, d) points, terms with parallel gradients taken together."""
-    claimed = each(subject.claimed, points, subject.args.arrays)
-    terms = each(subject.terms, points, subject.args.arrays)
+def evidence(
+    subject: Subject, points: np.ndarray, free_scale: bool = False, arrays: Sequence[Any] | None = None
+) -> Evidence:
+    """The values at (P, d) points, terms with parallel gradients taken together; with other `arrays` of equal shapes."""
+    arrays = subject.args.arrays if arrays is None else arrays
+    claimed = each(subject.claimed, points, arrays)
+    terms = each(subject.terms, points, arrays)
     good = np.isfinite(terms).all(axis=(1, 2)) & np.isfinite(claimed).all(axis=1)
     points, claimed, terms = points[good], claimed[good], terms[good]
     groups = independent(terms)
@@ -125,7 +131,8 @@ def _whole(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) ->
     c = ratio(seen.claimed, seen.truth, slack=case.slack)
     if c is None or case.free_scale:
         return None
-    return [Explanation(None, (), c, lambda e: _number(ratio(e.claimed, e.truth)))]
+    name = seen.names[0] if case.data and len(seen.names) == 1 else None  # of a closed form, against the first term
+    return [Explanation(name, (), c, lambda e: _number(ratio(e.claimed, e.truth)))]
 
 
 def _terms(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> list[Explanation] | None:
@@ -235,7 +242,8 @@ def _where(wrong: np.ndarray, case: Case) -> tuple[str, ...]:
     subject, names = case.subject, []
     for leaf in np.unique(subject.leaves[wrong]):
         inside = subject.leaves == leaf
-        whole = wrong[inside].all() and leaf < len(subject.params.leaf_names)
+        own = len(subject.labels) == len(subject.params.labels) and leaf < len(subject.params.leaf_names)
+        whole = wrong[inside].all() and own
         names += [subject.params.leaf_names[leaf]] if whole else list(np.array(subject.labels)[inside & wrong])
     return tuple(map(str, names))
 
@@ -267,8 +275,21 @@ class _Varying:
         amount = " = ".join(text.lstrip("-") for text in size) or f"{abs(1 / a) if abs(a) < 1 else abs(a):.6g}"
         way = "small" if abs(a) < 1 else "large"
         sign = "has the wrong sign and " if a < 0 else ""
-        sentence = f"{thing} {sign}is {amount} times too {way}{place}"
+        sentence = f"{thing} {sign}is {amount} times too {way}{place}{self._stale(explained)}"
         return Finding("factor", sentence, explained.term, explained.where, 1 / a, tuple(needs))
+
+    def _stale(self, explained: Explanation) -> str:
+        """A scalar that was replaced by a constant: then the coefficient is that constant over the scalar."""
+        if explained.term is None:
+            return ""
+        for name, given, others in self._cases():
+            if name in ("n", "p") or not others:
+                continue
+            products = [value * explained.again(seen) for value, seen in others]
+            constant = given * explained.coefficient
+            if all(abs(product - constant) <= 1e-7 * abs(constant) for product in products):
+                return f", as if {name} were {constant:.6g}"
+        return ""
 
     def _expressions(self, value: float, again: Callable[[Evidence], float], invert: bool) -> list[str]:
         varied, names = [], set()
@@ -298,24 +319,25 @@ class _Varying:
             self.cases = []
             for variation in variations(self.case.given, self.case.subject.args):
                 try:
-                    others = [(value, self._evidence(params, args)) for value, params, args in variation.others]
+                    others = [(value, self._evidence(variation, *rest)) for value, *rest in variation.others]
                 except Exception:  # the user's formulas do not work at that size: then it is not varied
                     continue
                 self.cases.append((variation.name, variation.value, others))
         return self.cases
 
-    def _evidence(self, params: Any, args: tuple[Any, ...]) -> Evidence:
-        subject = self.case.build(params, args)
-        seen = evidence(subject, random_points(subject.params, POINTS, self.rng), self.case.free_scale)
-        if len(seen.names) != len(self.case.subject.names) and not len(seen.points):
-            raise ValueError("the terms are others")
-        return seen
+    def _evidence(self, variation: Variation, params: Any, arrays: Sequence[Any]) -> Evidence:
+        subject, free = self.case.subject, self.case.free_scale
+        if self.case.data:  # the arrays are the points
+            subject = self.case.build(params, subject.args.rebuild(arrays))
+            return evidence(subject, like(subject.params, POINTS, self.rng), free)
+        if variation.same_shapes:
+            return evidence(subject, random_points(subject.params, POINTS, self.rng), free, arrays)
+        subject = self.case.build(params, subject.args.rebuild(arrays))
+        return evidence(subject, random_points(subject.params, POINTS, self.rng), free)
 
 
 def _sizes(subject: Subject) -> Iterator[tuple[str, float]]:
     """n and p as far as they can be guessed: where they were varied these are not used."""
-    from jaxreg.checks.variation import rows_of
-
     n = rows_of(subject.params.restore(subject.params.vector), subject.args)
     arrays: Sequence[Any] = ()
     if n is None and subject.program is not None:

@@ -38,19 +38,23 @@ def against_differences(
     arrays = subject.args.arrays
     truth, claimed = (each(f, points, arrays) for f in (subject.truth, subject.claimed))
     tolerance = max(TOLERANCE, 10 * eps ** (2 / 3))
-    errors = []
-    for x, true, claim in zip(points, truth, claimed, strict=True):
-        size = max(float(np.max(np.abs(x))), 1e-3)
-        directions = rng.normal(size=(DIRECTIONS, len(x)))
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        moves = (STEPS[:, None, None] * size * directions[None]).reshape(-1, len(x))
-        up, down = each(value, x + moves, arrays), each(value, x - moves, arrays)
-        slopes = ((up - down) / 2).reshape(len(STEPS), DIRECTIONS) / (STEPS * size)[:, None]
-        # A slope may be small by cancellation: the error counts relative to the gradient.
-        scale = max(float(np.linalg.norm(true)), float(np.nanmax(np.abs(slopes), initial=0.0)), 1e-300)
-        best = lambda g, s=slopes, d=directions, c=scale: float(np.max(np.min(np.abs(s - (d @ g)[None]), axis=0)) / c)
-        errors.append((best(true), best(claim)))
-    autodiff, claim = (np.sort(column) for column in np.array(errors).T)
+    size = np.maximum(np.max(np.abs(points), axis=1), 1e-3)
+    directions = rng.normal(size=(len(points), DIRECTIONS, points.shape[1]))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    h = STEPS[None, :, None] * size[:, None, None]  # (points, steps, 1)
+    moves = h[..., None] * directions[:, None]  # (points, steps, directions, d)
+    both = np.stack([points[:, None, None] + moves, points[:, None, None] - moves])
+    up, down = each(value, both.reshape(-1, points.shape[1]), arrays).reshape(both.shape[:-1])
+    slopes = (up - down) / (2 * h)
+
+    def error(gradient: np.ndarray) -> np.ndarray:
+        """(points,): relative to the gradient, for a slope may be small by cancellation."""
+        off = np.abs(slopes - np.einsum("pkd,pd->pk", directions, gradient)[:, None])
+        scale = np.maximum(np.linalg.norm(truth, axis=1), np.nanmax(np.abs(slopes), axis=(1, 2), initial=0.0))
+        return np.sort(np.max(np.min(off, axis=1), axis=1) / np.maximum(scale, 1e-300))
+
+    errors = np.stack([error(truth), error(claimed)], axis=1)
+    autodiff, claim = errors.T
     middle = (len(errors) - 1) // 2
     good = lambda sorted_errors: bool(sorted_errors[middle] <= tolerance)
     return Differences(good(autodiff), good(claim), float(autodiff[middle]))

@@ -7,7 +7,7 @@ varied; of those every match is listed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
@@ -17,7 +17,7 @@ __all__ = ["Varied", "recognise"]
 EXPONENTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 SUPERSCRIPT = {1.0: "", 2.0: "²"}
 # Fractions up to this size are read as part of a formula; with constants in it, up to the second.
-LARGEST, LARGEST_WITH_CONSTANTS = 64, 4
+LARGEST, LARGEST_WITH_CONSTANTS = 64, 2
 
 
 class Varied(NamedTuple):
@@ -71,21 +71,31 @@ def recognise(
 
 
 def _power(quantity: Varied, tolerance: float) -> tuple[str, float, float] | None:
-    """(name, value, exponent) of the quantity, or of the quantity less 1 (degrees of freedom), or None."""
+    """(name, value, exponent) of the quantity, or of one of the forms of a count, or None."""
     start, *others = quantity.measured
     if any(not math.isfinite(m) or m * start <= 0 for m in others):
         return None
-    for name, shift in ((quantity.name, 0), (f"({quantity.name} - 1)", -1), (f"({quantity.name} + 1)", 1)):
-        first, *rest = (value + shift for value in quantity.values)
+    whole = isinstance(quantity.values[0], int)
+    for name, of in _forms(quantity.name) if whole else [(quantity.name, float)]:
+        first, *rest = (of(value) for value in quantity.values)
         if first <= 0 or any(value <= 0 or value == first for value in rest):
             continue
         slopes = [math.log(m / start) / math.log(v / first) for m, v in zip(others, rest, strict=True)]
         exponent = min(EXPONENTS, key=lambda e: abs(e - slopes[0]))
         if all(abs(slope - exponent) <= 1e4 * tolerance for slope in slopes):
             return name, first, exponent
-        if shift == 0 and not isinstance(quantity.values[0], int):
-            return None
     return None
+
+
+def _forms(n: str) -> list[tuple[str, Callable[[float], float]]]:
+    """What a count may stand in a factor as."""
+    return [
+        (n, lambda q: q),
+        (f"({n} - 1)", lambda q: q - 1),
+        (f"({n} + 1)", lambda q: q + 1),
+        (f"({n} - 1)/{n}", lambda q: (q - 1) / q),
+        (f"{n}/({n} - 1)", lambda q: q / (q - 1)),
+    ]
 
 
 def _combinations(constants: Mapping[str, float]) -> list[tuple[tuple[str, ...], tuple[float, ...], float]]:

@@ -40,100 +40,126 @@ class Kinks(NamedTuple):
 
 def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator, slack: float) -> Kinks:
     """Looks at every point on which there may be a kink."""
-    findings: list[Finding] = []
-    values: dict[tuple[str, str], set[str]] = {}
-    count, smooth = 0, []
-    vectors = np.stack([point.vector for point in points])
-    claimed = each(subject.claimed, vectors, subject.args.arrays)
-    for point, g in zip(points, claimed, strict=True):
-        sides = _sides(subject, point.vector, rng)
-        if sides is None:
-            continue
-        coordinates, low, high, left, right, scale = sides
-        tolerance = (TOLERANCE + 100 * slack) * scale
-        sharp = high - low > 10 * tolerance
-        if not sharp.any():
-            smooth.append(point.vector)
-            continue
-        count += 1
-        bad = ~((g[coordinates] >= low - tolerance) & (g[coordinates] <= high + tolerance)) & sharp
-        if not bad.any():
-            bad = _outside_in_some_direction(subject, point.vector, g, coordinates, sharp, (low + high) / 2, rng, slack)
-        for place in np.flatnonzero(bad)[:1]:
-            j = coordinates[place]
-            findings.append(_finding(subject, point, j, g[j], low[place], high[place]))
-        for place in np.flatnonzero(sharp & ~bad):
-            j = coordinates[place]
-            share = (g[j] - left[place]) / (right[place] - left[place])
-            kind, shown = _kinds(subject.program, point.vector, subject.args.arrays), ""
-            shown = f"{_plain(2 * share - 1)} of [-1, 1]" if "max" not in kind else f"{_plain(share)} of [0, 1]"
-            values.setdefault((kind, "where " + _condition(point, j, subject)), set()).add(shown)
-    by_kind: dict[str, set[str]] = {}
-    for (kind, _), shown in values.items():
-        by_kind.setdefault(kind, set()).update(shown)
-    conventions = [f"at the kink of {kind} the slope taken is {' and '.join(sorted(v))}" for kind, v in by_kind.items()]
-    return Kinks(_distinct(findings), conventions, count, smooth)
+    claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
+    sides = _sides(subject, points, rng)
+    relative = TOLERANCE + 100 * slack
+    sharp = [s.high - s.low > 10 * relative * s.scale for s in sides]
+    smooth = [p.vector for p, s, kink in zip(points, sides, sharp, strict=True) if len(kink) and not kink.any()]
+    kinky = [k for k, kink in enumerate(sharp) if kink.any()]
+    bad = {}
+    for k in kinky:
+        g, room = claimed[k][sides[k].coordinates], relative * sides[k].scale
+        bad[k] = ~((g >= sides[k].low - room) & (g <= sides[k].high + room)) & sharp[k]
+    whole = [k for k in kinky if not bad[k].any()]
+    for k, found in zip(whole, _outside(subject, points, claimed, sides, sharp, whole, rng, relative), strict=True):
+        bad[k] = found
+    findings, values = [], {}
+    for k in kinky:
+        side, g = sides[k], claimed[k]
+        for place in np.flatnonzero(bad[k])[:1]:
+            j = side.coordinates[place]
+            findings.append(_finding(subject, points[k], j, g[j], side.low[place], side.high[place]))
+        kind = _kinds(subject.program, points[k].vector, subject.args.arrays)
+        for place in np.flatnonzero(sharp[k] & ~bad[k]):
+            share = (g[side.coordinates[place]] - side.left[place]) / (side.right[place] - side.left[place])
+            shown = f"{_plain(share)} of [0, 1]" if kind == "max" else f"{_plain(2 * share - 1)} of [-1, 1]"
+            values.setdefault(kind, set()).add(shown)
+    conventions = [f"at the kink of {kind} the slope taken is {' and '.join(sorted(v))}" for kind, v in values.items()]
+    return Kinks(_distinct(findings), conventions, len(kinky), smooth)
 
 
-def _sides(subject: Subject, x: np.ndarray, rng: np.random.Generator) -> Any:
-    """For some coordinates: (coordinates, low, high, left, right, scale) of the one-sided derivatives."""
-    d = len(x)
-    zero = np.flatnonzero(x == 0)
-    others = np.setdiff1d(np.arange(d), zero)
-    order = np.concatenate([rng.permutation(zero), rng.permutation(others)])
-    coordinates = np.sort(order[:COORDINATES])
-    directions = np.eye(d)[coordinates]
-    right, left = (_along(subject, x, sign * directions, coordinates) for sign in (1.0, -1.0))
-    good = np.isfinite(right) & np.isfinite(left)
-    if not good.any():
-        return None
-    coordinates, left, right = coordinates[good], left[good], right[good]
-    scale = max(np.max(np.abs(left)), np.max(np.abs(right)), 1e-300)
-    return coordinates, np.minimum(left, right), np.maximum(left, right), left, right, scale
+class Sides(NamedTuple):
+    """One-sided derivatives by some coordinates of a point, from the left and from the right; low ≤ high are the two."""
+
+    coordinates: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+    @property
+    def low(self) -> np.ndarray:
+        return np.minimum(self.left, self.right)
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.maximum(self.left, self.right)
+
+    @property
+    def scale(self) -> float:
+        return float(np.max(np.abs([self.left, self.right]), initial=1e-300))
 
 
-def _along(subject: Subject, x: np.ndarray, directions: np.ndarray, coordinates: np.ndarray | None) -> np.ndarray:
-    """lim ∇f(x + h u)·u for every direction u, signed: for −e_j it is ∂f/∂x_j from the left.
+def _sides(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator) -> list[Sides]:
+    """For each point and some of its coordinates, those at 0 first. Only the component moved is looked at: others may
+    be at kinks of their own."""
+    chosen, x, u = [], [], []
+    for point in points:
+        zero = np.flatnonzero(point.vector == 0)
+        others = np.setdiff1d(np.arange(len(point.vector)), zero)
+        coordinates = np.sort(np.concatenate([rng.permutation(zero), rng.permutation(others)])[:COORDINATES])
+        directions = np.eye(len(point.vector))[coordinates]
+        chosen.append(coordinates)
+        x.append(np.tile(point.vector, (2 * len(coordinates), 1)))
+        u.append(np.concatenate([directions, -directions]))
+    limits = _limits(subject, np.concatenate(x), np.concatenate(u))
+    found, start = [], 0
+    for coordinates in chosen:
+        k = len(coordinates)
+        block, start = limits[start : start + 2 * k], start + 2 * k
+        right, left = block[np.arange(k), coordinates], block[k + np.arange(k), coordinates]
+        good = np.isfinite(right) & np.isfinite(left)
+        found.append(Sides(coordinates[good], left[good], right[good]))
+    return found
 
-    With `coordinates` only those components of the gradient are taken: others may be at kinks of their own.
-    """
-    h = STEP * max(1.0, float(np.max(np.abs(x))))
-    limit = []
-    for step in (h, h / 2):
-        gradients = each(subject.truth, x + step * directions, subject.args.arrays)
-        if coordinates is not None:
-            limit.append(gradients[np.arange(len(directions)), coordinates])
-        else:
-            limit.append(np.einsum("kd,kd->k", gradients, directions))
-    return 2 * limit[1] - limit[0]
+
+def _limits(subject: Subject, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """lim ∇f(x + h u) for h ↓ 0, (k, d), of the error h²: twice the value at h/2 less that at h."""
+    h = STEP * np.maximum(1.0, np.max(np.abs(x), axis=1, keepdims=True))
+    gradients = each(subject.truth, np.concatenate([x + h * u, x + h / 2 * u]), subject.args.arrays)
+    whole, half = np.split(gradients, 2)
+    return 2 * half - whole
 
 
-def _outside_in_some_direction(
+def _outside(
     subject: Subject,
-    x: np.ndarray,
-    g: np.ndarray,
-    coordinates: np.ndarray,
-    sharp: np.ndarray,
-    middle: np.ndarray,
+    points: Sequence[KinkPoint],
+    claimed: np.ndarray,
+    sides: list[Sides],
+    sharp: list[np.ndarray],
+    which: list[int],
     rng: np.random.Generator,
-    slack: float,
-) -> np.ndarray:
-    """The coordinate in which g departs most, if along some direction it is no subgradient."""
-    chosen = coordinates[sharp]
-    departure = np.zeros(len(x))
-    departure[chosen] = g[chosen] - middle[sharp]
-    random = np.zeros((RANDOM, len(x)))
-    random[:, chosen] = rng.normal(size=(RANDOM, len(chosen)))
-    directions = np.concatenate([departure[None], random])
-    norms = np.linalg.norm(directions, axis=1, keepdims=True)
-    directions = directions[norms[:, 0] > 0] / norms[norms[:, 0] > 0]
-    up, down = _along(subject, x, directions, None), -_along(subject, x, -directions, None)
-    low, high = np.minimum(up, down), np.maximum(up, down)
-    along = directions @ np.where(np.isfinite(g), g, 0.0)
-    tolerance = (TOLERANCE + 100 * slack) * max(float(np.nanmax(np.abs([low, high]))), 1e-300)
-    outside = ((along < low - tolerance) | (along > high + tolerance)).any()
-    worst = np.abs(departure[coordinates])
-    return (worst == worst.max()) & sharp & bool(outside) & (np.cumsum(worst == worst.max()) == 1)
+    relative: float,
+) -> list[np.ndarray]:
+    """For each point of `which`, whose value is right along every coordinate: booleans, true at the coordinate in which
+    it departs most from the middle if along some other direction it is no subgradient."""
+    if not which:
+        return []
+    x, u, departures = [], [], []
+    for k in which:
+        chosen = sides[k].coordinates[sharp[k]]
+        departure = np.zeros(len(points[k].vector))
+        departure[chosen] = claimed[k][chosen] - ((sides[k].low + sides[k].high) / 2)[sharp[k]]
+        random = np.zeros((RANDOM, len(departure)))
+        random[:, chosen] = rng.normal(size=(RANDOM, len(chosen)))
+        if not departure.any():
+            departure = random[0]
+        directions = np.concatenate([departure[None], random])
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        departures.append(departure)
+        x.append(np.tile(points[k].vector, (2 * len(directions), 1)))
+        u.append(np.concatenate([directions, -directions]))
+    directions = np.concatenate(u)
+    slopes = np.einsum("kd,kd->k", _limits(subject, np.concatenate(x), directions), directions)
+    found = []
+    for place, k in enumerate(which):
+        mine = slice(2 * (RANDOM + 1) * place, 2 * (RANDOM + 1) * (place + 1))
+        up, down = np.split(slopes[mine], 2)
+        along = np.split(directions[mine], 2)[0] @ claimed[k]
+        low, high = np.minimum(up, -down), np.maximum(up, -down)
+        room = relative * max(float(np.nanmax(np.abs([low, high]))), 1e-300)
+        worst = np.abs(departures[place][sides[k].coordinates]) * sharp[k]
+        outside = bool(((along < low - room) | (along > high + room)).any())
+        found.append((np.arange(len(worst)) == np.argmax(worst)) & outside)
+    return found
 
 
 def _finding(subject: Subject, point: KinkPoint, j: int, value: float, low: float, high: float) -> Finding:

@@ -109,6 +109,8 @@ def _wrap(written: Written, tightness: int) -> str:
 def _times(left: Written, right: Written) -> Written:
     if left == right:
         return _power(left, "2")
+    if right[0] == f"sign({left[0]})":
+        return f"|{left[0]}|", ATOM
     if left[0] == "1":
         return right
     return f"{_wrap(left, PRODUCT)}·{_wrap(right, PRODUCT)}", PRODUCT

@@ -22,6 +22,8 @@ __all__ = ["Slip", "slips"]
 
 # Values tried for a scalar that may be another one in the formula, as multiples of its own.
 GRID = np.geomspace(0.05, 20, 41)
+# How often the grid is closed in: each time to a twentieth, in the end to the last digit.
+CLOSER = 12
 ELEMENTWISE = {
     "exp", "log", "log1p", "expm1", "tanh", "logistic", "sin", "cos", "sqrt", "rsqrt", "abs", "integer_pow", "square",
     "erf", "pow", "custom_jvp_call",
@@ -98,7 +100,7 @@ def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
         if not varying:
             continue
         for kind, sentence, change in _changes(operation, varying):
-            text = formula(program, operation.outputs[0], subject.value_names, {}) or operation.name
+            text = _written(subject, operation)
             finding = Finding(kind, sentence.format(text), text)
             try:
                 terms = each(lambda x, arrays, c=change, p=place: subject.terms(x, arrays, {p: c}), points,
@@ -107,6 +109,16 @@ def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
                 continue
             if np.isfinite(terms).all():
                 yield Slip(finding, terms)
+
+
+def _written(subject: Subject, operation: Operation) -> str:
+    """The operation as a formula; of a long choice the condition alone."""
+    assert subject.program is not None
+    text = formula(subject.program, operation.outputs[0], subject.value_names, {})
+    if text is None and operation.name == "select_n":
+        condition = formula(subject.program, operation.inputs[0], subject.value_names, {})
+        return f"where({condition}, …)" if condition else "where"
+    return text or operation.name
 
 
 def _changes(operation: Operation, varying: Sequence[int]) -> Iterator[tuple[str, str, Change]]:
@@ -133,38 +145,39 @@ def _changes(operation: Operation, varying: Sequence[int]) -> Iterator[tuple[str
 
 
 def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
-    """A scalar that has another value in the formula: the best value is looked for by bisection of a grid."""
+    """A scalar that has another value in the formula: looked for on a grid that closes in on the best value."""
     claimed = each(subject.claimed, points, subject.args.arrays)
     size = np.max(np.abs(claimed), axis=1, keepdims=True)
     size = np.where(size > 0, size, 1.0)
     for place, (name, array) in enumerate(zip(subject.args.names, subject.args.arrays, strict=True)):
         if array.ndim or not jnp.issubdtype(array.dtype, jnp.floating) or float(array) == 0:
             continue
-        terms_at = lambda v, place=place: _terms(subject, points, {place: jnp.asarray(v, jnp.float64)})
-        off = lambda v, t=terms_at: float(np.max(np.abs(t(v).sum(axis=1) - claimed) / size))
+
+        def off(values: np.ndarray, place: int = place) -> np.ndarray:
+            """How far the gradient at each value is from the one claimed, (len(values),)."""
+            at = lambda v: jax.vmap(lambda x: subject.truth(x, _with(subject, {place: v})))(jnp.asarray(points))
+            gradients = np.asarray(jax.vmap(at)(jnp.asarray(values)))
+            return np.max(np.abs(gradients - claimed) / size, axis=(1, 2))
+
         values = GRID * float(array)
-        errors = [off(v) for v in values]
-        best = int(np.argmin(errors))
-        low, high = values[max(best - 1, 0)], values[min(best + 1, len(values) - 1)]
-        value = _smallest(off, low, high)
-        if off(value) < 1e-9:
+        for _ in range(CLOSER):
+            errors = off(values)
+            best = int(np.argmin(errors))
+            low, high = values[max(best - 1, 0)], values[min(best + 1, len(values) - 1)]
+            values = np.linspace(low, high, len(GRID))
+        if errors[best] < 1e-9:
+            value = low + (high - low) / 2
             sentence = f"the formula takes {name} = {value:.6g} instead of {float(array):.6g}"
-            yield Slip(Finding("data", sentence, name), terms_at(value))
-
-
-def _smallest(off: Callable[[float], float], low: float, high: float) -> float:
-    """The minimum of a function with one minimum, by golden section, then to the last digit by a secant on its slope."""
-    golden = (5**0.5 - 1) / 2
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if off(left) < off(right) else (left, high)
-    return (low + high) / 2
+            yield Slip(Finding("data", sentence, name), _terms(subject, points, {place: jnp.asarray(value)}))
 
 
 def _terms(subject: Subject, points: np.ndarray, replaced: dict[int, Any]) -> np.ndarray:
     """The gradients of the terms with some arrays replaced."""
-    arrays = [replaced.get(place, array) for place, array in enumerate(subject.args.arrays)]
-    return each(subject.terms, points, arrays)
+    return each(subject.terms, points, _with(subject, replaced))
+
+
+def _with(subject: Subject, replaced: dict[int, Any]) -> list[Any]:
+    return [replaced.get(place, array) for place, array in enumerate(subject.args.arrays)]
 
 
 def _terms_at(subject: Subject, points: np.ndarray, keep: slice, n: int) -> np.ndarray:

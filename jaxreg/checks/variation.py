@@ -16,11 +16,15 @@ FACTORS = (1.37, 0.61)
 
 
 class Variation(NamedTuple):
-    """A quantity that can be varied: its name, its value, and the parameters and arguments at other values."""
+    """A quantity that can be varied: its name, its value, and for other values the parameters and arrays.
+
+    `same_shapes` says that these are the parameters and shapes given.
+    """
 
     name: str
     value: float
-    others: list[tuple[float, Any, tuple[Any, ...]]]
+    others: list[tuple[float, Any, Sequence[Any]]]
+    same_shapes: bool
 
 
 def rows_of(params: Any, args: Arguments) -> int | None:
@@ -40,21 +44,18 @@ def variations(params: Any, args: Arguments) -> Iterator[Variation]:
     n = rows_of(params, args)
     if n is not None and n >= 3:
         counts = sorted({max(2, (2 * n) // 3), max(1, n // 2 + 1)} - {n}, reverse=True)
-        yield Variation("n", n, [(m, params, args.rebuild(_rows(args, n, m))) for m in counts])
+        yield Variation("n", n, [(m, params, _rows(args, n, m)) for m in counts], False)
     p = _columns(params, args, n)
-    if p is not None and p >= 3:
+    if p is not None and p >= 2:
         others = []
         for q in sorted({p - 1, max(1, p // 2)} - {p}, reverse=True):
             keep = lambda a, q=q: a if np.ndim(a) == 0 else _crop(a, p, q, 1 if np.shape(a)[0] == n else 0)
-            others.append((q, jax.tree.map(keep, params), args.rebuild([keep(a) for a in args.arrays])))
-        yield Variation("p", p, others)
+            others.append((q, jax.tree.map(keep, params), [keep(a) for a in args.arrays]))
+        yield Variation("p", p, others, False)
     for place, (name, array) in enumerate(zip(args.names, args.arrays, strict=True)):
         if np.ndim(array) == 0 and np.issubdtype(array.dtype, np.floating) and float(array) not in (0.0,):
-            yield Variation(
-                name,
-                float(array),
-                [(f * float(array), params, args.rebuild(_replace(args.arrays, place, f * array))) for f in FACTORS],
-            )
+            others = [(f * float(array), params, _replace(args.arrays, place, f * array)) for f in FACTORS]
+            yield Variation(name, float(array), others, True)
 
 
 def _rows(args: Arguments, n: int, m: int) -> list[Any]:
