@@ -83,7 +83,7 @@ def bound(
             return _subject(read, claim, largest, what)
 
         subject = build(params, args)
-        title = f"the {what} {_name(claim)} of {_name(loss)}"
+        title = f"the {what} {_name(claim)} of {_name(loss)}".replace(" the formula", "")
         draw = lambda count, rng: like(subject.params, count, rng)
         report = examine(
             subject, build, params, title, what, constants or {}, POINTS, seed, kinks_too=False, draw=draw
@@ -98,11 +98,11 @@ def _worded(finding: Finding, what: str, claimed: float, true: float) -> Finding
     """A bound that is too small does not hold; one that is too large is not tight."""
     small = claimed < true
     verdict = "does not hold" if small else "holds but is not tight"
-    amount = finding.sentence.removeprefix(f"the whole {what} is ")
-    if amount == finding.sentence:
-        amount = f"it is {claimed:.6g}, and {true:.6g} is needed"
+    start = f"the term {what} is "
+    if finding.sentence.startswith(start):
+        amount = f"it is {finding.sentence.removeprefix(start)}"
     else:
-        amount = f"it is {amount}"
+        amount = f"it is {claimed:.6g}, and {true:.6g} is needed"
     return finding._replace(kind="bound", sentence=f"the {what} {verdict}: {amount}")
 
 
@@ -157,10 +157,14 @@ def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
 
     def fitted(arrays: Sequence[Any]) -> Any:
         w, arrays = base, at_lam(arrays, 0.0)
-        for _ in range(NEWTON if free.any() else 0):
+        if not free.any():
+            return w
+
+        def step(_: int, w: Any) -> Any:
             gradient, matrix = read.gradient(w, arrays)[free], jax.hessian(read.value)(w, arrays)[np.ix_(free, free)]
-            w = w.at[free].add(-jnp.linalg.solve(matrix, gradient))
-        return w
+            return w.at[free].add(-jnp.linalg.solve(matrix, gradient))
+
+        return jax.lax.fori_loop(0, NEWTON, step, w)
 
     def smallest(arrays: Sequence[Any]) -> Any:
         w = fitted(arrays)

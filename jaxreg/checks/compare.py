@@ -1,9 +1,9 @@
 """A claimed vector beside the true one, at many points, with the rounding error of both measured."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,7 @@ class Subject(NamedTuple):
         value_names: of its inputs and of the leaves of the parameters.
         value: the loss, of the vector and the arrays; None where the truth is not the gradient of one.
         rebuild: the same comparison with other arrays, of other shapes perhaps.
+        smooth: the claim away from kinks, which is what a diagnosis looks at; None where that is the claim itself.
     """
 
     params: Parameters
@@ -58,6 +59,7 @@ class Subject(NamedTuple):
     value_names: Mapping[int, str] = MappingProxyType({})
     value: Callable[..., Any] | None = None
     rebuild: Callable[[Sequence[Any]], Any] | None = None
+    smooth: Vector | None = None
 
 
 class Measured(NamedTuple):
@@ -79,14 +81,10 @@ def each(function: Callable[..., Any], points: Any, arrays: Sequence[Any]) -> np
         return np.stack([np.asarray(function(np.asarray(x), plain)) for x in points])
 
 
+@lru_cache(maxsize=32)
 def _all_at_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The compiled function of many points. It is kept with the function, and compiled once for a number of points."""
-    if function not in _COMPILED:
-        _COMPILED[function] = jax.jit(jax.vmap(function, in_axes=(0, None)))
-    return _COMPILED[function]
-
-
-_COMPILED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+    """The compiled function of many points, kept for the next call with it."""
+    return jax.jit(jax.vmap(function, in_axes=(0, None)))
 
 
 def _padded(points: np.ndarray) -> jax.Array:

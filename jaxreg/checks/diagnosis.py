@@ -84,7 +84,7 @@ def evidence(
 ) -> Evidence:
     """The values at (P, d) points, terms with parallel gradients taken together; with other `arrays` of equal shapes."""
     arrays = subject.args.arrays if arrays is None else arrays
-    claimed = each(subject.claimed, points, arrays)
+    claimed = each(subject.smooth or subject.claimed, points, arrays)
     terms = each(subject.terms, points, arrays)
     good = np.isfinite(terms).all(axis=(1, 2)) & np.isfinite(claimed).all(axis=1)
     points, claimed, terms = points[good], claimed[good], terms[good]
@@ -308,16 +308,21 @@ class _Varying:
 
     def _constants(self) -> dict[str, float]:
         subject = self.case.subject
-        sizes = dict(_sizes(subject))
+        sizes = dict(_sizes(subject, self._p()))
         scalars = {
             name: float(a) for name, a in zip(subject.args.names, subject.args.arrays, strict=True) if np.ndim(a) == 0
         }
         return {**sizes, **scalars, **self.case.constants}
 
+    def _p(self) -> int:
+        """The number of parameters."""
+        subject = self.case.subject
+        return len(subject.labels if self.case.data else subject.params.vector)
+
     def _cases(self) -> list[tuple[str, float, list[tuple[float, Evidence]]]]:
         if self.cases is None:
             self.cases = []
-            for variation in variations(self.case.given, self.case.subject.args):
+            for variation in variations(self.case.given, self.case.subject.args, self._p()):
                 try:
                     others = [(value, self._evidence(variation, *rest)) for value, *rest in variation.others]
                 except Exception:  # the user's formulas do not work at that size: then it is not varied
@@ -336,9 +341,9 @@ class _Varying:
         return evidence(subject, random_points(subject.params, POINTS, self.rng), free)
 
 
-def _sizes(subject: Subject) -> Iterator[tuple[str, float]]:
+def _sizes(subject: Subject, p: int) -> Iterator[tuple[str, float]]:
     """n and p as far as they can be guessed: where they were varied these are not used."""
-    n = rows_of(subject.params.restore(subject.params.vector), subject.args)
+    n = rows_of(list(map(np.zeros, subject.params.shapes)), subject.args)
     arrays: Sequence[Any] = ()
     if n is None and subject.program is not None:
         arrays = [ref.value for o in subject.program.operations for ref in o.inputs if not isinstance(ref, int)]
@@ -346,4 +351,4 @@ def _sizes(subject: Subject) -> Iterator[tuple[str, float]]:
         n = max(lengths, key=lengths.count) if lengths else None
     if n is not None:
         yield "n", n
-    yield "p", len(subject.params.vector)
+    yield "p", p

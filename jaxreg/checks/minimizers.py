@@ -113,14 +113,15 @@ def _subject(loss: Callable[..., Any], closed_form: Callable[..., Any], args: Se
 
         truth = lambda x, arrays: jnp.ones(len(read.params.labels))
         terms = lambda x, arrays: jnp.ones((1, len(read.params.labels)))
-        term_names = read.names
+        term_names, smooth = read.names, None
     else:
         claimed = lambda x, arrays: (lambda g: -g[0] + g[-1])(gradients(x, arrays))
         truth = lambda x, arrays: jnp.sum(gradients(x, arrays)[1:-1], axis=0)
         terms = lambda x, arrays: gradients(x, arrays)[1:-1]
+        smooth = lambda x, arrays: -gradients(x, arrays)[0]
         term_names = read.names[1:]
     labels = read.params.labels
-    return Subject(data, read.args, labels, np.zeros(len(labels), int), claimed, truth, terms, term_names)
+    return Subject(data, read.args, labels, np.zeros(len(labels), int), claimed, truth, terms, term_names, smooth=smooth)
 
 
 def _lack(read: Loss, w: Any, arrays: Sequence[Any]) -> Any:

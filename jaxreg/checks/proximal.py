@@ -86,10 +86,10 @@ def _subject(
     def at(x: Any, arrays: Sequence[Any]) -> Any:
         return _flat(operator(read.params.restore(x), step_size, *read.args.rebuild(arrays)))
 
-    def claimed(x: Any, arrays: Sequence[Any]) -> Any:
+    def claimed(x: Any, arrays: Sequence[Any], at_kink: float = 1.0) -> Any:
         u = at(x, arrays)
         kink, lack = _kinks(read, u, x, step_size, arrays)
-        return jnp.where(kink, lack, (x - u) / step_size)
+        return jnp.where(kink, at_kink * lack, (x - u) / step_size)
 
     def terms(x: Any, arrays: Sequence[Any]) -> Any:
         u = at(x, arrays)
@@ -98,7 +98,8 @@ def _subject(
 
     truth = lambda x, arrays: jnp.sum(terms(x, arrays), axis=0)
     params, names = read.params, read.names
-    return Subject(params, read.args, params.labels, params.leaves, claimed, truth, terms, names)
+    smooth = lambda x, arrays: claimed(x, arrays, 0.0)
+    return Subject(params, read.args, params.labels, params.leaves, claimed, truth, terms, names, smooth=smooth)
 
 
 def _kinks(read: Loss, u: Any, z: Any, step_size: float, arrays: Sequence[Any]) -> tuple[Any, Any]:

@@ -39,13 +39,14 @@ def rows_of(params: Any, args: Arguments) -> int | None:
     return None
 
 
-def variations(params: Any, args: Arguments) -> Iterator[Variation]:
-    """n by leaving rows out, p by leaving columns out, every scalar argument by changing it."""
+def variations(params: Any, args: Arguments, d: int) -> Iterator[Variation]:
+    """n by leaving rows out, p by leaving columns out, every scalar argument by changing it; d is the number of
+    coordinates compared."""
     n = rows_of(params, args)
     if n is not None and n >= 3:
         counts = sorted({max(2, (2 * n) // 3), max(1, n // 2 + 1)} - {n}, reverse=True)
         yield Variation("n", n, [(m, params, _rows(args, n, m)) for m in counts], False)
-    p = _columns(params, args, n)
+    p = _columns(params, args, n, d)
     if p is not None and p >= 2:
         others = []
         for q in sorted({p - 1, max(1, p // 2)} - {p}, reverse=True):
@@ -63,10 +64,13 @@ def _rows(args: Arguments, n: int, m: int) -> list[Any]:
     return [array[keep] if array.ndim and array.shape[0] == n else array for array in args.arrays]
 
 
-def _columns(params: Any, args: Arguments, n: int | None) -> int | None:
-    """p: an axis of the parameters that is also the last axis of a matrix of n rows."""
-    own = [length for leaf in jax.tree.leaves(params) for length in np.shape(leaf)[:1]]
-    found = [a.shape[1] for a in args.arrays if a.ndim == 2 and a.shape[0] == n and a.shape[1] in own]
+def _columns(params: Any, args: Arguments, n: int | None, d: int) -> int | None:
+    """p: an axis of the parameters that is also the last axis of a matrix of n rows; without a matrix the only axis."""
+    own = {length for leaf in jax.tree.leaves(params) for length in np.shape(leaf)[:1]} or {d}
+    matrices = [a for a in args.arrays if a.ndim == 2]
+    found = [a.shape[1] for a in matrices if a.shape[0] == n and a.shape[1] in own]
+    if not matrices and len(own) == 1:
+        found = list(own)
     return found[0] if found and found[0] != n else None
 
 
