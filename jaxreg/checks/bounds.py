@@ -149,7 +149,8 @@ def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
 
     growth = lambda w, arrays: slopes(w, at_lam(arrays, 1.0)) - slopes(w, at_lam(arrays, 0.0))
     change = np.asarray(growth(base, read.args.arrays))
-    free = np.abs(change[:d]) <= 1e-7 * np.max(np.abs(change))
+    steep = np.max(np.abs(np.asarray(slopes(base, at_lam(read.args.arrays, 1.0)))))
+    free = np.abs(change[:d]) <= 1e-7 * steep
     if free.all():
         raise ValueError(f"no parameter is penalised at 0: {lam} does not change the slope there, so there is no λ_max.")
     if np.any(np.asarray(base)[~free] != 0):

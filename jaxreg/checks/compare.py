@@ -99,11 +99,10 @@ def measure(subject: Subject, points: np.ndarray, rng: np.random.Generator, eps:
     arrays = subject.args.arrays
     claimed, truth = (each(f, points, arrays) for f in (subject.claimed, subject.truth))
     moved_points, moved_arrays = moved(points, arrays, rng, eps)
-    noise = np.maximum(
-        np.abs(each(subject.claimed, moved_points, moved_arrays) - claimed),
-        np.abs(each(subject.truth, moved_points, moved_arrays) - truth),
-    )
-    return Measured(points, claimed, truth, allowed(truth, noise, subject.leaves, eps))
+    moved_claim, moved_truth = (each(f, moved_points, moved_arrays) for f in (subject.claimed, subject.truth))
+    with np.errstate(invalid="ignore", over="ignore"):  # points at which the loss overflows are left out afterwards
+        noise = np.maximum(np.abs(moved_claim - claimed), np.abs(moved_truth - truth))
+        return Measured(points, claimed, truth, allowed(truth, noise, subject.leaves, eps))
 
 
 def moved(points: Any, arrays: Sequence[Any], rng: np.random.Generator, eps: float) -> tuple[Any, list[Any]]:

@@ -16,8 +16,8 @@ SPREAD = 0.5
 
 
 def as_parameters(args: Arguments) -> Parameters:
-    """The floating-point arrays of the arguments as one vector, in the place of parameters."""
-    varied = [array for array in args.arrays if jnp.issubdtype(array.dtype, jnp.floating)]
+    """The floating-point arrays of the arguments as one vector, in the place of parameters; numbers stay as they are."""
+    varied = [array for array in args.arrays if _is_data(array)]
     vector, restore = ravel_pytree(varied) if varied else (jnp.zeros(1), lambda x: [])
     d = len(vector)
     return Parameters(vector, restore, tuple(f"data[{j}]" for j in range(d)), np.zeros(d, int), ("data",), ((d,),))
@@ -31,6 +31,10 @@ def like(data: Parameters, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def unpack(x: Any, data: Parameters, arrays: Sequence[Any]) -> list[Any]:
-    """The arrays of the arguments that a vector stands for; those of integers as they are."""
+    """The arrays of the arguments that a vector stands for; the others as they are."""
     varied = iter(data.restore(x))
-    return [next(varied) if jnp.issubdtype(jnp.result_type(a), jnp.floating) else a for a in arrays]
+    return [next(varied) if _is_data(array) else array for array in arrays]
+
+
+def _is_data(array: Any) -> bool:
+    return jnp.ndim(array) > 0 and bool(jnp.issubdtype(jnp.result_type(array), jnp.floating))

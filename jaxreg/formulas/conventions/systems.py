@@ -139,8 +139,8 @@ SYSTEMS = {
         System("document.000.lasso", "1/(2m) Σ r² + λ Σ_{j≥1} |θ_j|", "λ", None, ONE, None, _FORMULA,
                "The loss as printed. In its printed update λ is divided by m: give λ/m."),
         System("document.001", "‖y − Xβ‖² + λ ‖β‖²", "λ", None, None, PER_ROW, _FORMULA),
-        System("document.002", "(1/n) Σ (y − ŷ)² + λ Σ w²", "λ", None, None, TWO, _FORMULA),
-        System("document.003", "(1/n) Σ (y − wᵀx)² + λ Σ w²", "λ", None, None, TWO, _FORMULA,
+        System("document.002", "(1/n) Σ (y − ŷ)² + λ Σ w²", "λ", None, None, ONE, _FORMULA),
+        System("document.003", "(1/n) Σ (y − wᵀx)² + λ Σ w²", "λ", None, None, ONE, _FORMULA,
                "The loss as printed. Its printed closed form belongs to another loss, that of document.001."),
         System("document.004", "1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]", "λ", None, None, PER_ROW, _FORMULA),
     )
