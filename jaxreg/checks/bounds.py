@@ -85,9 +85,7 @@ def bound(
         subject = build(params, args)
         title = f"the {what} {_name(claim)} of {_name(loss)}".replace(" the formula", "")
         draw = lambda count, rng: like(subject.params, count, rng)
-        report = examine(
-            subject, build, params, title, what, constants or {}, POINTS, seed, kinks_too=False, draw=draw
-        )
+        report = examine(subject, build, params, title, what, constants or {}, POINTS, seed, kinks_too=False, draw=draw)
         x = subject.params.vector
         claimed, true = (float(f(x, subject.args.arrays)[0]) for f in (subject.claimed, subject.truth))
     findings = tuple(_worded(finding, what, claimed, true) for finding in report.findings)
@@ -136,7 +134,9 @@ def _curvature(read: Loss, rng: np.random.Generator) -> Callable[[Sequence[Any]]
 # and 0 is minimal along it from λ = −a_j / b_j on. A coordinate with b_j = 0 is free, and fitted by Newton's method.
 def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
     if lam not in read.args.names:
-        raise ValueError(f"no argument of the loss is named {lam}: they are {', '.join(read.args.names)}. Name λ by lam=.")
+        raise ValueError(
+            f"no argument of the loss is named {lam}: they are {', '.join(read.args.names)}. Name λ by lam=."
+        )
     place, d = read.args.names.index(lam), len(read.params.vector)
     base = jnp.asarray(read.params.vector)
     directions = jnp.concatenate([jnp.eye(d), -jnp.eye(d)])
@@ -152,7 +152,9 @@ def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
     steep = np.max(np.abs(np.asarray(slopes(base, at_lam(read.args.arrays, 1.0)))))
     free = np.abs(change[:d]) <= 1e-7 * steep
     if free.all():
-        raise ValueError(f"no parameter is penalised at 0: {lam} does not change the slope there, so there is no λ_max.")
+        raise ValueError(
+            f"no parameter is penalised at 0: {lam} does not change the slope there, so there is no λ_max."
+        )
     if np.any(np.asarray(base)[~free] != 0):
         raise ValueError("the penalised parameters have to be 0 in params: λ_max is where they become so.")
 
@@ -174,4 +176,3 @@ def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
         return jnp.max(jnp.where(penalised, -a / jnp.where(penalised, b, 1.0), 0.0))
 
     return smallest
-

@@ -114,8 +114,10 @@ def diagnose(case: Case, points: np.ndarray, wrong: np.ndarray, rng: np.random.G
             wrong_terms = _wrong(other)
             if len(wrong_terms) <= 1 and slip.needs is None:
                 again = lambda e: float("nan")
-                extra = [vary.finding(Explanation(case.subject.names[k], (), float(other.coefficients[k]), again))
-                         for k in wrong_terms]
+                extra = [
+                    vary.finding(Explanation(case.subject.names[k], (), float(other.coefficients[k]), again))
+                    for k in wrong_terms
+                ]
                 return [slip.finding, *extra]
             if slip.needs is not None and slip.needs(other.coefficients):
                 return [slip.finding]
@@ -178,7 +180,9 @@ def _penalised(seen: Evidence, wrong: np.ndarray, where: tuple[str, ...], case: 
             inside = ~wrong & (np.abs(seen.terms[:, k]) > 0).any(axis=0)
             own = ratio(seen.terms[:, k], direction, inside) if inside.any() else None
             if own is not None:
-                like = "as the others are" if abs(own - c) <= 1e-7 * abs(own) else f"with {c / own:.6g} times its weight"
+                like = (
+                    "as the others are" if abs(own - c) <= 1e-7 * abs(own) else f"with {c / own:.6g} times its weight"
+                )
                 sentence = f"{place} is penalised {like}, but the term {name} of the loss leaves it out"
                 return [Finding("penalised", sentence, name, where, 0.0, ("0",))]
         return [Finding("penalised", f"{place} has a penalty of weight {c:.6g} that is not in the loss", None, where)]

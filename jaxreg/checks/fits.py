@@ -55,9 +55,7 @@ def fit(claimed: np.ndarray, terms: np.ndarray, inside: np.ndarray | None = None
     return Fit(coefficients, np.max(left, axis=0, initial=0.0) - slack, known, accuracy)
 
 
-def ratio(
-    claimed: np.ndarray, truth: np.ndarray, inside: np.ndarray | None = None, slack: float = 0.0
-) -> float | None:
+def ratio(claimed: np.ndarray, truth: np.ndarray, inside: np.ndarray | None = None, slack: float = 0.0) -> float | None:
     """The number c with claimed = c · truth, or None."""
     found = fit(claimed, truth[:, None, :], inside, slack)
     return float(found.coefficients[0]) if found.exact and found.known[0] else None

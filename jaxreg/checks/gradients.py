@@ -98,7 +98,9 @@ def gradient_subject(
 
     if check:
         check_structure(read, gradient, "the gradient")
-    return loss_subject(read, claimed, lambda arrays: gradient_subject(loss, gradient, params, read.args.rebuild(arrays), False))
+    return loss_subject(
+        read, claimed, lambda arrays: gradient_subject(loss, gradient, params, read.args.rebuild(arrays), False)
+    )
 
 
 def loss_subject(read: Loss, claimed: Callable[..., Any], rebuild: Callable[..., Any]) -> Subject:
@@ -125,7 +127,9 @@ def check_structure(read: Loss, function: Callable[..., Any], what: str) -> None
     first, second = (function(there, *read.args.rebuild(read.args.arrays)) for _ in range(2))
     same_structure(first, there, f"{what} {_name(function)}", read.value_names[0])
     if not np.array_equal(_flat(first), _flat(second), equal_nan=True):
-        raise ValueError(f"{what} {_name(function)} is no function of its arguments: two evaluations at the same point differ.")
+        raise ValueError(
+            f"{what} {_name(function)} is no function of its arguments: two evaluations at the same point differ."
+        )
 
 
 def examine(
@@ -204,7 +208,9 @@ def _finite(subject: Subject, measured: Measured) -> tuple[Measured, list[Findin
     """Leaves out points at which the loss itself is not finite; refuses a claim or autodiff that alone is not."""
     findings = []
     value = subject.value
-    finite = np.isfinite(each(value, measured.points, subject.args.arrays)) if value else np.ones(len(measured.points), bool)
+    finite = (
+        np.isfinite(each(value, measured.points, subject.args.arrays)) if value else np.ones(len(measured.points), bool)
+    )
     truth_finite = np.isfinite(measured.truth).all(axis=1)
     if (finite & ~truth_finite).any():
         where = ", ".join(_at(subject, ~np.isfinite(measured.truth[finite])))
@@ -214,7 +220,9 @@ def _finite(subject: Subject, measured: Measured) -> tuple[Measured, list[Findin
     keep = finite & truth_finite
     measured = Measured(*(part[keep] for part in measured))
     if not keep.any():
-        raise ValueError("the loss or its derivative is finite at no random point; give parameters of the right magnitude.")
+        raise ValueError(
+            "the loss or its derivative is finite at no random point; give parameters of the right magnitude."
+        )
     bad = ~np.isfinite(measured.claimed)
     if bad.any():
         where = _at(subject, bad)

@@ -98,7 +98,9 @@ def _square(given: Any, params: Parameters) -> Any:
     expected = [rows * columns for rows in sizes for columns in sizes]
     if [np.size(block) for block in blocks] != expected:
         shapes = ", ".join(str(np.shape(block)) for block in blocks)
-        raise ValueError(f"the Hessian has the shape {shapes}; return a ({d}, {d}) matrix, or what jax.hessian returns.")
+        raise ValueError(
+            f"the Hessian has the shape {shapes}; return a ({d}, {d}) matrix, or what jax.hessian returns."
+        )
     rows, k = [], len(sizes)
     for i, size in enumerate(sizes):
         row = [jnp.reshape(block, (size, -1)) for block in blocks[i * k : (i + 1) * k]]

@@ -39,7 +39,12 @@ class Kinks(NamedTuple):
 
 
 def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator, slack: float) -> Kinks:
-    """Looks at every point on which there may be a kink."""
+    """Looks at every point on which there may be a kink, and where the loss is finite."""
+    if subject.value is not None:
+        finite = np.isfinite(each(subject.value, np.stack([point.vector for point in points]), subject.args.arrays))
+        points = [point for point, good in zip(points, finite, strict=True) if good]
+    if not points:
+        return Kinks([], [], 0, [])
     claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
     sides = _sides(subject, points, rng)
     relative = TOLERANCE + 100 * slack
@@ -167,7 +172,9 @@ def _finding(subject: Subject, point: KinkPoint, j: int, value: float, low: floa
     if not np.isfinite(value):
         sentence = f"at the kink {_condition(point, j, subject)} the value for {label} is {value}"
     else:
-        sentence = f"at the kink {_condition(point, j, subject)} the value for {label} is no subgradient: {value:.6g} is"
+        sentence = (
+            f"at the kink {_condition(point, j, subject)} the value for {label} is no subgradient: {value:.6g} is"
+        )
     return Finding("kink", f"{sentence} not in [{low:.6g}, {high:.6g}]", None, (label,))
 
 

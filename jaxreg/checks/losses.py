@@ -98,9 +98,15 @@ def _check_value(out: Any) -> list[str]:
     with_paths = jax.tree_util.tree_flatten_with_path(out)[0]
     names = []
     for path, part in with_paths:
-        name = str(getattr(path[0], "key", getattr(path[0], "name", f"term {getattr(path[0], 'idx', 0) + 1}"))) if path else ""
+        name = (
+            str(getattr(path[0], "key", getattr(path[0], "name", f"term {getattr(path[0], 'idx', 0) + 1}")))
+            if path
+            else ""
+        )
         if not isinstance(part, (jax.Array, np.ndarray, np.generic, float, int)):
-            raise TypeError(f"the loss returns {type(part).__name__}{f' as {name}' if name else ''}; it has to return a number.")
+            raise TypeError(
+                f"the loss returns {type(part).__name__}{f' as {name}' if name else ''}; it has to return a number."
+            )
         if np.shape(part) not in ((), (1,)):
             raise ValueError(
                 f"the loss returns an array of shape {np.shape(part)}{f' as {name}' if name else ''}; a gradient needs a "
@@ -114,7 +120,12 @@ def _check_value(out: Any) -> list[str]:
 
 def _same_twice(loss: Callable[..., Any], params: Parameters, args: Arguments) -> None:
     first, second = (
-        np.array([float(jnp.reshape(part, ())) for part in jax.tree.leaves(loss(params.restore(params.vector), *args.rebuild(args.arrays)))])
+        np.array(
+            [
+                float(jnp.reshape(part, ()))
+                for part in jax.tree.leaves(loss(params.restore(params.vector), *args.rebuild(args.arrays)))
+            ]
+        )
         for _ in range(2)
     )
     if not np.array_equal(first, second, equal_nan=True):

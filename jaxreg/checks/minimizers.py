@@ -121,7 +121,9 @@ def _subject(loss: Callable[..., Any], closed_form: Callable[..., Any], args: Se
         smooth = lambda x, arrays: -gradients(x, arrays)[0]
         term_names = read.names[1:]
     labels = read.params.labels
-    return Subject(data, read.args, labels, np.zeros(len(labels), int), claimed, truth, terms, term_names, smooth=smooth)
+    return Subject(
+        data, read.args, labels, np.zeros(len(labels), int), claimed, truth, terms, term_names, smooth=smooth
+    )
 
 
 def _lack(read: Loss, w: Any, arrays: Sequence[Any]) -> Any:

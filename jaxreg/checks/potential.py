@@ -31,7 +31,9 @@ def jacobian_asymmetry(subject: Subject, points: np.ndarray) -> float:
     if d > 200:  # the Jacobian of a large model is not formed: v·Ju = u·Jv for some directions
         return _asymmetry_along(subject, points[:POINTS])
     try:
-        jacobians = each(lambda x, a: jax.jacfwd(lambda x: subject.claimed(x, a))(x), points[:POINTS], subject.args.arrays)
+        jacobians = each(
+            lambda x, a: jax.jacfwd(lambda x: subject.claimed(x, a))(x), points[:POINTS], subject.args.arrays
+        )
     except (*NOT_TRACEABLE, TypeError):
         return _asymmetry_along(subject, points[:POINTS])
     size = np.max(np.abs(jacobians), axis=(1, 2))

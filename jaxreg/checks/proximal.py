@@ -119,7 +119,12 @@ def _kinks(read: Loss, u: Any, z: Any, step_size: float, arrays: Sequence[Any]) 
 
 
 def _moreau(
-    penalty: Callable[..., Any], operator: Callable[..., Any], subject: Subject, step_size: float, points: int, seed: int
+    penalty: Callable[..., Any],
+    operator: Callable[..., Any],
+    subject: Subject,
+    step_size: float,
+    points: int,
+    seed: int,
 ) -> float:
     """The largest error of (z − u)/τ as the gradient of the envelope, relative to the gradient."""
     params, args = subject.params, subject.args
@@ -138,7 +143,8 @@ def _moreau(
     u = rng.normal(size=z.shape)
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     h = MOREAU_STEP * np.maximum(np.max(np.abs(z), axis=1, keepdims=True), 1e-3)
-    up, down, slopes = (each(f, p, args.arrays) for f, p in ((envelope, z + h * u), (envelope, z - h * u), (gradient, z)))
+    up, down, slopes = (
+        each(f, p, args.arrays) for f, p in ((envelope, z + h * u), (envelope, z - h * u), (gradient, z))
+    )
     size = np.maximum(np.linalg.norm(slopes, axis=1), 1e-300)
     return float(np.max(np.abs((up - down) / (2 * h[:, 0]) - np.sum(slopes * u, axis=1)) / size))
-

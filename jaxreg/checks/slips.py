@@ -71,7 +71,9 @@ def _arrays(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             yield Slip(Finding(kind, sentence, name), _terms(subject, points, {place: other}))
         if array.ndim == 1:  # the mean of the weighted: an overall weight is lost or there twice
             relative = array / jnp.mean(array)
-            yield Slip(Finding("data", f"{name} is divided by its mean", name), _terms(subject, points, {place: relative}))
+            yield Slip(
+                Finding("data", f"{name} is divided by its mean", name), _terms(subject, points, {place: relative})
+            )
 
 
 def _rows(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
@@ -131,8 +133,10 @@ def _changes(operation: Operation, varying: Sequence[int]) -> Iterator[tuple[str
         for k in range(2):
             yield "branch", "one branch of {} is always taken", _always(k)
     if operation.name in ELEMENTWISE:
-        yield "chain rule", "the inner derivative is missing: {} is differentiated as if it were its argument", _identity(
-            varying[0]
+        yield (
+            "chain rule",
+            "the inner derivative is missing: {} is differentiated as if it were its argument",
+            _identity(varying[0]),
         )
     if operation.name == "dot_general":
         for k in varying:

@@ -191,7 +191,9 @@ def _needed(part: Fraction, own: Weight | None, other: Weight | None) -> Weight:
 
 
 def _no_part(system: System, part: str, weight: Fraction) -> str:
-    siblings = [name for name, other in SYSTEMS.items() if other.l1 and other.l2 and _family(name) == _family(system.name)]
+    siblings = [
+        name for name, other in SYSTEMS.items() if other.l1 and other.l2 and _family(name) == _family(system.name)
+    ]
     instead = f" {siblings[0]} has both." if siblings else ""
     return f"{system.name} has no {part} part, and the source's is not 0 (its λ is {float(weight):.6g}).{instead}"
 
@@ -200,9 +202,7 @@ def _family(name: str) -> str:
     return name.split(".")[0]
 
 
-def _from_y(
-    name: str, start: System, end: System, y: Any, sample_weight: Any, fit_intercept: bool | None
-) -> float:
+def _from_y(name: str, start: System, end: System, y: Any, sample_weight: Any, fit_intercept: bool | None) -> float:
     """n or s_y, computed from y if that was given."""
     pair = f"from {start.name} to {end.name}"
     if y is None:
@@ -211,7 +211,9 @@ def _from_y(
     values = np.asarray(y, float)
     weights = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, float)
     if values.ndim != 1 or weights.shape != values.shape or not np.isfinite(values).all():
-        raise ValueError(f"y has the shape {values.shape}, sample_weight {weights.shape}; both have to be (n,) and finite.")
+        raise ValueError(
+            f"y has the shape {values.shape}, sample_weight {weights.shape}; both have to be (n,) and finite."
+        )
     if name == "n":
         return float(weights.sum())
     if fit_intercept is None:
