@@ -1,9 +1,10 @@
 """Hand-derived formulas held against automatic differentiation, and the slip named.
 
-Reading order: ``gradients`` (the course of a check) → ``points``, ``compare``, ``differences``, ``kinks`` (what is compared)
-→ ``program``, ``terms``, ``notation`` (what a loss is made of) → ``diagnosis``, ``fits``, ``slips``, ``variation``,
-``expressions``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``, ``proximal``, ``bounds`` (the other
-checks) → ``marks``, ``command``, ``pytest_plugin`` (formulas in files) → ``verdicts`` (the five source documents).
+Reading order: ``gradients`` (the course of a check) → ``points``, ``compare``, ``differences``, ``kinks`` (what is
+compared) → ``program``, ``terms``, ``notation`` (what a loss is made of) → ``diagnosis``, ``fits``, ``slips``,
+``variation``, ``expressions``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``,
+``proximal``, ``bounds`` (the other checks) → ``marks``, ``command``, ``pytest_plugin`` (formulas in files) →
+``verdicts`` (the five source documents).
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """Bounds held against what they bound: they have to hold, and to be tight.
 
-A Lipschitz constant L of a gradient holds if no second derivative is larger in size, and is tight if one is as large. λ_max
-is the smallest λ at which all penalised coordinates are 0: it holds if no direction leads down from there, and is tight if
-at any smaller λ one does.
+A Lipschitz constant L of a gradient holds if no second derivative is larger in size, and is tight if one is as large.
+λ_max is the smallest λ at which all penalised coordinates are 0: it holds if no direction leads down from there, and
+is tight if at any smaller λ one does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,8 @@ def bound(
     Args:
         loss: ``loss(params, *args)``, as in :func:`~jaxreg.checks.check_gradient`. For `lipschitz` its kinks are left
             out: the constant is that of the smooth part.
-        params: for `lipschitz`, their shapes and magnitudes; for `lam_max`, the penalised ones 0. The others are fitted.
+        params: for `lipschitz`, their shapes and magnitudes; for `lam_max`, the penalised ones 0; the others are
+            fitted.
         *args: data and numbers.
         lipschitz: ``lipschitz(*args)``, the constant. Exactly one of the two bounds is given.
         lam_max: ``lam_max(*args)``, the smallest λ that leaves the penalised parameters at 0.
@@ -130,8 +131,9 @@ def _curvature(read: Loss, rng: np.random.Generator) -> Callable[[Sequence[Any]]
     return largest
 
 
-# The slope of F at the null model along ±e_j is affine in λ:  s_j(λ) = a_j + λ b_j.  A penalised coordinate has b_j > 0,
-# and 0 is minimal along it from λ = −a_j / b_j on. A coordinate with b_j = 0 is free, and fitted by Newton's method.
+# The slope of F at the null model along ±e_j is affine in λ:  s_j(λ) = a_j + λ b_j.  A penalised coordinate has
+# b_j > 0, and 0 is minimal along it from λ = −a_j / b_j on. A coordinate with b_j = 0 is free, and fitted by Newton's
+# method.
 def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
     if lam not in read.args.names:
         raise ValueError(

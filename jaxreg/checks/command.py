@@ -55,7 +55,7 @@ def _check(options: Any) -> int:
     known = [pair.name for pair in pairs]
     if not pairs:
         raise ValueError(
-            f"{options.file} marks no formula; put @jaxreg.checks.hand_derived(of=loss) above each that is to be checked"
+            f"{options.file} marks no formula; put @jaxreg.checks.hand_derived(of=loss) above each to be checked"
         )
     for name in options.names:
         if name not in known:

@@ -16,7 +16,7 @@ SPREAD = 0.5
 
 
 def as_parameters(args: Arguments) -> Parameters:
-    """The floating-point arrays of the arguments as one vector, in the place of parameters; numbers stay as they are."""
+    """The floating-point arrays of the arguments as one vector, in the place of parameters; numbers are left out."""
     varied = [array for array in args.arrays if _is_data(array)]
     vector, restore = ravel_pytree(varied) if varied else (jnp.zeros(1), lambda x: [])
     d = len(vector)

@@ -79,10 +79,13 @@ class Explanation(NamedTuple):
     again: Callable[[Evidence], float]
 
 
+Explained = Sequence[Explanation | Finding] | None
+
+
 def evidence(
     subject: Subject, points: np.ndarray, free_scale: bool = False, arrays: Sequence[Any] | None = None
 ) -> Evidence:
-    """The values at (P, d) points, terms with parallel gradients taken together; with other `arrays` of equal shapes."""
+    """The values at (P, d) points, terms with parallel gradients together; with other `arrays` of equal shapes."""
     arrays = subject.args.arrays if arrays is None else arrays
     claimed = each(subject.smooth or subject.claimed, points, arrays)
     terms = each(subject.terms, points, arrays)
@@ -121,15 +124,14 @@ def diagnose(case: Case, points: np.ndarray, wrong: np.ndarray, rng: np.random.G
                 return [slip.finding, *extra]
             if slip.needs is not None and slip.needs(other.coefficients):
                 return [slip.finding]
-    found = _order(seen, case)
-    return found or []
+    return _order(seen, case) or []
 
 
 def _wrong(found: Fit) -> list[int]:
     return [k for k, a in enumerate(found.coefficients) if found.known[k] and abs(a - 1) > found.accuracy[k]]
 
 
-def _whole(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> list[Explanation] | None:
+def _whole(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> Explained:
     c = ratio(seen.claimed, seen.truth, slack=case.slack)
     if c is None or case.free_scale:
         return None
@@ -137,7 +139,7 @@ def _whole(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) ->
     return [Explanation(name, (), c, lambda e: _number(ratio(e.claimed, e.truth)))]
 
 
-def _terms(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> list[Explanation] | None:
+def _terms(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> Explained:
     found = fit(seen.claimed, seen.terms, slack=case.slack)
     if len(seen.names) < 2 or not found.exact:
         return None
@@ -145,9 +147,7 @@ def _terms(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) ->
     return [Explanation(seen.names[k], (), float(found.coefficients[k]), again(k)) for k in _wrong(found)]
 
 
-def _coordinates(
-    seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case
-) -> list[Explanation | Finding] | None:
+def _coordinates(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> Explained:
     """All is right but at the coordinates `wrong`."""
     if wrong.all():
         return None
@@ -165,7 +165,7 @@ def _coordinates(
     return _penalised(seen, wrong, where, case)
 
 
-def _penalised(seen: Evidence, wrong: np.ndarray, where: tuple[str, ...], case: Case) -> list[Finding] | None:
+def _penalised(seen: Evidence, wrong: np.ndarray, where: tuple[str, ...], case: Case) -> Explained:
     """A multiple of θ_j or sign(θ_j) too much, where no term of the loss has one; or too little."""
     if seen.points.shape != seen.claimed.shape:
         return None
@@ -189,9 +189,7 @@ def _penalised(seen: Evidence, wrong: np.ndarray, where: tuple[str, ...], case: 
     return None
 
 
-def _terms_and_coordinates(
-    seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case
-) -> list[Explanation | Finding] | None:
+def _terms_and_coordinates(seen: Evidence, labels: np.ndarray, wrong: np.ndarray, case: Case) -> Explained:
     """Other coefficients everywhere but at one coordinate or leaf, and something else there."""
     d = len(labels)
     leaves = case.subject.leaves

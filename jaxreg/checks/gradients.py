@@ -196,7 +196,7 @@ def examine(
         errors=_errors(subject, measured),
         tolerance=float(np.max(_relative(measured.allowed, measured, subject), initial=0.0)),
         points=len(measured.points),
-        kinks=kinks.count if kinks is not None else 0,
+        kinks=kinks.kinky if kinks is not None else 0,
         conventions=tuple(kinks.conventions) if kinks is not None else (),
         notes=tuple(notes),
         implied=implied,
@@ -225,11 +225,10 @@ def _finite(subject: Subject, measured: Measured) -> tuple[Measured, list[Findin
         )
     bad = ~np.isfinite(measured.claimed)
     if bad.any():
-        where = _at(subject, bad)
-        findings.append(
-            Finding("not finite", f"the claimed value by {', '.join(where[:6])} is nan or inf at {int(bad.any(axis=1).sum())} of "
-                    f"{len(bad)} points, where the loss is finite", None, tuple(where))
-        )  # fmt: skip
+        labels = _at(subject, bad)
+        share = f"{int(bad.any(axis=1).sum())} of {len(bad)} points, where the loss is finite"
+        sentence = f"the claimed value by {', '.join(labels[:6])} is nan or inf at {share}"
+        findings.append(Finding("not finite", sentence, None, tuple(labels)))
     return measured, findings, int((~finite).sum())
 
 

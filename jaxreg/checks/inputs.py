@@ -118,7 +118,7 @@ def same_structure(given: Any, expected: Any, what: str, name: str) -> None:
     """
     with_paths, tree = tree_flatten_with_path(expected)
     given_paths, given_tree = tree_flatten_with_path(given)
-    if tree != given_tree:
+    if str(tree) != str(given_tree):
         have, want = ({keystr(path) for path, _ in paths} for paths in (given_paths, with_paths))
         parts = [f"missing: {_list(name, want - have)}"] if want - have else []
         parts += [f"not asked for: {_list(name, have - want)}"] if have - want else []

@@ -30,11 +30,11 @@ COORDINATES, RANDOM = 24, 3
 
 
 class Kinks(NamedTuple):
-    """What was found at the points with kinks: slips, conventions in words, how many points have one, which are smooth."""
+    """What was found: slips, conventions in words, how many points have a kink, and those that have none."""
 
     findings: list[Finding]
     conventions: list[str]
-    count: int
+    kinky: int
     smooth: list[np.ndarray]
 
 
@@ -58,7 +58,8 @@ def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Gener
     whole = [k for k in kinky if not bad[k].any()]
     for k, found in zip(whole, _outside(subject, points, claimed, sides, sharp, whole, rng, relative), strict=True):
         bad[k] = found
-    findings, values = [], {}
+    findings: list[Finding] = []
+    values: dict[str, set[str]] = {}
     for k in kinky:
         side, g = sides[k], claimed[k]
         for place in np.flatnonzero(bad[k])[:1]:
@@ -74,7 +75,7 @@ def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Gener
 
 
 class Sides(NamedTuple):
-    """One-sided derivatives by some coordinates of a point, from the left and from the right; low ≤ high are the two."""
+    """One-sided derivatives by some coordinates of a point, from left and right; low ≤ high are the two."""
 
     coordinates: np.ndarray
     left: np.ndarray

@@ -109,8 +109,8 @@ def _check_value(out: Any) -> list[str]:
             )
         if np.shape(part) not in ((), (1,)):
             raise ValueError(
-                f"the loss returns an array of shape {np.shape(part)}{f' as {name}' if name else ''}; a gradient needs a "
-                "number: sum it or take its mean, or return a dictionary of numbers to name its terms."
+                f"the loss returns an array of shape {np.shape(part)}{f' as {name}' if name else ''}; a gradient needs "
+                "a number: sum it or take its mean, or return a dictionary of numbers to name its terms."
             )
         names.append(name)
     if not names:

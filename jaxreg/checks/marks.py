@@ -92,7 +92,7 @@ def hand_derived(
 
 def pair_of(value: Any) -> Pair | None:
     """The pair that a function was marked with, or None."""
-    if isinstance(value, ModuleType) or isinstance(value, type):
+    if isinstance(value, (ModuleType, type)):
         return None
     try:
         found = vars(value).get(MARK)
@@ -131,7 +131,7 @@ def _example(function: Callable[..., Any]) -> Sequence[Any]:
     unknown = [name for name in names if name not in kinds]
     if unknown:
         raise ValueError(
-            f"{getattr(function, '__name__', 'the formula')}: no example for {', '.join(unknown)} can be made up from the "
-            f"name; give one: @hand_derived(of=..., at=({', '.join(names)}))."
+            f"{getattr(function, '__name__', 'the formula')}: no example for {', '.join(unknown)} can be made up from "
+            f"the name; give one: @hand_derived(of=..., at=({', '.join(names)}))."
         )
     return [make[kinds[name]]() for name in names]

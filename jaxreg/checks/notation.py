@@ -97,8 +97,9 @@ def _operation(operation: Operation, inputs: list[Written]) -> Written:
 
 def _called(operation: Operation) -> str:
     """The name of the function that has a derivative rule of its own."""
-    inner = operation.params.get("call_jaxpr")
-    return str(getattr(getattr(inner, "jaxpr", inner), "debug_info", operation).func_name).split(" ")[0]
+    inner: Any = operation.params.get("call_jaxpr")
+    info: Any = getattr(getattr(inner, "jaxpr", inner), "debug_info", None)
+    return str(getattr(info, "func_name", operation.name)).split(" ")[0]
 
 
 def _wrap(written: Written, tightness: int) -> str:

@@ -12,7 +12,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 __all__ = ["Change", "Constant", "Operation", "Program", "trace"]
 
 # What takes the place of one operation: a function of (its inputs, itself) that returns its outputs.
-Change = Callable[[Sequence[Any], Callable[..., list[Any]]], list[Any]]
+Change = Callable[[Sequence[Any], Any], list[Any]]
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
 
 
@@ -107,13 +107,12 @@ def trace(function: Callable[..., Any], inputs: Sequence[Any]) -> Program:
             if called is not None:
                 outputs = inline(called.jaxpr, called.consts, inputs)
             else:
-                outputs = list(range(count, count + len(equation.outvars)))
-                count += len(outputs)
-                shapes = tuple(tuple(v.aval.shape) for v in equation.outvars)
-                dtypes = tuple(v.aval.dtype for v in equation.outvars)
-                operations.append(
-                    Operation(equation.primitive, equation.params, tuple(inputs), tuple(outputs), shapes, dtypes)
-                )
+                slots = tuple(range(count, count + len(equation.outvars)))
+                outputs, count = list(slots), count + len(slots)
+                avals: list[Any] = [variable.aval for variable in equation.outvars]
+                shapes = tuple(tuple(aval.shape) for aval in avals)
+                dtypes = tuple(aval.dtype for aval in avals)
+                operations.append(Operation(equation.primitive, equation.params, tuple(inputs), slots, shapes, dtypes))
             place.update(zip(equation.outvars, outputs, strict=True))
         return [find(variable) for variable in jaxpr.outvars]
 

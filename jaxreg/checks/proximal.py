@@ -1,7 +1,7 @@
 """A proximal operator held against what it should minimise, ½ ‖u − z‖² + τ ψ(u).
 
-At u = prox(z) where ψ is smooth, (z − u)/τ = ∇ψ(u); where it has a kink, no direction leads down. Then the Moreau envelope
-e(z) = ψ(u) + ‖u − z‖²/(2τ) has the gradient (z − u)/τ, which is held against central differences of e.
+At u = prox(z) where ψ is smooth, (z − u)/τ = ∇ψ(u); where it has a kink, no direction leads down. Then the Moreau
+envelope e(z) = ψ(u) + ‖u − z‖²/(2τ) has the gradient (z − u)/τ, which is held against central differences of e.
 
 Source: Parikh and Boyd, *Proximal Algorithms*, 2014, §3.1 and §3.2.
 """
@@ -48,8 +48,8 @@ def prox(
         constants, points, seed: as in :func:`~jaxreg.checks.check_gradient`.
 
     Returns:
-        Report. A factor is what a term of ψ has to be multiplied by in the operator. ``numbers["moreau"]`` is the relative
-        error of the gradient of the Moreau envelope.
+        Report. A factor is what a term of ψ has to be multiplied by in the operator. ``numbers["moreau"]`` is the
+        relative error of the gradient of the Moreau envelope.
 
     Raises:
         TypeError, ValueError: as :func:`~jaxreg.checks.check_gradient`; ``step_size`` is not above 0.
@@ -59,7 +59,8 @@ def prox(
         >>> penalty = lambda u, lam: lam / 2 * jnp.sum(u**2)
         >>> bool(prox(penalty, lambda z, step, lam: z / (1 + step * lam), jnp.ones(3), 0.5, 0.7))
         True
-        >>> print(prox(penalty, lambda z, step, lam: z / (1 + 2 * step * lam), jnp.ones(3), 0.5, 0.7).findings[0].sentence)
+        >>> twice = lambda z, step, lam: z / (1 + 2 * step * lam)
+        >>> print(prox(penalty, twice, jnp.ones(3), 0.5, 0.7).findings[0].sentence)
         the whole prox is 2 times too large
     """
     if not step_size > 0:

@@ -23,7 +23,7 @@ class Variation(NamedTuple):
 
     name: str
     value: float
-    others: list[tuple[float, Any, Sequence[Any]]]
+    others: Sequence[tuple[float, Any, Sequence[Any]]]
     same_shapes: bool
 
 
@@ -55,8 +55,8 @@ def variations(params: Any, args: Arguments, d: int) -> Iterator[Variation]:
         yield Variation("p", p, others, False)
     for place, (name, array) in enumerate(zip(args.names, args.arrays, strict=True)):
         if np.ndim(array) == 0 and np.issubdtype(array.dtype, np.floating) and float(array) not in (0.0,):
-            others = [(f * float(array), params, _replace(args.arrays, place, f * array)) for f in FACTORS]
-            yield Variation(name, float(array), others, True)
+            scaled = [(f * float(array), params, _replace(args.arrays, place, f * array)) for f in FACTORS]
+            yield Variation(name, float(array), scaled, True)
 
 
 def _rows(args: Arguments, n: int, m: int) -> list[Any]:

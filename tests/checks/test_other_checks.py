@@ -175,10 +175,10 @@ def squares(w, X, y):
         (lambda: checks.update(squares, lambda w, X, y: w, W, X, Y, step_size=0.0), "step_size is 0.0"),
         (lambda: checks.prox(lambda u: jnp.sum(u**2), lambda z, step: z, W, -1.0), "step_size is -1.0"),
         (lambda: checks.prox(lambda u: jnp.sum(u**2), lambda z, step: z[:2], W, 1.0), r"is \(2,\) instead of \(4,\)"),
-        (lambda: checks.hessian(squares, lambda w, X, y: X.T @ X @ w, W, X, Y), r"shape \(4,\); return a \(4, 4\) matrix"),
+        (lambda: checks.hessian(squares, lambda w, X, y: X.T @ X @ w, W, X, Y), r"shape \(4,\); return a \(4, 4\)"),
         (lambda: checks.bound(squares, W, X, Y), "exactly one of lipschitz and lam_max"),
         (lambda: checks.bound(squares, W, X, Y, lam_max=lambda X, y: 1.0), "no argument of the loss is named lam"),
-        (lambda: checks.bound(s.a_ridge_loss, 0 * W, ONES, Y, LAM, lam_max=lambda *a: 1.0), "no parameter is penalised at 0"),
+        (lambda: checks.bound(s.a_ridge_loss, 0 * W, ONES, Y, LAM, lam_max=lambda *a: 1), "no parameter is penalised"),
         (lambda: checks.bound(s.a_lasso_loss, W, ONES, Y, LAM, lam_max=lambda *a: 1.0), "have to be 0 in params"),
     ],
 )  # fmt: skip

@@ -73,7 +73,7 @@ def test_alpha_max_of_the_elastic_net():
 
 
 def test_the_lipschitz_constant_of_the_weighted_square():
-    """skglm: a vector norm in the place of the spectral norm – of a matrix, the Frobenius norm: too large, by no formula."""
+    """skglm: a vector norm in the place of the spectral norm (the Frobenius norm): too large, by no formula."""
 
     def loss(w, X, y, weight):
         return jnp.sum(weight * (y - X @ w) ** 2) / (2 * jnp.sum(weight))

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jaxreg
 from jaxreg import checks
 from jaxreg.formulas import Params, gradient, objective
 from jaxreg.formulas import sources as s
@@ -192,7 +191,8 @@ SLIPS = {
         says="as if lam were 0.1",
     ),
     "½ too much in a named term": Slip(
-        named_terms, lambda w, X, y, lam: X.T @ (X @ w - y) / X.shape[0] + lam / 2 * w, W, DATA, "factor", "penalty", "2"
+        named_terms, lambda w, X, y, lam: X.T @ (X @ w - y) / X.shape[0] + lam / 2 * w, W, DATA, "factor", "penalty",
+        "2"
     ),
     "2 too much in a tuple": Slip(
         pair_of_terms, lambda w, X, y, lam: 2 * X.T @ (X @ w - y) / X.shape[0] + lam * jnp.sign(w), W, DATA, "factor",
@@ -218,7 +218,8 @@ SLIPS = {
         ridge, lambda w, X, y, lam: 2 * X.T @ (X @ w - y) / X.shape[0] - 2 * lam * w, W, DATA, "sign", "w²", "-1"
     ),
     "the sign of y": Slip(
-        logistic, lambda w, X, y, lam: X.T @ (sigmoid(X @ w) + y) / X.shape[0] + lam * w, W, LOGISTIC, "sign", "y·", "-1"
+        logistic, lambda w, X, y, lam: X.T @ (sigmoid(X @ w) + y) / X.shape[0] + lam * w, W, LOGISTIC, "sign", "y·",
+        "-1"
     ),
     "Poisson: the sign of the linear term": Slip(
         poisson, lambda w, X, y, lam: X.T @ (jnp.exp(X @ w) + y) / X.shape[0] + lam * w, W, COUNT, "sign", "y·", "-1"
@@ -361,7 +362,8 @@ def named(slip, report):
     )
 
 
-@pytest.mark.parametrize("name", SLIPS)
+# Every fifth in the quick tests.
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (k % 5 > 0)) for k, n in enumerate(SLIPS)])
 def test_slip(name):
     report = checked(SLIPS[name])
     assert not report

@@ -294,7 +294,7 @@ def test_what_changes_the_result_is_asked_for_and_nothing_else(source, target, s
 
 
 def test_y_gives_what_is_missing(data):
-    X, y, weight = data
+    _, y, weight = data
     by_hand = convert(1.0, "sklearn.Ridge", "glmnet", n=weight.sum(), y_scale=scales(y, weight))
     assert convert(1.0, "sklearn.Ridge", "glmnet", y=y, sample_weight=weight, fit_intercept=True) == by_hand
     about_zero = convert(1.0, "glmnet", "jaxreg", l1_ratio=0.0, y=y, fit_intercept=False)
@@ -306,7 +306,7 @@ def test_y_gives_what_is_missing(data):
 def test_alpha_is_what_the_source_calls_so():
     assert convert(None, "sklearn.Ridge", "jaxreg", alpha=2.0, n=4) == Penalty(0.5, 0.0)
     assert convert(0.3, "glmnet", "sklearn.ElasticNet", alpha=0.25, y_scale=1.0) == Penalty(0.3, 0.25)
-    with pytest.raises(ValueError, match="alpha is the λ of sklearn.Lasso: give lam=1.0 or alpha=2.0, not both"):
+    with pytest.raises(ValueError, match=r"alpha is the λ of sklearn.Lasso: give lam=1.0 or alpha=2.0, not both"):
         convert(1.0, "sklearn.Lasso", "celer", alpha=2.0)
     with pytest.raises(ValueError, match="alpha is the l1_ratio of glmnet"):
         convert(1.0, "glmnet", "celer", alpha=0.5, l1_ratio=0.5)

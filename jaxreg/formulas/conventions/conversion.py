@@ -46,9 +46,10 @@ def convert(
     Args:
         lam: the source's λ ≥ 0, by whatever name; a number, a Fraction or a sequence.
         source, target: names of systems; :func:`describe` tells what each minimises.
-        l1_ratio: the source's share of the L1 part, in [0, 1]. It is 1 where there is no L2 part and 0 where there is no L1
-            part; without it, 1.
-        alpha: in the source's own meaning: λ in scikit-learn, and then `lam` is None; the share of the L1 part in glmnet.
+        l1_ratio: the source's share of the L1 part, in [0, 1]. It is 1 where there is no L2 part and 0 where there
+            is no L1 part; without it, 1.
+        alpha: in the source's own meaning: λ in scikit-learn, and then `lam` is None; the share of the L1 part in
+            glmnet.
         n: rows; with sample weights their sum Σs.
         y_scale: s_y, the standard deviation of y as :func:`describe` defines it for the system.
         y: (n,), from which n and y_scale are computed where they are needed and not given.
@@ -174,7 +175,7 @@ def _share(system: System, l1_ratio: Any) -> Fraction:
         only = Fraction(0 if system.l1 is None else 1)
         if l1_ratio is not None and _number(l1_ratio, "l1_ratio") != only:
             raise ValueError(
-                f"l1_ratio is {l1_ratio}, but {system.name} has no {'L1' if only == 0 else 'L2'} part; leave l1_ratio out."
+                f"l1_ratio is {l1_ratio}, but {system.name} has no {'L1' if only == 0 else 'L2'} part; leave it out."
             )
         return only
     share = Fraction(1) if l1_ratio is None else _number(l1_ratio, "l1_ratio")

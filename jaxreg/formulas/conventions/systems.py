@@ -1,7 +1,7 @@
 """What each program, book and document minimises: one table, from which every conversion is computed.
 
-In jaxreg's objective the penalty is λ1 Σ|w_j| + λ2/2 Σ w_j² beside 1/(2Σs) Σ s r², with λ1 = λρ and λ2 = λ(1−ρ). Every other
-system differs by constant factors, powers of n (or Σs) and powers of s_y, the standard deviation of y:
+In jaxreg's objective the penalty is λ1 Σ|w_j| + λ2/2 Σ w_j² beside 1/(2Σs) Σ s r², with λ1 = λρ and λ2 = λ(1−ρ). Every
+other system differs by constant factors, powers of n (or Σs) and powers of s_y, the standard deviation of y:
 
     λ1 = ℓ α c₁ n^i s_y^k,     λ2 = ℓ (1−α) c₂ n^j s_y^m
 
@@ -84,13 +84,13 @@ _GLMNET = "(α ‖w‖₁ + (1−α)/2 ‖w‖²)"
 _FORMULA = "its own formula, minimised in NumPy"
 
 # Sources: the programs' documentation and code, as named in `held`; Hastie, Tibshirani and Friedman, The Elements of
-# Statistical Learning, §3.4; James, Witten, Hastie and Tibshirani, An Introduction to Statistical Learning, §6.2; A. Ng,
-# Machine Learning (course notes); the five source documents of jaxreg.formulas.sources.
+# Statistical Learning, §3.4; James, Witten, Hastie and Tibshirani, An Introduction to Statistical Learning, §6.2;
+# A. Ng, Machine Learning (course notes); the five source documents of jaxreg.formulas.sources.
 SYSTEMS = {
     system.name: system
     for system in (
-        System("jaxreg", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/2 ‖w‖²)", "lam", "l1_ratio", ONE, ONE, "itself",
-               "ρ is l1_ratio; with standardize=True w is measured in standard deviations of the columns."),
+        System("jaxreg", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/2 ‖w‖²)", "lam", "l1_ratio", ONE, ONE,
+               "itself", "ρ is l1_ratio; with standardize=True w is measured in standard deviations of the columns."),
         System("sklearn.Ridge", "‖y − b − Xw‖² + alpha ‖w‖²", "alpha", None, None, PER_ROW, "scikit-learn 1.9",
                "Weights are not rescaled: with weights n is Σs. RidgeCV too."),
         System("sklearn.Lasso", _CENTRED_MEAN + "alpha ‖w‖₁", "alpha", None, ONE, None, "scikit-learn 1.9",
@@ -99,7 +99,7 @@ SYSTEMS = {
                "scikit-learn 1.9", "ρ is l1_ratio; weights are rescaled to the sum n. ElasticNetCV too."),
         System("sklearn.MultiTaskLasso", "1/(2n) ‖Y − b − XW‖² + alpha Σ_j ‖W_j‖", "alpha", None, ONE, None,
                "scikit-learn 1.9", "‖W_j‖ is the norm of a row over the targets: with one target it is |w_j|."),
-        System("glmnet", f"½ Σ w (y − b − Xβ)² + lambda (α ‖β‖₁ + (1−α)/(2 s_y) ‖β‖²), Σw = 1", "lambda", "alpha", ONE,
+        System("glmnet", "½ Σ w (y − b − Xβ)² + lambda (α ‖β‖₁ + (1−α)/(2 s_y) ‖β‖²), Σw = 1", "lambda", "alpha", ONE,
                PER_Y_SCALE, "R glmnet 4.1-6 (stored fits)",
                'family="gaussian", the default: y is divided by s_y inside, and s_y is left over in the L2 part. '
                "penalty.factor is rescaled to the sum p. " + _Y_SCALE),
@@ -108,11 +108,11 @@ SYSTEMS = {
         System("celer", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE, "celer 0.7",
                "The docstring of celer_path leaves out the ½ of the L2 part; the code has it."),
         System("skglm", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE, "skglm 0.5"),
-        System("adelie", "½ Σ w (y − b − Xβ)² + lmda Σ_g ω_g (alpha ‖β_g‖ + (1−alpha)/2 ‖β_g‖²), Σw = 1", "lmda", "alpha",
-               ONE, ONE, "adelie 1.1 (stored fits)", "For groups of one column, whose ω is 1."),
+        System("adelie", "½ Σ w (y − b − Xβ)² + lmda Σ_g ω_g (alpha ‖β_g‖ + (1−alpha)/2 ‖β_g‖²), Σw = 1", "lmda",
+               "alpha", ONE, ONE, "adelie 1.1 (stored fits)", "For groups of one column, whose ω is 1."),
         System("himalaya.Ridge", "‖Xb − Y‖² + alpha ‖b‖²", "alpha", None, None, PER_ROW, "himalaya 0.4"),
-        System("cuml.Lasso", _CENTRED_MEAN + "alpha ‖w‖₁", "alpha", None, ONE, None, "not run: needs a GPU; read in cd.cuh",
-               "The header documents ½ ‖·‖² + alpha …; the code multiplies alpha by n."),
+        System("cuml.Lasso", _CENTRED_MEAN + "alpha ‖w‖₁", "alpha", None, ONE, None,
+               "not run: needs a GPU; read in cd.cuh", "Its header has ½ ‖·‖² + alpha …; the code multiplies alpha by n."),
         System("cuml.Ridge", "‖y − b − Xw‖² + alpha ‖w‖²", "alpha", None, None, PER_ROW,
                "not run: needs a GPU; read in its source"),
         System("spark", "1/2 mean (y/s_y − …)² + regParam/s_y …, in units of y/s_y", "regParam", "elasticNetParam", ONE,
@@ -123,11 +123,11 @@ SYSTEMS = {
         System("statsmodels", "½ RSS/n + alpha ((1−L1_wt)/2 ‖b‖² + L1_wt ‖b‖₁)", "alpha", "L1_wt", ONE, ONE,
                "statsmodels 0.15", "A constant column is penalised, unless alpha is a vector with 0 there."),
         System("ncvreg", f"1/(2n) RSS + lambda {_GLMNET}", "lambda", "alpha", ONE, ONE,
-               "not run: read in setup_lambda.R", "Always standardises. The manual writes deviance/n; the code has 1/(2n)."),
+               "not run: read in setup_lambda.R", "Always standardises. The manual has deviance/n, the code 1/(2n)."),
         System("group_lasso", "½ mean r² + Σ_g √size_g group_reg ‖w_g‖ + l1_reg ‖w‖₁", "l1_reg", None, ONE, None,
-               "not run: read in its source", "group_reg = 0, or groups of one column, for which group_reg adds to l1_reg."),
+               "not run: read in its source", "With group_reg = 0; in groups of one column it adds to l1_reg."),
         System("jaxopt", "½ mean r² + λ1 ‖w‖₁ + λ2/2 ‖w‖²", "lam", "l1_ratio", ONE, ONE, "not run: read in its source",
-               "prox_elastic_net takes (lam·l1_ratio, (1 − l1_ratio)/l1_ratio), ridge_regression takes lam. The docstring "
+               "prox_elastic_net takes (lam·l1_ratio, (1 − l1_ratio)/l1_ratio), ridge_regression lam. The docstring "
                "of prox_ridge leaves out a ½."),
         System("ng", "1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]", "λ", None, None, PER_ROW, _FORMULA),
         System("islr.ridge", "RSS + λ Σ β²", "λ", None, None, PER_ROW, _FORMULA),
