@@ -106,7 +106,7 @@ def diagnose(case: Case, points: np.ndarray, wrong: np.ndarray, rng: np.random.G
     if not len(seen.points):
         return []
     labels = np.array(case.subject.labels)
-    vary = _Varying(case, rng)
+    vary = _Varying(case, rng, len(seen.names))
     for explain in (_whole, _terms, _coordinates, _terms_and_coordinates):
         found = explain(seen, labels, wrong, case)
         if found is not None:
@@ -257,8 +257,8 @@ def _number(value: float | None) -> float:
 class _Varying:
     """Measures coefficients again under variations of n, p and the scalars; each is evaluated once."""
 
-    def __init__(self, case: Case, rng: np.random.Generator):
-        self.case, self.rng = case, rng
+    def __init__(self, case: Case, rng: np.random.Generator, terms: int):
+        self.case, self.rng, self.terms = case, rng, terms
         self.cases: list[tuple[str, float, list[tuple[float, Evidence]]]] | None = None
 
     def finding(self, explained: Explanation) -> Finding:
@@ -327,6 +327,8 @@ class _Varying:
             for variation in variations(self.case.given, self.case.subject.args, self._p()):
                 try:
                     others = [(value, self._evidence(variation, *rest)) for value, *rest in variation.others]
+                    if any(len(seen.names) != self.terms for _, seen in others):
+                        continue  # terms that cannot be told apart at that size
                 except Exception:  # the user's formulas do not work at that size: then it is not varied
                     continue
                 self.cases.append((variation.name, variation.value, others))

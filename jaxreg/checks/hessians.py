@@ -43,15 +43,14 @@ def hessian(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> X = jnp.array([[1.0, 2.0], [3.0, 1.0], [0.0, 1.0]])
+        >>> X = jnp.array([[1.0, 2.0, 0.5], [3.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.0, 1.0]])
         >>> def loss(w, X, lam):
         ...     return jnp.sum((X @ w) ** 2) / 2 + lam / 2 * jnp.sum(w**2)
-        >>> bool(hessian(loss, lambda w, X, lam: X.T @ X + lam * jnp.eye(len(w)), jnp.ones(2), X, 0.5))
+        >>> bool(hessian(loss, lambda w, X, lam: X.T @ X + lam * jnp.eye(len(w)), jnp.ones(3), X, 0.5))
         True
-        >>> print(hessian(loss, lambda w, X, lam: X.T @ X + 2 * lam * jnp.eye(len(w)), jnp.ones(2), X, 0.5))
-        WRONG: the formula against the Hessian of loss
-          the term lam/2·Σ w² is 2 times too large
-          largest relative errors at 9 points: w[0], w[0] 0.048, w[1], w[1] 0.048
+        >>> twice = lambda w, X, lam: X.T @ X + 2 * lam * jnp.eye(len(w))
+        >>> print(hessian(loss, twice, jnp.ones(3), X, 0.5).findings[0].sentence)
+        the term lam/2·Σ w² is 2 times too large
     """
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         build = lambda p, a: _subject(loss, matrix, p, a)
