@@ -111,19 +111,20 @@ def diagnose(case: Case, points: np.ndarray, wrong: np.ndarray, rng: np.random.G
         found = explain(seen, labels, wrong, case)
         if found is not None:
             return [item if isinstance(item, Finding) else vary.finding(item) for item in found]
+    second: list[Finding] = []
     for slip in slips(case.subject, seen.points):
         other = fit(seen.claimed, slip.terms, slack=case.slack)
-        if other.exact:
-            wrong_terms = _wrong(other)
-            if len(wrong_terms) <= 1 and slip.needs is None:
-                again = lambda e: float("nan")
-                extra = [
-                    vary.finding(Explanation(case.subject.names[k], (), float(other.coefficients[k]), again))
-                    for k in wrong_terms
-                ]
-                return [slip.finding, *extra]
-            if slip.needs is not None and slip.needs(other.coefficients):
-                return [slip.finding]
+        bad = _wrong(other)
+        if not other.exact or (slip.needs is not None and not slip.needs(other.coefficients)):
+            continue
+        if slip.needs is not None or not bad:
+            return [slip.finding]
+        if len(bad) == 1 and not second:  # a slip and a factor besides: kept, if no single slip explains all
+            name = case.subject.names[bad[0]]
+            factor = Explanation(name, (), float(other.coefficients[bad[0]]), lambda e: float("nan"))
+            second = [slip.finding, vary.finding(factor)]
+    if second:
+        return second
     return _order(seen, case) or []
 
 
@@ -306,7 +307,7 @@ class _Varying:
                 varied.append(Varied(name, [given, *(v for v, _ in others)], [value, *values]))
         rest = {name: number for name, number in self._constants().items() if name not in names}
         accuracy = max(1e-8, 10 * self.case.slack)
-        return recognise(value, varied, rest, accuracy) or recognise(value, (), rest, accuracy)
+        return recognise(value, varied, rest, accuracy) or recognise(value, (), self._constants(), accuracy)
 
     def _constants(self) -> dict[str, float]:
         subject = self.case.subject
@@ -314,7 +315,12 @@ class _Varying:
         scalars = {
             name: float(a) for name, a in zip(subject.args.names, subject.args.arrays, strict=True) if np.ndim(a) == 0
         }
-        return {**sizes, **scalars, **self.case.constants}
+        sums = {
+            f"Σ{name}": float(a.sum())
+            for name, a in zip(subject.args.names, subject.args.arrays, strict=True)
+            if np.ndim(a) == 1 and bool(np.all(np.asarray(a) > 0))
+        }
+        return {**sizes, **scalars, **sums, **self.case.constants}
 
     def _p(self) -> int:
         """The number of parameters."""

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.fits import fit
 from jaxreg.checks.notation import formula
 from jaxreg.checks.program import Change, Constant, Operation
 from jaxreg.checks.report import Finding
@@ -48,6 +49,7 @@ def slips(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
     yield from _arrays(subject, points)
     yield from _rows(subject, points)
     yield from _operations(subject, points)
+    yield from _branches(subject, points)
     yield from _scalars(subject, points)
 
 
@@ -146,6 +148,40 @@ def _changes(operation: Operation, varying: Sequence[int]) -> Iterator[tuple[str
     if len(varying) > 1:
         for k in varying:
             yield "chain rule", "the product rule is not followed: one factor of {} is taken as constant", _held(k)
+
+
+# Where a loss chooses between two branches, its gradient is what comes through the one, through the other, and from the
+# rest; a slip in one branch alone is another coefficient of that part.
+def _branches(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
+    """A factor on the derivative of one branch of a choice."""
+    program = subject.program
+    assert program is not None
+    dependent = program.dependent([0])
+    whole = _terms(subject, points, {}).sum(axis=1)
+    for place, operation in enumerate(program.operations):
+        cases = {"select_n": (1, 2), "max": (0, 1), "min": (0, 1)}.get(operation.name, ())
+        if not cases or not all(
+            isinstance(operation.inputs[k], int) and operation.inputs[k] in dependent for k in cases
+        ):
+            continue
+        held = lambda k, place=place: each(
+            lambda x, arrays: subject.terms(x, arrays, {place: _held(k)}).sum(axis=0), points, subject.args.arrays
+        )
+        parts = [whole - held(k) for k in cases]
+        terms = np.stack([whole - parts[0] - parts[1], *parts], axis=1)
+        found = fit(each(subject.claimed, points, subject.args.arrays), terms)
+        first, *others = (abs(a - 1) > 1e-7 and known for a, known in zip(found.coefficients, found.known, strict=True))
+        if not found.exact or first or sum(others) != 1:
+            continue
+        k = others.index(True)
+        a, text = float(found.coefficients[1 + k]), _written(subject, operation)
+        branch = formula(program, operation.inputs[cases[k]], subject.value_names, {}) or ("first", "second")[k]
+        if abs(a) < 1e-9:
+            yield Slip(Finding("branch", f"the branch {branch} of {text} is missing", text), terms, lambda c: True)
+        else:
+            way, size = ("small", 1 / a) if abs(a) < 1 else ("large", a)
+            sentence = f"the branch {branch} of {text} is {size:.6g} times too {way}"
+            yield Slip(Finding("branch", sentence, text, (), 1 / a, (f"{1 / a:.6g}",)), terms, lambda c: True)
 
 
 def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
