@@ -335,7 +335,7 @@ def test_no_penalty_is_no_penalty():
         ((float("nan"), "celer", "skglm"), "lam is nan; give a finite number"),
         (("one", "celer", "skglm"), "lam is 'one'; give a number"),
         ((1.0, "celer", "skglm", {"l1_ratio": 1.5}), "l1_ratio is 1.5; it lies between 0"),
-        ((1.0, "sklearn.Lasso", "skglm", {"l1_ratio": 0.5}), "sklearn.Lasso has no L2 part; leave l1_ratio out"),
+        ((1.0, "sklearn.Lasso", "skglm", {"l1_ratio": 0.5}), "sklearn.Lasso has no L2 part; leave it out"),
         (
             (1.0, "celer", "sklearn.Lasso", {"l1_ratio": 0.5}),
             "sklearn.Lasso has no L2 part.*sklearn.ElasticNet has both",
