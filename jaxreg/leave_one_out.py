@@ -5,13 +5,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, regression, results, ridge, ridge_blocks
+from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
-from jaxreg.routes.options import Options, computing, find_device
+from jaxreg.routes.options import computing, find_device
+from jaxreg.routes.ridge_blocks import Blocks, Factors, chosen_params, grid_of, joined, unit_weights
 from jaxreg.routes.rows import solve_on_rows
-from jaxreg.solvers.factored_ridge import ridge_params
 from jaxreg.solvers.leave_one_out import leave_one_out_of
-from jaxreg.solvers.paths import default_tol, prepare
+from jaxreg.solvers.paths import prepare
 from jaxreg.sweeps.cross_validate import choose
 
 __all__ = ["ridge_leave_one_out"]
@@ -23,7 +23,7 @@ def _errors_of(X, Y, s, v, lams, *, fit_intercept, standardize):
 
 
 _errors = jax.jit(_errors_of, static_argnames=("fit_intercept", "standardize"))
-_params, _choose = jax.jit(ridge_params), jax.jit(jax.vmap(choose, (2, 2, None)))
+_choose = jax.jit(jax.vmap(choose, (2, 2, None)))
 
 
 def ridge_leave_one_out(
@@ -76,40 +76,48 @@ def ridge_leave_one_out(
     lams = inputs.check_lams(lams, a.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
-    eps = None if eps is None else inputs.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    s = ridge_blocks.unit_weights(a)
-    if (s > 0).sum() < 2:
-        raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
-    centring = {"fit_intercept": bool(fit_intercept), "standardize": bool(standardize)}
     inputs.check_values(a.X, a.names)
+    options = regression._options(a, 0.0, eps, tol, 1, fit_intercept, standardize, None)
+    if (unit_weights(a) > 0).sum() < 2:
+        raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
+    centring = {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
     with computing(a.X.dtype == np.float64, find_device(device)):
-        data = ridge_blocks.Blocks(a, None, centring)
-        grid = ridge_blocks.grid_of(data, lams, eps)
-        solved = [_errors(data.X, Y, data.s, data.v, grid, **centring) for Y in data.Y]
+        data = Blocks(a, None, centring)
+        grid = grid_of(data, lams, options.eps)
+        found = [_errors(data.X, Y, data.s, data.v, grid, **centring) for Y in data.Y]
         mse, se, gcv, gap = (
-            ridge_blocks.joined([np.asarray(getattr(block, name)) for block, _ in solved], data.targets)
+            joined([np.asarray(getattr(block, name)) for block, _ in found], data.targets)
             for name in ("mse", "se_mse", "gcv", "gap")
         )
         _check_errors(mse, grid)
         chosen = [np.asarray(index) for index in _choose(mse[None], se[None], grid[None])]
-        df, factored = np.asarray(solved[0][0].df), [block for _, block in solved]
-        lams_chosen = np.stack([grid[index[:, 1]] for index in chosen])
+        factors = Factors(grid, [block for _, block in found], gap, np.asarray(found[0][0].df), data.targets)
+        both = np.stack([grid[index[:, 1]] for index in chosen])
         if a.penalty_factor is not None and (a.penalty_factor == 0).any():
-            options = Options(0.0, 1.0, tol, 1, **centring, strategy=None)
-            both = solve_on_rows(a, lams_chosen, options).params
-            models = [Params(both.intercept[k], both.coef[k]) for k in range(2)]
+            intercept, coef = solve_on_rows(a, both, options).params
+            models = [Params(intercept[k], coef[k]) for k in range(2)]
         else:
-            every = ridge_blocks.Solved(grid, factored, gap, df, data.targets)
-            models = [ridge_blocks.chosen_params(every, lam) for lam in lams_chosen]
-        regression._check_coef(np.stack([params.coef for params in models]))
-        best, one_se = (
-            ridge.choice_of(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True)
-        )
-    converged = regression._warn_unless_converged(gap, grid[:, None], tol, "ridge_leave_one_out")
+            models = [chosen_params(factors, lam) for lam in both]
+    regression._check_coef(np.stack([params.coef for params in models]))
+    best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
+    converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out")
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
-    scale = np.asarray(factored[0].scale)
-    return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, a.names)
+    scale = np.asarray(factors.blocks[0].scale)
+    return results.LeaveOneOut(grid, mse, se, gcv, factors.df, gap, converged, best, one_se, scale, a.names)
+
+
+def _choice(
+    lams: np.ndarray, params: Params, index: np.ndarray, mean: np.ndarray, se: np.ndarray, a: inputs.Arguments
+) -> results.Choice:
+    """The models at λ number ``index[:, 1]`` of every target, with their ``params``, from means and errors (L, t)."""
+    position, target = index[:, 1], np.arange(len(index))
+    lam, counts = lams[position], (params.coef != 0).sum(axis=0)
+    values: Any = (lam, np.zeros_like(lam), mean[position, target], se[position, target], counts)
+    if a.y.ndim == 1:
+        values, index = tuple(v[0].item() for v in values), index[0]
+        params = Params(np.asarray(params.intercept[0]), params.coef[:, 0])
+    lam, ratio, mean, se, counts = values
+    return results.Choice(lam, ratio, index, params, mean, se, counts, a.names)
 
 
 def _check_errors(mse: np.ndarray, lams: np.ndarray) -> None:

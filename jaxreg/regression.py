@@ -4,7 +4,6 @@ They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own n
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
-import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,11 +11,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, results, ridge
+from jaxreg import inputs, results
 from jaxreg.folds import held_out_masks
 from jaxreg.routes.folds import errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
 from jaxreg.routes.options import Options, Solved, computing, find_device
+from jaxreg.routes.ridge import (
+    conclude_factored,
+    factor_all,
+    factored_path,
+    is_large,
+    solve_on_factors,
+    takes_factors,
+)
 from jaxreg.routes.rows import block_length, solve_on_rows
 from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
 from jaxreg.solvers.grid import default_eps
@@ -94,6 +101,9 @@ def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any) -> Sol
                 with computing(True, device):
                     return route(a, lams, options)
     inputs.check_values(a.X, a.names)
+    if takes_factors(a, options, lams):
+        with computing(a.X.dtype == np.float64, device):
+            return solve_on_factors(a, lams, options)
     with computing(a.X.dtype == np.float64, device):
         return solve_on_rows(a, lams, options)
 
@@ -104,6 +114,12 @@ def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
     _check_coef(coef)
     fields = (coef, solved.params.intercept, gap, gap <= tol, solved.n_iter, solved.df, (coef != 0).sum(axis=1))
     return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale))
+
+
+def _check_size(a: inputs.Arguments, lams: Any, options: Options) -> None:
+    """Results that no memory holds are refused before the work; ridge does without most of them."""
+    if not takes_factors(a, options, lams):
+        block_length(a, lams if isinstance(lams, int) else len(lams))
 
 
 def _for_targets(lams: Any, a: inputs.Arguments) -> Any:
@@ -242,21 +258,12 @@ def path(
     a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     rho = inputs.check_l1_ratio(l1_ratio)
     lams = inputs.check_lams(lams, a.X.dtype)
-    factored = ridge.applies(a, [rho], lams)
-    if not factored:
-        block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses results that no memory holds
     device = find_device(device)
     options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
-    found = None
-    if factored:
-        inputs.check_values(a.X, a.names)
-        with computing(a.X.dtype == np.float64, device):
-            found = ridge.path(a, lams, options.eps, options.tol, _centring(options))
-    if found is None:
-        pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
-        found = results.Path(**pure._asdict(), feature_names=a.names)
-    _warn_unless_converged(found.gap, found.lams if a.y.ndim == 1 else found.lams[:, None], options.tol, "path")
-    return found
+    _check_size(a, lams, options)
+    pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
+    _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
+    return results.Path(**pure._asdict(), feature_names=a.names)
 
 
 def sweep(
@@ -325,23 +332,23 @@ def sweep(
         if progress is not None:
             progress(done, total)
 
-    factored = ridge.applies(a, ratios, lams) and measure != "mae"
-    if not factored:
-        block_length(a, lams if isinstance(lams, int) else len(lams))
     if measure not in ("mse", "mae", "r2"):
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
-    if factored:
-        options = _options(a, 0.0, eps, tol, max_iter, fit_intercept, standardize, strategy)
-        found = _ridge_sweep(a, masks, lams, options, measure, device, progress)
-        if found is not None:
-            return found
-    paths, folds_of = [], []
+    paths: list[Any] = []
+    folds_of = []
     for rho in ratios:
         options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
         if strategy is None and _on_accelerator(device):
             options = options._replace(strategy="parallel")
-        paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol))
+        _check_size(a, lams, options)
+        factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
+        if factored:
+            inputs.check_values(a.X, a.names)
+            with computing(a.X.dtype == np.float64, device):
+                paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
+        else:
+            paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol))
         report()
         folds_of.append(errors_of_folds(a, masks, paths[-1].lams, options, device, report))
     tol = options.tol
@@ -350,21 +357,30 @@ def sweep(
         fold_mse, fold_mae, fold_gap = fold_mse[..., 0], fold_mae[..., 0], fold_gap[..., 0]
     s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
     weight = masks.astype(a.X.dtype) @ s
-    stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
-    _check_errors(fold_mse, stacked.lams)
+    all_lams, all_gaps = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
+    if not np.isfinite(fold_mse).all():
+        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
+        raise FloatingPointError(f"the error of fold {k} at lam={all_lams[r, l]:g} is not finite; rescale X and y.")
     fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
     errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
     with computing(a.X.dtype == np.float64, device):
-        mean, se, *chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, stacked.lams))
+        mean, se, *chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, all_lams))
         if measure != "mse":
-            chosen = jax.tree.map(np.asarray, _choices(errors[measure], weight, stacked.lams)[2:])
-    pure = conclude(stacked.lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, (mean, se, *chosen), stacked)
-    grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (fold_gap.ndim - 2))
+            chosen = jax.tree.map(np.asarray, _choices(errors[measure], weight, all_lams)[2:])
+    if factored:
+        with computing(a.X.dtype == np.float64, device):
+            pure = conclude_factored(paths[0], fold_mse, fold_gap, (mean, se, *chosen))
+    else:
+        stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
+        pure = conclude(all_lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, (mean, se, *chosen), stacked)
+    grid = all_lams.reshape(all_lams.shape + (1,) * (fold_gap.ndim - 2))
     converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds")
-    grid = stacked.lams.reshape(stacked.lams.shape + (1,) * (stacked.gap.ndim - 2))
-    converged &= _warn_unless_converged(stacked.gap, grid, tol, "sweep, on all rows")
+    grid = all_lams.reshape(all_lams.shape + (1,) * (all_gaps.ndim - 2))
+    converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows")
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
-    path_chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
+    path_chosen: Any = pure.path
+    if not factored:
+        path_chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
     concluded = {
         **pure._asdict(),
         "fold_mae": fold_mae,
@@ -374,36 +390,6 @@ def sweep(
         "path": path_chosen,
     }
     return results.Sweep(**concluded, converged=converged, feature_names=a.names)
-
-
-def _ridge_sweep(a, masks, lams, options, measure, device, progress) -> results.Sweep | None:
-    """A sweep of ridge alone; None where it is better done the general way."""
-    inputs.check_values(a.X, a.names)
-    counted = itertools.count(1)
-    with computing(a.X.dtype == np.float64, device):
-        tell = lambda: progress(next(counted), len(masks) + 1) if progress is not None else None
-        s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
-        variance = _variance_of_folds(a, masks, s)
-        solved = ridge.sweep(a, masks, lams, options.eps, options.tol, _centring(options), tell, measure, variance)
-    if solved is None:
-        return None
-    fields, found = solved
-    _check_errors(fields["fold_mse"], fields["lams"])
-    grid = fields["lams"].reshape(1, -1, *(1,) * (fields["fold_gap"].ndim - 2))
-    converged = _warn_unless_converged(fields["fold_gap"], grid, options.tol, "sweep, in the folds")
-    grid = grid.reshape(grid.shape[1 : found.gap.ndim + 1])
-    converged &= _warn_unless_converged(found.gap, grid, options.tol, "sweep, on all rows")
-    return results.Sweep(**fields, path=found, converged=converged, feature_names=a.names)
-
-
-def _centring(options: Options) -> dict[str, bool]:
-    return {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
-
-
-def _check_errors(fold_mse: np.ndarray, lams: np.ndarray) -> None:
-    if not np.isfinite(fold_mse).all():
-        r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
-        raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
 
 
 def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from jaxreg.formulas.moments import Moments
 from jaxreg.inputs import Arguments
 from jaxreg.routes.moments import moments_of, path_on_moments, takes_moments
 from jaxreg.routes.options import Options, computing
+from jaxreg.routes.ridge import errors_on_factors, takes_factors
 from jaxreg.routes.row_blocks import held_out_errors
 from jaxreg.routes.rows import BLOCK_BYTES, solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
@@ -43,6 +44,12 @@ def errors_of_folds(
     Args:
         masks: (K, n), True = held out. lams: (L,). report: called when a fold is done.
     """
+    if takes_factors(a, options, lams):
+        found = []
+        for errors in errors_on_factors(a, masks, lams, options, device):
+            found.append(errors)
+            report()
+        return FoldErrors(*(np.stack(v, axis=1) for v in zip(*found, strict=True)))
     Y = a.y.reshape(len(a.y), -1)
     members = np.repeat(lams[:, None], Y.shape[1], axis=1)
     positive = bool(np.all(lams > 0))

@@ -1,8 +1,8 @@
 """How the objective is minimised, as pure functions of JAX arrays.
 
-Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``leave_one_out`` → ``fista`` →
-``support`` → ``grid`` → ``paths`` (all λs at once); ``updated_inverse`` → ``active_set`` → ``from_moments``,
-``working_set`` → ``from_columns`` (down the λs).
+Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``leave_one_out`` (closed forms);
+``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
+``updated_inverse`` → ``active_set`` → ``from_moments``, ``working_set`` → ``from_columns`` (down the λs).
 """
 
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out

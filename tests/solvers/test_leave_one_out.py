@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 import jaxreg
 from jaxreg import solvers
 from jaxreg.formulas import duality_gap
+from jaxreg.routes import ridge_blocks
 from jaxreg.solvers import leave_one_out as module
 
 LAMS = np.array([10.0, 0.01, 1.0, 0.1])
@@ -100,7 +101,7 @@ def test_blocks_of_rows_and_of_targets_change_nothing(monkeypatch):
     Y = np.stack([y, s, y * s], axis=1)
     expected = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
     monkeypatch.setattr(module, "ROW_BLOCK", 4)
-    monkeypatch.setattr(jaxreg.ridge_blocks, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
+    monkeypatch.setattr(ridge_blocks, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
     jaxreg.leave_one_out._errors.clear_cache()
     found = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
     jaxreg.leave_one_out._errors.clear_cache()
@@ -196,7 +197,7 @@ def test_bad_arguments():
 def test_the_parameters_are_certified_and_the_second_call_does_not_compile():
     X, y, s = problem(40, 6)
     found = jaxreg.ridge_leave_one_out(X, y, LAMS, sample_weight=s)
-    programs = (jaxreg.leave_one_out._errors, jaxreg.leave_one_out._params, jaxreg.leave_one_out._choose)
+    programs = (jaxreg.leave_one_out._errors, ridge_blocks._params, jaxreg.leave_one_out._choose)
     before = [program._cache_size() for program in programs]
     jaxreg.ridge_leave_one_out(X + 1, 2 * y, LAMS / 2, sample_weight=s[::-1])
     assert [program._cache_size() for program in programs] == before

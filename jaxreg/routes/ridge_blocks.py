@@ -4,7 +4,6 @@ Targets share every decomposition; only a block of very many of them needs its o
 mathematics is in :mod:`jaxreg.solvers.factored_ridge` and :mod:`jaxreg.sweeps.ridge_folds`.
 """
 
-from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -12,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg import inputs
 from jaxreg.formulas.moments import moments
 from jaxreg.formulas.objective import Params
+from jaxreg.inputs import Arguments
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
     factor,
@@ -24,21 +23,21 @@ from jaxreg.solvers.factored_ridge import (
     ridge_params,
     squares_in_range,
 )
-from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.spectrum import ridge_degrees
 from jaxreg.sweeps.cross_validate import automatic_grid
 from jaxreg.sweeps.ridge_folds import errors_from_moments, errors_from_rows
 
 __all__ = [
     "Blocks",
-    "Solved",
+    "Factors",
+    "Fold",
     "all_intercepts",
     "all_params",
     "chosen_params",
     "grid_of",
     "joined",
     "solve",
-    "solve_folds",
+    "solve_fold",
     "unit_weights",
 ]
 
@@ -77,7 +76,7 @@ def _certify(factored, lams):
     return relative_gaps(factored, lams), ridge_degrees(factored.spectrum.e, lams)
 
 
-class Solved(NamedTuple):
+class Factors(NamedTuple):
     """All rows factored, in blocks of targets of one length, and what is known of every λ: gap (L, t), df (L,)."""
 
     lams: np.ndarray
@@ -87,7 +86,7 @@ class Solved(NamedTuple):
     targets: int
 
 
-def unit_weights(a: inputs.Arguments) -> np.ndarray:
+def unit_weights(a: Arguments) -> np.ndarray:
     """The weights divided by a power of two, so that sums of weighted squares stay in range; 1 where there are none."""
     if a.sample_weight is None:
         return np.ones(len(a.X), a.X.dtype)
@@ -97,7 +96,7 @@ def unit_weights(a: inputs.Arguments) -> np.ndarray:
 class Blocks:
     """The arrays on the device, y in blocks of targets, and what the folds need of them."""
 
-    def __init__(self, a: inputs.Arguments, masks: np.ndarray | None, centring: dict[str, bool]) -> None:
+    def __init__(self, a: Arguments, masks: np.ndarray | None, centring: dict[str, bool]) -> None:
         n, p = a.X.shape
         Y = a.y.reshape(n, -1)
         self.a, self.masks, self.centring, self.targets = a, masks, centring, Y.shape[1]
@@ -116,12 +115,21 @@ class Blocks:
         found = [_moments(self.X, block, self.s) for block in self.Y]
         return [total if all(bool(usual) for _, usual in found) else None for total, _ in found]
 
-    def folds(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """Positions and weights of the training and of the held-out rows; the same numbers of them in every fold."""
+    @cached_property
+    def folds(self) -> list["Fold"]:
+        """The same numbers of rows in every fold, so that one program serves them all."""
         assert self.masks is not None
         sides = [_positions(~self.masks, self.s), _positions(self.masks, self.s)]
-        for k in range(len(self.masks)):
-            yield tuple(v[k] for side in sides for v in side)
+        return [Fold(*(v[k] for side in sides for v in side)) for k in range(len(self.masks))]
+
+
+class Fold(NamedTuple):
+    """Positions and weights of the training rows and of those held out, filled up with rows of weight 0."""
+
+    train: np.ndarray
+    train_weight: np.ndarray
+    rows: np.ndarray
+    row_weight: np.ndarray
 
 
 def _filled(block: np.ndarray, length: int) -> jax.Array:
@@ -139,7 +147,7 @@ def _positions(masks: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return rows, weight
 
 
-def grid_of(data: Blocks, lams: Any, eps: float | None) -> np.ndarray:
+def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
     """The grid; an automatic one starts at the largest λ_max of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
     if count * data.targets * data.s.itemsize > 2**34:
@@ -152,12 +160,10 @@ def grid_of(data: Blocks, lams: Any, eps: float | None) -> np.ndarray:
     a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
     starts = [_grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0] for Y in data.Y]
     start = np.asarray(max(starts, key=float))
-    return start * np.asarray(
-        (default_eps(*a.X.shape) if eps is None else eps) ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype
-    )
+    return start * np.asarray(eps ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype)
 
 
-def solve(data: Blocks, lams: np.ndarray) -> Solved:
+def solve(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
     blocks, gaps, df = [], [], None
     for total, Y in zip(data.totals, data.Y, strict=True):
@@ -165,7 +171,7 @@ def solve(data: Blocks, lams: np.ndarray) -> Solved:
         gap, df = _certify(factored, lams)
         blocks.append(factored)
         gaps.append(np.asarray(gap))
-    return Solved(lams, blocks, joined(gaps, data.targets), np.asarray(df), data.targets)
+    return Factors(lams, blocks, joined(gaps, data.targets), np.asarray(df), data.targets)
 
 
 def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
@@ -173,39 +179,33 @@ def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
     return np.concatenate(blocks, axis=-1)[..., :targets]
 
 
-def solve_folds(data: Blocks, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
-    """Held-out error and gap of every λ, fold and target, (L, K, t)."""
-    errors: list[np.ndarray] = []
-    gaps: list[np.ndarray] = []
-    for train, train_weight, rows, row_weight in data.folds():
-        found = []
-        for total, Y in zip(data.totals, data.Y, strict=True):
-            held_out = (rows, row_weight, data.v, lams)
-            if total is None:
-                found.append(_from_rows(data.X, Y, train, train_weight, *held_out, **data.centring))
-            else:
-                found.append(_from_moments(total, data.X, Y, data.s, *held_out, **data.centring))
-        for parts, v in zip((errors, gaps), zip(*found, strict=True), strict=True):
-            parts.append(joined([np.asarray(block) for block in v], data.targets))
-        report()
-    return np.stack(errors, axis=1), np.stack(gaps, axis=1)
+def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
+    found = []
+    for total, Y in zip(data.totals, data.Y, strict=True):
+        held_out = (fold.rows, fold.row_weight, data.v, lams)
+        if total is None:
+            found.append(_from_rows(data.X, Y, fold.train, fold.train_weight, *held_out, **data.centring))
+        else:
+            found.append(_from_moments(total, data.X, Y, data.s, *held_out, **data.centring))
+    return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
 
 
-def all_params(solved: Solved) -> Params:
+def all_params(factors: Factors) -> Params:
     """coef (L, p, t), intercept (L, t)."""
-    found = [_grid_params(block, solved.lams) for block in solved.blocks]
-    return Params(*(joined([np.asarray(v) for v in parts], solved.targets) for parts in zip(*found, strict=True)))
+    found = [_grid_params(block, factors.lams) for block in factors.blocks]
+    return Params(*(joined([np.asarray(v) for v in parts], factors.targets) for parts in zip(*found, strict=True)))
 
 
-def all_intercepts(solved: Solved) -> np.ndarray:
+def all_intercepts(factors: Factors) -> np.ndarray:
     """(L, t), without the coefficients."""
-    return joined([np.asarray(_intercepts(block, solved.lams)) for block in solved.blocks], solved.targets)
+    return joined([np.asarray(_intercepts(block, factors.lams)) for block in factors.blocks], factors.targets)
 
 
-def chosen_params(solved: Solved, lam: np.ndarray) -> Params:
+def chosen_params(factors: Factors, lam: np.ndarray) -> Params:
     """coef (p, t), intercept (t,) for one λ a target."""
-    length = len(solved.blocks[0].y_mean)
-    filled = np.concatenate([lam, np.repeat(lam[-1:], length * len(solved.blocks) - len(lam))])
-    parts = np.split(filled, len(solved.blocks))
-    found = [_params(block, part) for block, part in zip(solved.blocks, parts, strict=True)]
-    return Params(*(joined([np.asarray(v) for v in side], solved.targets) for side in zip(*found, strict=True)))
+    length = len(factors.blocks[0].y_mean)
+    filled = np.concatenate([lam, np.repeat(lam[-1:], length * len(factors.blocks) - len(lam))])
+    parts = np.split(filled, len(factors.blocks))
+    found = [_params(block, part) for block, part in zip(factors.blocks, parts, strict=True)]
+    return Params(*(joined([np.asarray(v) for v in side], factors.targets) for side in zip(*found, strict=True)))

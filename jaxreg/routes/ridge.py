@@ -1,0 +1,178 @@
+"""The ridge route: whole λ-grids, folds and thousands of targets from one factorisation of each set of rows."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxreg import results
+from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.options import Options, Solved, computing
+from jaxreg.routes.ridge_blocks import (
+    Blocks,
+    Factors,
+    all_intercepts,
+    all_params,
+    chosen_params,
+    grid_of,
+    solve,
+    solve_fold,
+)
+from jaxreg.routes.row_blocks import held_out_errors
+from jaxreg.routes.rows import block_length, solve_on_rows
+from jaxreg.sweeps.cross_validate import Choice, Sweep
+
+__all__ = [
+    "FactoredPath",
+    "conclude_factored",
+    "errors_on_factors",
+    "factored_path",
+    "is_large",
+    "solve_on_factors",
+    "takes_factors",
+]
+
+# A path of more coefficients than this computes them when they are asked for.
+COEF_BYTES = 2**28
+
+
+def takes_factors(a: Arguments, options: Options, lams: int | np.ndarray) -> bool:
+    """Whether this route can solve the problem: ρ = 0, several λs > 0 that all targets share, no bounds, all v > 0.
+
+    Args:
+        lams: how many, (L,) or (L, t).
+    """
+    ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
+    if not ridge or (a.penalty_factor is not None and not np.all(a.penalty_factor > 0)):
+        return False
+    if isinstance(lams, int):
+        return True
+    shared = lams.ndim == 1 or bool(np.all(lams == lams[:, :1]))
+    return len(lams) > 1 and shared and bool(np.all(lams > 0))
+
+
+def _blocks(a: Arguments, masks: np.ndarray | None, options: Options) -> Blocks:
+    check_values(a.X, a.names)
+    return Blocks(a, masks, {"fit_intercept": options.fit_intercept, "standardize": options.standardize})
+
+
+def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+    """A path. What the bound from the factors cannot certify is solved and certified on the rows.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses what no memory holds
+    factors = factor_all(a, lams if isinstance(lams, int) else lams[:, 0], options)
+    members = np.repeat(factors.lams[:, None], factors.targets, axis=1)
+    if not np.all(factors.gap <= options.tol):
+        return solve_on_rows(a, members, options)
+    params = all_params(factors)
+    df = np.repeat(factors.df[:, None], factors.targets, axis=1)
+    scale = np.asarray(factors.blocks[0].scale)
+    return Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), df, scale)
+
+
+def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factors:
+    """All rows factored; ``lams`` is how many, or (L,)."""
+    data = _blocks(a, None, options)
+    return solve(data, grid_of(data, lams, options.eps))
+
+
+def errors_on_factors(
+    a: Arguments, masks: np.ndarray, lams: np.ndarray, options: Options, device: Any
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Mean squared and absolute held-out errors and gaps of one fold after the other, each (L, t).
+
+    Args:
+        masks: (K, n), True = held out. lams: (L,).
+    """
+    with computing(a.X.dtype == np.float64, device):
+        data = _blocks(a, masks, options)
+        on_moments = data.totals[0] is not None
+    Y = a.y.reshape(len(a.y), -1)
+
+    def fold(k: int) -> tuple[np.ndarray, ...]:
+        with computing(a.X.dtype == np.float64, device):  # of this thread
+            found = solve_fold(data, data.folds[k], lams)
+            if np.all(found[-1] <= options.tol) or _is_large(a, found[-1].size):
+                return found
+            rest = a._replace(sample_weight=np.where(masks[k], 0, data.s))
+            solved = solve_on_rows(rest, np.repeat(lams[:, None], Y.shape[1], axis=1), options)
+            rows = np.flatnonzero(masks[k] & (data.s > 0))
+            return *held_out_errors(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
+
+    # Eigendecompositions leave cores idle; products of the rows themselves do not.
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(masks)) if on_moments else 1) as pool:
+        yield from pool.map(fold, range(len(masks)))
+
+
+def is_large(a: Arguments, lams: int | np.ndarray) -> bool:
+    """Whether the coefficients at these λs, or so many, are so many that they are computed when asked for."""
+    return a.y.ndim == 2 and _is_large(a, (lams if isinstance(lams, int) else len(lams)) * a.y.shape[1])
+
+
+def _is_large(a: Arguments, models: int) -> bool:
+    return models * a.X.shape[1] * a.X.itemsize > COEF_BYTES
+
+
+class FactoredPath(results.Path):
+    """A path of very many coefficients (over 256 MiB): ``coef`` and ``n_nonzero`` are computed when asked for."""
+
+    def __init__(self, factors: Factors, intercept: np.ndarray, **fields: Any) -> None:
+        self.__dict__.update(fields, _factors=factors, intercept=intercept)
+
+    @cached_property
+    def coef(self) -> np.ndarray:
+        """w, (L, p, t)."""
+        factors: Factors = self.__dict__["_factors"]
+        size = factors.gap.size * len(self.scale) * factors.gap.itemsize
+        if size > 2**34:
+            raise MemoryError(
+                f"all coefficients are {size / 2**30:,.0f} GiB; those of the chosen λs are in best and one_se of a "
+                "sweep, others come from jaxreg.path with fewer λs or targets."
+            )
+        with jax.enable_x64(factors.gap.dtype == np.float64):
+            return all_params(factors).coef
+
+    @cached_property
+    def n_nonzero(self) -> np.ndarray:
+        """(L, t)."""
+        return (self.coef != 0).sum(axis=1)
+
+
+def factored_path(factors: Factors, a: Arguments, tol: float) -> FactoredPath:
+    """The path of :func:`factor_all`."""
+    gap, scale = factors.gap, np.asarray(factors.blocks[0].scale)
+    fields = {"lams": factors.lams, "gap": gap, "converged": gap <= tol, "n_iter": np.zeros(gap.shape, np.int32)}
+    df = np.repeat(factors.df[:, None], factors.targets, axis=1)
+    return FactoredPath(factors, all_intercepts(factors), **fields, df=df, scale=scale, feature_names=a.names)
+
+
+def conclude_factored(
+    path: FactoredPath, fold_mse: np.ndarray, fold_gap: np.ndarray, chosen_from: tuple[np.ndarray, ...]
+) -> Sweep:
+    """:func:`jaxreg.sweeps.cross_validate.conclude` where only the chosen coefficients are computed, in NumPy arrays.
+
+    Args:
+        fold_mse, fold_gap: (1, L, K, t). chosen_from: mean and standard error (1, L, t), positions (t, 2), twice.
+    """
+    factors: Factors = path.__dict__["_factors"]
+    mean, se, best, one_se = chosen_from
+    target, zero = np.arange(factors.targets), np.zeros(1, path.lams.dtype)
+
+    def choice(index: np.ndarray) -> Any:
+        l = index[:, 1]
+        params = chosen_params(factors, factors.lams[l])
+        counts = (params.coef != 0).sum(axis=0)
+        values: Any = (factors.lams[l], zero[index[:, 0]], index, params, mean[0, l, target], se[0, l, target], counts)
+        return Choice(*values)
+
+    # Each target has the grid of its best l1_ratio, here the only one.
+    path.__dict__["lams"] = np.repeat(factors.lams[:, None], factors.targets, axis=1)
+    fields: Any = (factors.lams[None], zero, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), path)
+    return Sweep(*fields)
