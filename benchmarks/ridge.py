@@ -132,7 +132,7 @@ def folds() -> Case:
     contestants = [
         Contestant("jaxreg.sweep(l1_ratio=0)", ours),
         Contestant("scikit-learn GridSearchCV(Ridge)", grid_search, (2, 10)),
-        Contestant("himalaya RidgeCV, numpy", himalaya, (2, 5)),
+        Contestant("himalaya RidgeCV, numpy", himalaya, (2, 20)),
     ]
     limits = {contestants[1].name: 0.02, contestants[2].name: 0.02}
     return Case("10 folds × 100 λ, 10,000 × 500", limits, contestants, lams, reference)
