@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.formulas.moments import moments
+from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
+from jaxreg.routes.moments import varies
+from jaxreg.routes.row_blocks import block_moments
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
     factor,
@@ -21,7 +23,6 @@ from jaxreg.solvers.factored_ridge import (
     relative_gaps,
     ridge_intercepts,
     ridge_params,
-    squares_in_range,
 )
 from jaxreg.solvers.spectrum import ridge_degrees
 from jaxreg.sweeps.cross_validate import automatic_grid
@@ -36,6 +37,7 @@ __all__ = [
     "chosen_params",
     "grid_of",
     "joined",
+    "moments_in_range",
     "solve",
     "solve_fold",
     "unit_weights",
@@ -43,12 +45,6 @@ __all__ = [
 
 # Targets are solved in blocks whose work arrays stay below this.
 TARGET_BLOCK_BYTES = 2**29
-
-
-@jax.jit
-def _moments(X, Y, s):
-    total = moments(X, Y, s)
-    return total, squares_in_range(total, X, s)
 
 
 _static = partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
@@ -101,7 +97,7 @@ class Blocks:
         Y = a.y.reshape(n, -1)
         self.a, self.masks, self.centring, self.targets = a, masks, centring, Y.shape[1]
         self.s = unit_weights(a)
-        self.X, self.v = jnp.asarray(a.X), a.penalty_factor
+        self.X, self.v = jax.device_put(a.X), a.penalty_factor
         # About four arrays of n and four of min(n, p) numbers live for every target.
         most = max(1, TARGET_BLOCK_BYTES // (4 * (n + min(n, p)) * Y.itemsize))
         length = -(-self.targets // -(-self.targets // most))
@@ -109,11 +105,9 @@ class Blocks:
 
     @cached_property
     def totals(self) -> list[Any]:
-        """The moments of every block; None where the rows are taken instead."""
-        if self.a.X.shape[0] < self.a.X.shape[1]:
-            return [None] * len(self.Y)
-        found = [_moments(self.X, block, self.s) for block in self.Y]
-        return [total if all(bool(usual) for _, usual in found) else None for total, _ in found]
+        """The moments of every block of targets; None where the rows are taken instead."""
+        n, p = self.a.X.shape
+        return [moments_in_range(self.a, np.asarray(Y), self.s) if n >= p else None for Y in self.Y]
 
     @cached_property
     def folds(self) -> list["Fold"]:
@@ -130,6 +124,19 @@ class Fold(NamedTuple):
     train_weight: np.ndarray
     rows: np.ndarray
     row_weight: np.ndarray
+
+
+def moments_in_range(a: Arguments, Y: np.ndarray, s: np.ndarray) -> Moments | None:
+    """The moments of the rows; None where the square of a column that is not constant has vanished or overflowed."""
+    p, dtype = a.X.shape[1], a.X.dtype
+    with jax.enable_x64(True):
+        found = jax.tree.map(np.asarray, block_moments(a.X, Y, s, None))
+    with np.errstate(over="ignore"):
+        m = Moments(*(v.astype(dtype) for v in found))
+    m = m._replace(x_mean=m.x_mean[:p], xx=m.xx[:p, :p], xy=m.xy[:p])
+    square, limits = np.diagonal(m.xx) / m.weight, np.finfo(dtype)
+    usual = (square > limits.tiny / limits.eps**2) & (square < limits.max * limits.eps**2)
+    return None if varies(a, ~usual) else m
 
 
 def _filled(block: np.ndarray, length: int) -> jax.Array:

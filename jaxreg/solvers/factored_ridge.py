@@ -19,7 +19,7 @@ from jaxreg.formulas.duality import relative_gap
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import weighted_rows
-from jaxreg.formulas.scaling import is_constant, standard_deviation, weighted_mean
+from jaxreg.formulas.scaling import standard_deviation, weighted_mean
 from jaxreg.solvers.spectrum import Spectrum, coefficients, gap_bound, is_accurate, spectrum_of_gram, spectrum_of_rows
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "relative_gaps",
     "ridge_intercepts",
     "ridge_params",
-    "squares_in_range",
 ]
 
 
@@ -157,10 +156,3 @@ def relative_gaps(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
     """The certificate of every λ > 0 of (L,) and target, (L, t): the bound of :func:`gap_bound` as a share of ‖ỹ‖²."""
     gap = gap_bound(factored.spectrum, lams)
     return relative_gap(gap, jnp.zeros_like(gap), factored.yy[None, :], factored.original_yy[None, :])
-
-
-def squares_in_range(m: Moments, X: jax.Array, sample_weight: jax.Array) -> jax.Array:
-    """Whether the moments of X (n, p) hold every column's square, (): it has neither vanished nor nearly overflowed."""
-    square, limits = jnp.diagonal(m.xx) / m.weight, jnp.finfo(X.dtype)
-    usual = (square > limits.tiny / limits.eps**2) & (square < limits.max * limits.eps**2)
-    return jnp.all(usual | is_constant(X, sample_weight))
