@@ -173,12 +173,12 @@ def test_the_exit_codes_are_those_of_the_command():
 def test_the_table_is_what_the_command_prints(own_process, capsys):
     """Every line that is shown is printed, in this order; lines may be left out at the … only.
 
-    The gap is what rounding leaves of 0, another number on every machine.
+    The gap is what rounding leaves of 0 and may have hidden, another number on every machine.
     """
     assert cli.main(["sweep", "--dataset", "diabetes"]) == 0
     shown, printed = blocks("text")[0], capsys.readouterr().out
     gaps = [re.search(r"largest duality gap (\S+) in", text)[1] for text in (shown, printed)]
-    assert all(0 < float(gap) < 1e-14 for gap in gaps)
+    assert all(0 < float(gap) < 1e-12 for gap in gaps)
     shown, printed = shown.replace(gaps[0], "ROUNDING"), printed.replace(gaps[1], "ROUNDING").splitlines()
     place = printed.index(shown.splitlines()[0])
     parts = [part.strip("\n").split("\n") for part in shown.split("…\n")]
