@@ -138,7 +138,6 @@ class Sweep:
     Attributes:
         lams: (R, L). l1_ratios: (R,). fold_mse, fold_mae, fold_r2, fold_gap: (R, L, K) or (R, L, K, t): mean
             squared and mean absolute held-out errors, the share of the held-out variance explained, duality gaps.
-            ``fold_mae`` is None for ridge alone (l1_ratio 0), unless it is what is chosen by.
         mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y.
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
