@@ -5,6 +5,8 @@ The functions named here take NumPy arrays and data frames. Their pure twins —
 """
 
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
+from jaxreg.checks import check_gradient
+from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.regression import ConvergenceWarning, fit, path, sweep
@@ -17,8 +19,11 @@ __all__ = [
     "ConvergenceWarning",
     "Params",
     "__version__",
+    "check_gradient",
     "checks",
+    "convert",
     "datasets",
+    "describe",
     "fista",
     "fit",
     "formulas",

@@ -1,7 +1,7 @@
-"""The command ``jaxreg``: sweep, predict, info.
+"""The command ``jaxreg``: sweep, predict, check, convert, info.
 
-Exit codes: 0 done; 1 the results could not be written; 2 the input or the options are wrong, and nothing was written;
-3 done, but some fit did not reach the tolerance; 130 interrupted.
+Exit codes: 0 done; 1 the results could not be written, or a checked formula is wrong; 2 the input or the options are
+wrong, and nothing was written; 3 done, but some fit did not reach the tolerance; 130 interrupted.
 """
 
 import argparse
@@ -13,6 +13,9 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
+
+from jaxreg.checks.command import add_check
+from jaxreg.formulas.conventions.command import add_convert
 
 __all__ = ["main"]
 
@@ -76,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_sweep(commands)
     _add_predict(commands)
+    add_check(commands)
+    add_convert(commands)
     info = commands.add_parser("info", help="versions, devices, precision")
     info.set_defaults(run=_info)
     return parser

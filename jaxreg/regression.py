@@ -24,7 +24,7 @@ from jaxreg.routes.ridge import (
     solve_on_factors,
     takes_factors,
 )
-from jaxreg.routes.rows import solve_on_rows
+from jaxreg.routes.rows import block_length, solve_on_rows
 from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import Path, default_tol
@@ -100,10 +100,10 @@ def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any) -> Sol
             if takes(a, options):
                 with computing(True, device):
                     return route(a, lams, options)
+    inputs.check_values(a.X, a.names)
     if takes_factors(a, options, lams):
         with computing(a.X.dtype == np.float64, device):
             return solve_on_factors(a, lams, options)
-    inputs.check_values(a.X, a.names)
     with computing(a.X.dtype == np.float64, device):
         return solve_on_rows(a, lams, options)
 
@@ -114,6 +114,12 @@ def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
     _check_coef(coef)
     fields = (coef, solved.params.intercept, gap, gap <= tol, solved.n_iter, solved.df, (coef != 0).sum(axis=1))
     return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale))
+
+
+def _check_size(a: inputs.Arguments, lams: Any, options: Options) -> None:
+    """Results that no memory holds are refused before the work; ridge does without most of them."""
+    if not takes_factors(a, options, lams):
+        block_length(a, lams if isinstance(lams, int) else len(lams))
 
 
 def _for_targets(lams: Any, a: inputs.Arguments) -> Any:
@@ -254,6 +260,7 @@ def path(
     lams = inputs.check_lams(lams, a.X.dtype)
     device = find_device(device)
     options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
+    _check_size(a, lams, options)
     pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
     _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
     return results.Path(**pure._asdict(), feature_names=a.names)
@@ -334,8 +341,10 @@ def sweep(
         options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
         if strategy is None and _on_accelerator(device):
             options = options._replace(strategy="parallel")
+        _check_size(a, lams, options)
         factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
         if factored:
+            inputs.check_values(a.X, a.names)
             with computing(a.X.dtype == np.float64, device):
                 paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
         else:

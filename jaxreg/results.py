@@ -147,8 +147,6 @@ class Sweep:
     lams: np.ndarray
     l1_ratios: np.ndarray
     fold_mse: np.ndarray
-    fold_mae: np.ndarray
-    fold_r2: np.ndarray
     fold_gap: np.ndarray
     mean_mse: np.ndarray
     se_mse: np.ndarray
@@ -157,6 +155,8 @@ class Sweep:
     path: Path
     converged: bool
     feature_names: tuple[str, ...] | None = None
+    fold_mae: np.ndarray | None = None
+    fold_r2: np.ndarray | None = None
 
     @property
     def params(self) -> Params:

@@ -5,6 +5,7 @@ promotion; those of float32 ask for the fixture ``x32``. No test may leave JAX's
 """
 
 import ast
+import gc
 import inspect
 import sys
 import textwrap
@@ -27,12 +28,34 @@ SETTINGS = {
     "jax_default_matmul_precision": None,
 }
 STRICT = {"formulas", "solvers"}
+# Memory maps: Linux allows a process 65,530, and every program takes a few.
+MOST_MAPS = 45_000
 
 
 def pytest_configure(config):
     """Compiled programs are kept and shared by all test processes: compiling is most of the tests' time."""
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def give_programs_back(most):
+    """Compiled programs hold memory maps; where the system has no more of them, XLA ends the process."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > most:
+        jax.clear_caches()
+        gc.collect()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs_after_a_module():
+    yield
+    give_programs_back(MOST_MAPS // 3)
+
+
+@pytest.fixture(autouse=True)
+def few_programs_after_a_test():
+    yield
+    give_programs_back(MOST_MAPS)
 
 
 @pytest.fixture(autouse=True)

@@ -75,8 +75,10 @@ def test_committed_with_its_outputs(path):
     nbformat.validate(notebook)
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    figures = [output for cell in cells for output in cell.outputs if "image/png" in output.get("data", {})]
-    assert len(figures) >= 5
+    shown = [
+        output for cell in cells for output in cell.outputs if {"image/png", "text/html"} & set(output.get("data", {}))
+    ]
+    assert len(shown) >= 5  # figures, and reports that are drawn
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
     assert_clean(notebook)
 

@@ -75,10 +75,13 @@ def errors_of_folds(
     results: list[Any] = [None] * len(masks)
     # Folds on the rows fill the memory block and all cores by themselves.
     workers = min(os.cpu_count() or 1, len(masks)) if on_moments or on_columns else 1
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for k, result in enumerate(pool.map(fold, range(len(masks)))):
             results[k] = result
             report()
+    finally:  # an interruption does not wait for the folds that have not begun
+        pool.shutdown(cancel_futures=True)
     return FoldErrors(*(np.stack(v, axis=1) for v in zip(*results, strict=True)))
 
 

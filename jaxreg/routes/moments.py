@@ -12,7 +12,7 @@ from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.row_blocks import block_moments
-from jaxreg.routes.rows import block_length, gap_on_rows, solve_on_rows
+from jaxreg.routes.rows import gap_on_rows, solve_on_rows
 from jaxreg.solvers.from_moments import path_from_moments
 
 __all__ = [
@@ -66,7 +66,6 @@ def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options) -> 
 
 def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
     """``path`` at the λs > 0, and the rows at λ = 0."""
-    block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses what no memory holds
     if isinstance(lams, int) or np.all(lams > 0):
         return path(lams)
     zero = np.any(lams == 0, axis=1)

@@ -156,6 +156,7 @@ ARGUMENTS = {
     "soft_threshold": {"z": [-2.0, 0.5], "threshold": [1.0, 1.0]},
     "prox_elastic_net": {"z": [-2.0, 0.5], "step_size": 0.5, "l1": [1.0, 0.1], "l2": [0.0, 2.0]} | BOUNDS,
     "weighted_mean": {"X": X} | WEIGHT,
+    "moments": DATA | WEIGHT,
     "standard_deviation": {"X": X} | WEIGHT,
     "lam_max": DATA | {"l1_ratio": 0.5} | WEIGHT | FACTORS | BOUNDS,
     "kkt_residual": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | BOUNDS,
@@ -182,7 +183,7 @@ EVERY_ARGUMENT = pytest.mark.parametrize(
 
 def test_the_table_names_every_public_function():
     # `absolute` is given JAX arrays by the others and keeps whatever they are.
-    assert set(ARGUMENTS) == set(formulas.__all__) - {"Params", "absolute"}
+    assert set(ARGUMENTS) == set(formulas.__all__) - {"Moments", "Params", "absolute"}
 
 
 @EVERY_ARGUMENT

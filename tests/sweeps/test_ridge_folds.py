@@ -264,7 +264,11 @@ def test_mixed_with_other_penalties_and_progress():
     assert told == [(k, 10) for k in range(1, 11)]
     alone = jaxreg.sweep(X, y, LAMS, 0, folds=4, progress=lambda *k: told.append(k))
     assert told[10:] == [(k, 5) for k in range(1, 6)]
-    np.testing.assert_allclose(found.fold_mse[0], alone.fold_mse[0], rtol=1e-13)
+    np.testing.assert_allclose(found.fold_mse[0], alone.fold_mse[0], rtol=1e-10)
+    np.testing.assert_allclose(found.fold_r2[0], alone.fold_r2[0], rtol=1e-10)
+    np.testing.assert_allclose(found.fold_mae[0], alone.fold_mae[0], rtol=1e-10)
+    by_absolute = jaxreg.sweep(X, y, LAMS, 0, folds=4, measure="mae")
+    np.testing.assert_allclose(by_absolute.fold_mae[0], found.fold_mae[0], rtol=1e-12)
 
 
 def test_the_pure_functions_agree_and_nothing_compiles_twice():

@@ -1,0 +1,140 @@
+"""A loss as a check sees it: a function of one vector and of arrays, its program, and the terms it is made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.checks.compare import NOT_TRACEABLE
+from jaxreg.checks.inputs import Arguments, Parameters, argument_names, arguments, parameters
+from jaxreg.checks.program import Change, Program, trace
+from jaxreg.checks.terms import Term, find_terms, term_names, value_of
+
+__all__ = ["Loss", "read_loss"]
+
+
+class Loss(NamedTuple):
+    """A loss at parameters and arguments of fixed shapes.
+
+    Attributes:
+        params, args: its inputs in float64.
+        value: of (vector, arrays), ().
+        gradient: of (vector, arrays), (d,), by automatic differentiation.
+        program: inputs are the vector and the arrays.
+        terms: that depend on the parameters; names: one each.
+        value_names: of the inputs of the program and of the leaves of the parameters.
+    """
+
+    params: Parameters
+    args: Arguments
+    value: Callable[[Any, Sequence[Any]], Any]
+    gradient: Callable[[Any, Sequence[Any]], Any]
+    program: Program
+    terms: list[Term]
+    names: tuple[str, ...]
+    value_names: dict[int, str]
+
+    def term_values(self, x: Any, arrays: Sequence[Any], changes: Mapping[int, Change] | None = None) -> jax.Array:
+        """(K,) values of the terms; with changes made to the program."""
+        return jnp.stack([value_of(self.program, term, [x, *arrays], changes) for term in self.terms])
+
+    def term_gradients(self, x: Any, arrays: Sequence[Any], changes: Mapping[int, Change] | None = None) -> jax.Array:
+        """(K, d) gradients of the terms."""
+        return jax.jacrev(lambda x: self.term_values(x, arrays, changes))(jnp.asarray(x))
+
+
+def read_loss(loss: Callable[..., Any], params: Any, args: Sequence[Any]) -> Loss:
+    """Looks at a loss of (params, *args) that returns a number, or a dictionary or tuple of numbers: its terms.
+
+    Raises:
+        TypeError: integer parameters, or a loss that returns no numbers.
+        ValueError: a loss that is no scalar, or has another value at a second evaluation.
+    """
+    name, *arg_names = argument_names(loss, 1 + len(args))
+    point = parameters(params, name)
+    given = arguments(args, arg_names)
+    try:
+        program, keys = _trace(loss, point, given)
+    except NOT_TRACEABLE:  # it branches on a number among the arguments
+        given = arguments(args, arg_names, keep_numbers=True)
+        program, keys = _trace(loss, point, given)
+    _same_twice(loss, point, given)
+    terms = find_terms(program, [0])
+    value_names = dict(enumerate([name, *given.names])) | _leaf_names(program, point)
+    names = keys if len(keys) > 1 else term_names(program, terms, value_names)
+
+    def value(x: Any, arrays: Sequence[Any]) -> Any:
+        out = loss(point.restore(x), *given.rebuild(arrays))
+        return sum(jnp.reshape(jnp.asarray(part, jnp.float64), ()) for part in jax.tree.leaves(out))
+
+    return Loss(point, given, value, jax.grad(value), program, terms, tuple(names), value_names)
+
+
+def _trace(loss: Callable[..., Any], params: Parameters, args: Arguments) -> tuple[Program, list[str]]:
+    """The program, and the names of the outputs."""
+    keys: list[str] = []
+
+    def flat(x: Any, *arrays: Any) -> list[Any]:
+        out = loss(params.restore(x), *args.rebuild(arrays))
+        keys[:] = _check_value(out)
+        return [jnp.asarray(part) for part in jax.tree.leaves(out)]
+
+    return trace(flat, [params.vector, *args.arrays]), keys
+
+
+def _leaf_names(program: Program, params: Parameters) -> dict[int, str]:
+    """The vector of parameters is taken apart into leaves by one operation at the start."""
+    for operation in program.operations:
+        if operation.name == "split" and operation.inputs[0] == 0:
+            sized = [name for name, shape in zip(params.leaf_names, params.shapes, strict=True) if 0 not in shape]
+            return dict(zip(operation.outputs, sized, strict=False))
+    return {}
+
+
+def _check_value(out: Any) -> list[str]:
+    """The names of the terms that a loss returns; refuses what is no number."""
+    with_paths = jax.tree_util.tree_flatten_with_path(out)[0]
+    names = []
+    for path, part in with_paths:
+        name = (
+            str(getattr(path[0], "key", getattr(path[0], "name", f"term {getattr(path[0], 'idx', 0) + 1}")))
+            if path
+            else ""
+        )
+        if not isinstance(part, (jax.Array, np.ndarray, np.generic, float, int)):
+            raise TypeError(
+                f"the loss returns {type(part).__name__}{f' as {name}' if name else ''}; it has to return a number."
+            )
+        if np.shape(part) not in ((), (1,)):
+            raise ValueError(
+                f"the loss returns an array of shape {np.shape(part)}{f' as {name}' if name else ''}; a gradient needs "
+                "a number: sum it or take its mean, or return a dictionary of numbers to name its terms."
+            )
+        names.append(name)
+    if not names:
+        raise TypeError(f"the loss returns {type(out).__name__}; it has to return a number.")
+    return names
+
+
+def _same_twice(loss: Callable[..., Any], params: Parameters, args: Arguments) -> None:
+    first, second = (
+        np.array(
+            [
+                float(jnp.reshape(part, ()))
+                for part in jax.tree.leaves(loss(params.restore(params.vector), *args.rebuild(args.arrays)))
+            ]
+        )
+        for _ in range(2)
+    )
+    if not np.array_equal(first, second, equal_nan=True):
+        raise ValueError(
+            f"the loss is no function of its arguments: two evaluations at the same point gave {first.sum():.17g} and "
+            f"{second.sum():.17g}. Pass its random numbers (a key, a mask) as an argument, and keep no state in it."
+        )
+    if not np.isfinite(first).all():
+        raise ValueError(
+            f"the loss is {first.sum()} at the parameters given; give parameters at which it is finite, for there the "
+            "comparison begins."
+        )

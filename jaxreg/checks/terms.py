@@ -1,0 +1,101 @@
+"""The terms of a loss: those of its dictionary or tuple, or the summands that its program shows.
+
+A loss is followed backwards from its value: through sums and differences, and through everything that is linear
+(a factor or a divisor that does not depend on the parameters, Σ, a reshaping), each summand is a term. So
+
+    jnp.mean(jax.nn.softplus(X @ w) - y * (X @ w)) + lam * jnp.sum(w[1:] ** 2)
+
+has three terms. A term is the program in which, at each sum on the way, one summand alone is taken.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.checks.notation import formula
+from jaxreg.checks.program import Change, Constant, Operation, Program
+
+__all__ = ["Term", "find_terms", "term_names"]
+
+# More terms than these are not told apart: a sum written out over many parts is one term.
+MOST = 8
+SUMS = {"add": (1, 1), "add_any": (1, 1), "sub": (1, -1)}
+PLAIN = {"neg", "reduce_sum", "reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "copy"}
+
+
+class Term(NamedTuple):
+    """Which output of the program it is part of, and which summand is taken at which sum."""
+
+    output: int
+    choices: Mapping[int, int]
+
+    def changes(self) -> dict[int, Change]:
+        """The changes that make the program this term."""
+        return {place: _take(choice) for place, choice in self.choices.items()}
+
+
+def find_terms(program: Program, inputs: Sequence[int]) -> list[Term]:
+    """The terms that depend on these inputs. An output of several is a term as it is; the only output is split."""
+    if len(program.outputs) > 1:
+        return [Term(output, {}) for output in range(len(program.outputs))]
+    dependent, producers = program.dependent(inputs), program.producers()
+    for inside in (True, False):  # with what is under a Σ, and if that is too much, without
+        found = _split(program, program.outputs[0], dependent, producers, inside)
+        if len(found) <= MOST:
+            return [Term(0, choices) for choices in found] or [Term(0, {})]
+    return [Term(0, {})]
+
+
+def term_names(program: Program, terms: Sequence[Term], names: Mapping[int, str]) -> list[str]:
+    """Each term as a formula in the names of the inputs; "term 2" where it is too long for that."""
+    texts = [formula(program, program.outputs[term.output], names, term.choices) for term in terms]
+    return [text if text and texts.count(text) == 1 else f"term {k}" for k, text in enumerate(texts, start=1)]
+
+
+def _split(
+    program: Program, ref: int | Constant, dependent: set[int], producers: Mapping[int, int], inside: bool
+) -> list[dict[int, int]]:
+    if isinstance(ref, Constant) or ref not in dependent:
+        return []
+    if ref not in producers:
+        return [{}]
+    place = producers[ref]
+    operation = program.operations[place]
+    if operation.name in SUMS:
+        branches = [_split(program, branch, dependent, producers, inside) for branch in operation.inputs]
+        return [{place: choice} | rest for choice, found in enumerate(branches) for rest in found]
+    through = _linear_in(operation, dependent)
+    if through is None or (operation.name == "reduce_sum" and not inside):
+        return [{}]
+    return _split(program, operation.inputs[through], dependent, producers, inside)
+
+
+def _linear_in(operation: Operation, dependent: set[int]) -> int | None:
+    """The place of the one input in which an operation is linear, if all others are fixed."""
+    if operation.name in PLAIN:
+        floating = all(jnp.issubdtype(dtype, np.floating) for dtype in operation.dtypes)
+        return 0 if floating else None
+    varying = [k for k, ref in enumerate(operation.inputs) if isinstance(ref, int) and ref in dependent]
+    if operation.name == "div":
+        return 0 if varying == [0] else None
+    if operation.name in ("mul", "dot_general") and len(varying) == 1:
+        return varying[0]
+    return None
+
+
+def _take(choice: int) -> Change:
+    def take(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
+        assert isinstance(operation, Operation)
+        sign = SUMS[operation.name][choice]
+        value = jnp.broadcast_to(inputs[choice], operation.shapes[0])
+        return [value if sign == 1 else -value]
+
+    return take
+
+
+def value_of(program: Program, term: Term, inputs: Sequence[Any], changes: Mapping[int, Change] | None = None) -> Any:
+    """The value of a term, (); `changes` are made to the program besides."""
+    return jax.numpy.reshape(program.run(inputs, {**(changes or {}), **term.changes()})[term.output], ())
