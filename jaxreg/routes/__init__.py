@@ -5,6 +5,8 @@ route       taken where                                 by
 ==========  ==========================================  ========================================================
 moments     p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: Newton steps on the active
             no free columns, bounds 0 or infinite       set, one λ after the other
+columns     p ≫ n, the rest as for moments              ``solvers.from_columns``: the same inside a growing set
+                                                        of columns
 ridge       ρ = 0, several λ > 0, no free columns, no   ``solvers.factored_ridge``: one eigendecomposition for
             bounds                                      all λs and targets
 rows        everything else, what moments could not     ``solvers.paths``: closed forms, and FISTA with a Newton
@@ -12,5 +14,5 @@ rows        everything else, what moments could not     ``solvers.paths``: close
 ==========  ==========================================  ========================================================
 
 Every route ends with the same certificate. Reading order: ``options`` → ``row_blocks`` → ``rows`` → ``moments`` →
-``ridge_blocks`` → ``ridge`` → ``folds``.
+``wide`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
 """

@@ -20,6 +20,7 @@ from jaxreg.routes.ridge import errors_on_factors, takes_factors
 from jaxreg.routes.row_blocks import held_out_errors
 from jaxreg.routes.rows import BLOCK_BYTES, solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
+from jaxreg.solvers.active_set import padded
 
 __all__ = ["FoldErrors", "errors_of_folds"]
 
@@ -87,8 +88,8 @@ def errors_of_folds(
 
 def _training_moments(a: Arguments, masks: np.ndarray) -> Callable[[int], Moments]:
     """k -> the moments of the rows that fold k does not hold out."""
-    p = a.X.shape[1]
-    if np.all(masks.sum(axis=0) == 1) and len(masks) * p * p * 8 <= BLOCK_BYTES:
+    P = padded(a.X.shape[1])
+    if np.all(masks.sum(axis=0) == 1) and len(masks) * P * P * 8 <= BLOCK_BYTES:
         parts = [moments_of(a, np.flatnonzero(mask)) for mask in masks]
         return lambda k: _sum(parts[:k] + parts[k + 1 :])
     return lambda k: moments_of(a, np.flatnonzero(~masks[k]))

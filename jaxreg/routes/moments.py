@@ -81,7 +81,7 @@ def path_on_moments(m: Moments, a: Arguments, lams: int | np.ndarray, options: O
     """A path at λ > 0 from the moments ``m`` of the rows of ``a`` that have weight."""
     P, t = m.xy.shape
     order = Order(lams, t, options.eps)
-    found = jax.tree.map(np.asarray, _program(m, order.grid, *settings(a, options, P)))
+    found = jax.tree.map(np.asarray, _program(m, order.grid, settings(a, options, P)))
     variance = found.variance[: a.X.shape[1]]
     if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name

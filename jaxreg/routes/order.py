@@ -8,7 +8,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes.options import Options, Solved
 from jaxreg.solvers.active_set import padded
-from jaxreg.solvers.found import Grid
+from jaxreg.solvers.found import Grid, Settings
 
 __all__ = ["Order", "settings"]
 
@@ -45,8 +45,8 @@ class Order:
         return Solved(lams, params, gap.astype(dtype), self.given(found.n_iter), df, found.scale[:p].astype(dtype))
 
 
-def settings(a: Arguments, options: Options, columns: int) -> tuple[Any, ...]:
-    """What a path takes after the grid: ρ, factors and bounds (columns,), tol, max_iter and the two switches."""
+def settings(a: Arguments, options: Options, columns: int) -> Settings:
+    """What is minimised, with factors and bounds for so many columns."""
     p = a.X.shape[1]
 
     def fill(values: np.ndarray | None, value: float) -> np.ndarray:
@@ -55,10 +55,5 @@ def settings(a: Arguments, options: Options, columns: int) -> tuple[Any, ...]:
 
     arrays = fill(a.penalty_factor, 1.0), fill(a.lower, -np.inf), fill(a.upper, np.inf)
     limits = np.float64(options.tol), np.int32(min(options.max_iter, 2**31 - 1))
-    return (
-        np.float64(options.l1_ratio),
-        *arrays,
-        *limits,
-        np.bool_(options.fit_intercept),
-        np.bool_(options.standardize),
-    )
+    centring = np.bool_(options.fit_intercept), np.bool_(options.standardize)
+    return Settings._make((np.float64(options.l1_ratio), *arrays, *limits, *centring))

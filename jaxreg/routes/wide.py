@@ -69,7 +69,7 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
     weight: Any = np.zeros(N)
     weight[:n] = 1.0 if a.sample_weight is None else a.sample_weight
     order = Order(lams, Y.shape[1], options.eps)
-    found = jax.tree.map(np.asarray, _program(*columns, Y, weight, order.grid, *settings(a, options, P)))
+    found = jax.tree.map(np.asarray, _program(*columns, Y, weight, order.grid, settings(a, options, P)))
     variance = found.variance[:p]
     if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxreg.solvers.grid import grid_start
 
-__all__ = ["Found", "Grid", "lams_of"]
+__all__ = ["Found", "Grid", "Settings", "lams_of"]
 
 
 class Grid(NamedTuple):
@@ -23,6 +23,24 @@ class Grid(NamedTuple):
     solved: jax.Array
     automatic: jax.Array
     eps: jax.Array
+
+
+class Settings(NamedTuple):
+    """What is minimised, and how far.
+
+    Attributes:
+        l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
+        tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize: booleans, ().
+    """
+
+    l1_ratio: jax.Array
+    penalty_factor: jax.Array
+    lower: jax.Array
+    upper: jax.Array
+    tol: jax.Array
+    max_iter: jax.Array
+    fit_intercept: jax.Array
+    standardize: jax.Array
 
 
 class Found(NamedTuple):
@@ -45,22 +63,15 @@ class Found(NamedTuple):
     variance: jax.Array
 
 
-def lams_of(
-    grid: Grid,
-    covariance: jax.Array,
-    l1_ratio: jax.Array,
-    penalty_factor: jax.Array,
-    scale: jax.Array,
-    lower: jax.Array,
-    upper: jax.Array,
-) -> jax.Array:
+def lams_of(grid: Grid, covariance: jax.Array, settings: Settings, scale: jax.Array) -> jax.Array:
     """The λs, (L, t), given or automatic.
 
     Args:
-        covariance: x_jᵀ S y / Σs, (p, t). l1_ratio: (). penalty_factor, scale, lower, upper: (p,).
+        covariance: x_jᵀ S y / Σs, (p, t). scale: σ, (p,).
     """
     dtype = covariance.dtype
-    start = grid_start(covariance, l1_ratio, penalty_factor, scale, lower, upper)
+    rho, v, lower, upper, *_ = settings
+    start = grid_start(covariance, rho, v, scale, lower, upper)
     steps = jnp.maximum(grid.solved - 1, 1).astype(dtype)
     geometric = start * grid.eps ** (jnp.arange(len(grid.lams), dtype=dtype) / steps)
     return jnp.where(grid.automatic, geometric[:, None], grid.lams)

@@ -8,37 +8,26 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.solvers import working_set
-from jaxreg.solvers.found import Found, Grid, lams_of
+from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import working_penalty
 
 __all__ = ["path_from_columns"]
 
 
 def path_from_columns(
-    features: jax.Array,
-    offset: jax.Array,
-    Y: jax.Array,
-    sample_weight: jax.Array,
-    grid: Grid,
-    l1_ratio: jax.Array,
-    penalty_factor: jax.Array,
-    lower: jax.Array,
-    upper: jax.Array,
-    tol: jax.Array,
-    max_iter: jax.Array,
-    fit_intercept: jax.Array,
-    standardize: jax.Array,
+    features: jax.Array, offset: jax.Array, Y: jax.Array, sample_weight: jax.Array, grid: Grid, settings: Settings
 ) -> Found:
     """Solve and certify a path; one compiled program for all options.
 
     Args:
         features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
         Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
-        The others: as in :func:`jaxreg.solvers.from_moments.path_from_moments`.
+        grid: Grid, (L, t). settings: Settings of p columns.
 
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
     """
+    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize = settings
     dtype = features.dtype
     share = sample_weight / jnp.sum(sample_weight)
     mean = features @ share
@@ -56,8 +45,8 @@ def path_from_columns(
     table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
 
     covariance = table.products(targets.T).T * size[:, None]
-    lams = lams_of(grid, covariance, l1_ratio, penalty_factor, scale, lower, upper)
-    unit = working_penalty(jnp.ones((), dtype), l1_ratio, penalty_factor, scale, size, lower, upper)
+    lams = lams_of(grid, covariance, settings, scale)
+    unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
 
     def one_target(argument: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         lams, target = argument

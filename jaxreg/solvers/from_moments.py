@@ -23,7 +23,7 @@ from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.degrees import trace_on_support
-from jaxreg.solvers.found import Found, Grid, lams_of
+from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import Problem, working_penalty
 
 __all__ = ["path_from_moments"]
@@ -32,28 +32,17 @@ __all__ = ["path_from_moments"]
 ROUNDINGS = 8.0
 
 
-def path_from_moments(
-    m: Moments,
-    grid: Grid,
-    l1_ratio: jax.Array,
-    penalty_factor: jax.Array,
-    lower: jax.Array,
-    upper: jax.Array,
-    tol: jax.Array,
-    max_iter: jax.Array,
-    fit_intercept: jax.Array,
-    standardize: jax.Array,
-) -> Found:
+def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     """Solve, count and certify a path; one compiled program for all options.
 
     Args:
         m: Moments, p of :func:`jaxreg.solvers.active_set.padded` (columns of 0 fill up).
-        l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
-        tol, max_iter: (). fit_intercept, standardize: booleans, ().
+        grid: Grid, (L, t). settings: Settings of p columns.
 
     Returns:
         Found.
     """
+    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize = settings
     dtype = m.xx.dtype
     variance = jnp.diagonal(m.xx) / m.weight
     scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
@@ -65,8 +54,8 @@ def path_from_moments(
     gram = m.xx / m.weight / size[:, None] / size[None, :]
     correlation, yy = covariance / size[:, None], m.yy / m.weight
 
-    lams = lams_of(grid, covariance, l1_ratio, penalty_factor, scale, lower, upper)
-    unit = working_penalty(jnp.ones((), dtype), l1_ratio, penalty_factor, scale, size, lower, upper)
+    lams = lams_of(grid, covariance, settings, scale)
+    unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
 
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         lams, correlation, yy = argument
