@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxreg import inputs, results
 from jaxreg.folds import held_out_masks
-from jaxreg.routes.folds import errors_of_folds
+from jaxreg.routes.folds import FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
 from jaxreg.routes.options import Options, Solved, computing, find_device
 from jaxreg.routes.ridge import (
@@ -93,13 +93,14 @@ def _on_accelerator(device: Any) -> bool:
     return (jax.default_backend() if device is None else device.platform) != "cpu"
 
 
-def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any) -> Solved:
+def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any, moments: FoldMoments | None = None) -> Solved:
     """A path by the route that suits the problem and the device; ``lams`` is how many, or (L, t)."""
     if not (options.strategy is None and _on_accelerator(device)):
-        for takes, route in ((takes_moments, solve_on_moments), (takes_columns, solve_on_columns)):
-            if takes(a, options):
-                with computing(True, device):
-                    return route(a, lams, options)
+        with computing(True, device):
+            if takes_moments(a, options):
+                return solve_on_moments(a, lams, options, None if moments is None else moments.total)
+            if takes_columns(a, options):
+                return solve_on_columns(a, lams, options)
     inputs.check_values(a.X, a.names)
     if takes_factors(a, options, lams):
         with computing(a.X.dtype == np.float64, device):
@@ -337,6 +338,7 @@ def sweep(
     device = find_device(device)
     paths: list[Any] = []
     folds_of = []
+    moments = FoldMoments(a, masks)
     for rho in ratios:
         options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
         if strategy is None and _on_accelerator(device):
@@ -348,9 +350,9 @@ def sweep(
             with computing(a.X.dtype == np.float64, device):
                 paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
         else:
-            paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol))
+            paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol))
         report()
-        folds_of.append(errors_of_folds(a, masks, paths[-1].lams, options, device, report))
+        folds_of.append(errors_of_folds(a, masks, moments, paths[-1].lams, options, device, report))
     tol = options.tol
     fold_mse, fold_mae, fold_gap = (np.stack(v) for v in zip(*folds_of, strict=True))
     if a.y.ndim == 1:

