@@ -15,7 +15,7 @@ import pytest
 import jaxreg
 from jaxreg import ConvergenceWarning, regression, solvers
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
-from jaxreg.routes import moments, row_blocks, rows
+from jaxreg.routes import moments, rows
 
 N, P, L = 25, 5, 6
 RNG = np.random.default_rng(23)

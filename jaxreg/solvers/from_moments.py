@@ -51,7 +51,8 @@ def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     constant = square == 0
     size = jnp.sqrt(jnp.where(constant, 1.0, square))
     covariance = m.xy / m.weight
-    gram = m.xx / m.weight / size[:, None] / size[None, :]
+    per_size = 1.0 / size
+    gram = m.xx * (per_size / m.weight)[:, None] * per_size[None, :]
     correlation, yy = covariance / size[:, None], m.yy / m.weight
 
     lams = lams_of(grid, covariance, settings, scale)

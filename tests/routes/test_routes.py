@@ -172,6 +172,51 @@ def test_blocks_of_rows(monkeypatch, order, n, x64):
         np.testing.assert_allclose(m.xy[:5], both[:5, 5:], rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_blocks_of_sorted_rows(monkeypatch, order):
+    """Where the first rows are far from the mean, and where a column is constant for long, no digit is lost."""
+    monkeypatch.setattr(row_blocks, "padded_rows", lambda n, columns: 16)
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.sort(rng.normal(size=200)), np.repeat([1e8, 0.0], [20, 180]), np.full(200, 0.1)])
+    X[:, 0] += 1e6
+    X[3:20, 1] += rng.normal(size=17)
+    X, Y = np.asarray(X, order=order), np.sort(rng.normal(size=(200, 1)), axis=0)
+    m = row_blocks.block_moments(X, Y, None, None)
+    Z = (X - X[0]).astype(np.longdouble)
+    Z = Z - Z.mean(axis=0)
+    np.testing.assert_allclose(m.xx[:3, :3], (Z.T @ Z).astype(float), rtol=1e-13, atol=0)
+    assert not m.xx[2].any()
+    assert m.x_mean[2] == 0.1
+
+
+def test_a_fold_that_holds_most_of_a_column(monkeypatch):
+    """Without it nearly nothing of the total is left: the other folds are added instead of taking it away."""
+    X, Y = data(40, 5, 1)
+    X[5, 2], labels = 1e7, np.arange(40) % 4
+    added = []
+    real = folds.together
+    monkeypatch.setattr(folds, "together", lambda parts: (added.append(len(parts)), real(parts))[1])
+    found = jaxreg.sweep(X, Y[:, 0], LAMS, folds=labels)
+    assert added == [4, 3]  # all rows, and those without fold 1
+    for k in range(4):
+        rest, here = labels != k, labels == k
+        path = jaxreg.path(X[rest], Y[rest, 0], LAMS)
+        error = (Y[here, 0, None] - path.predict(X[here])) ** 2
+        np.testing.assert_allclose(found.fold_mse[0, :, k], error.mean(axis=0), rtol=1e-9)
+
+
+def test_lams_between_two_changes_cost_no_rounds():
+    """The solution is linear in λ while the active set stays; the answers are those of each λ alone."""
+    X, Y = data(25, 5, 1)
+    path = jaxreg.path(X, Y[:, 0], lams=60)
+    assert 10 < np.sum(path.n_iter == 0) < 60
+    for k in np.flatnonzero(path.n_iter == 0)[::5]:
+        alone = jaxreg.fit(X, Y[:, 0], path.lams[k])
+        np.testing.assert_allclose(path.coef[k], alone.coef, rtol=0, atol=1e-12 * np.abs(alone.coef).max())
+        np.testing.assert_array_equal(path.coef[k] != 0, alone.coef != 0)
+    assert path.gap.max() <= 1e-13
+
+
 def test_orders_of_lams():
     lams = np.array([[0.1, 3.0], [2.0, 1.0], [0.1, 2.0]])
     order = Order(lams, 2, 0.1)
