@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.sparse import DENSE_BYTES, check_entries, is_sparse
+
 __all__ = [
     "Arguments",
     "check_bounds",
@@ -59,21 +61,25 @@ def feature_names_of(X: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True) -> np.ndarray:
-    """X as an (n, p) array of float64 or float32.
+def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True, sparse: bool = False) -> Any:
+    """X as an (n, p) array of float64 or float32; a sparse table becomes a dense one, if that is small.
 
     Args:
         values: whether every number is looked at; without, the caller does so by :func:`check_values` where its results
             are not finite.
+        sparse: whether a sparse table that would be large comes back by rows, instead of an error.
 
     Raises:
         TypeError: sparse and masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of
             finite real numbers with at least one row and column.
     """
-    _refuse_kinds(X, name)
-    if feature_names_of(X) is not None:
-        _check_frame_columns(X, name)
-    table = _as_floats(X, name, dtype)
+    if is_sparse(X):
+        table = _check_sparse(X, name, dtype, sparse)
+    else:
+        _refuse_kinds(X, name)
+        if feature_names_of(X) is not None:
+            _check_frame_columns(X, name)
+        table = _as_floats(X, name, dtype)
     if table.ndim != 2:
         hint = f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if table.ndim < 2 else ""
         raise ValueError(f"{name} must be a table (n, p); got an array of shape {table.shape}. {hint}".strip())
@@ -81,17 +87,37 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True
     if n == 0 or p == 0:
         raise ValueError(f"{name} has {n} rows and {p} columns; at least one of each is needed.")
     if values:
-        _check_finite(table, name, feature_names_of(X))
-        _check_magnitude(table, name, feature_names_of(X))
+        check_values(table, feature_names_of(X))
     return table
 
 
-def check_values(X: np.ndarray, names: tuple[str, ...] | None) -> None:
+def _check_sparse(X: Any, name: str, dtype: Any, large: bool) -> Any:
+    """A sparse table as a dense one if that is small, else by rows, if that is allowed."""
+    rows = check_entries(X, name, dtype)
+    size = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize
+    if size <= DENSE_BYTES:
+        return rows.toarray()
+    if not large:
+        raise ValueError(
+            f"{name} is sparse and would be a dense table of {size / 2**30:.3g} GiB, more than the "
+            f"{DENSE_BYTES / 2**20:.0f} MiB that are made without asking; use {name}.toarray() if memory allows."
+        )
+    return rows
+
+
+def check_values(X: Any, names: tuple[str, ...] | None) -> None:
     """The numbers in X, where :func:`check_matrix` was told not to look at them.
 
     Raises:
         ValueError: NaN, infinite, or squares that overflow; the message names the row and column.
     """
+    if is_sparse(X):
+        entries = X.tocoo()
+        wrong = ~(np.abs(X.data) <= _largest(X.data)) if X.nnz else np.zeros(0, bool)
+        for k in np.flatnonzero(wrong)[:1]:
+            where = _where("X", (int(entries.row[k]), int(entries.col[k])), names)
+            raise ValueError(f"{where} is {entries.data[k]}; it must be finite, and its square too.")
+        return
     _check_finite(X, "X", names)
     _check_magnitude(X, "X", names)
 
@@ -281,9 +307,13 @@ def _check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) 
         raise ValueError(f"{_where(name, index, names)} is {what}; {advice} such rows.{more}")
 
 
+def _largest(values: np.ndarray) -> float:
+    return float(np.sqrt(np.finfo(values.dtype).max / values.size) / 4)
+
+
 def _check_magnitude(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
     """Squares are summed over rows and columns: they must neither overflow nor vanish."""
-    largest = np.sqrt(np.finfo(values.dtype).max / values.size) / 4
+    largest = _largest(values)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(np.abs(values))), values.shape))
     found = abs(values[index])
     if found > largest:

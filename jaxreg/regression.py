@@ -4,6 +4,7 @@ They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own n
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,10 +25,11 @@ from jaxreg.routes.ridge import (
     solve_on_factors,
     takes_factors,
 )
-from jaxreg.routes.rows import block_length, solve_on_rows
+from jaxreg.routes.rows import BLOCK_BYTES, block_length, solve_on_rows
 from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import Path, default_tol
+from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import choices, conclude
 
 __all__ = ["ConvergenceWarning", "fit", "path", "sweep"]
@@ -55,7 +57,7 @@ def _check_dtype(dtype: Any) -> Any:
 
 def _check(X, y, sample_weight, penalty_factor, lower, upper, dtype) -> inputs.Arguments:
     names = inputs.feature_names_of(X)
-    X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False)
+    X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
     if X.size <= SMALL:
         inputs.check_values(X, names)
     n, p = X.shape
@@ -81,6 +83,13 @@ def _options(
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
     options = Options(rho, eps, tol, max_iter, bool(fit_intercept), bool(standardize), strategy)
+    if is_sparse(a.X) and not (takes_moments(a, options) and a.X.shape[1] ** 2 * 8 <= BLOCK_BYTES):
+        raise ValueError(
+            f"X is sparse and would be a dense table of {np.prod(a.X.shape, dtype=float) * 8 / 2**30:.3g} GiB. Without "
+            "one, only l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, no strategy 'parallel', "
+            f"at most {WIDE} columns a row and {math.isqrt(BLOCK_BYTES // 8):,} columns are possible; else use "
+            "X.toarray() if memory allows."
+        )
     if strategy == "active set" and not (takes_moments(a, options) or takes_columns(a, options)):
         raise ValueError(
             "strategy='active set' needs l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, and "
@@ -95,7 +104,7 @@ def _on_accelerator(device: Any) -> bool:
 
 def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any, moments: FoldMoments | None = None) -> Solved:
     """A path by the route that suits the problem and the device; ``lams`` is how many, or (L, t)."""
-    if not (options.strategy is None and _on_accelerator(device)):
+    if is_sparse(a.X) or not (options.strategy is None and _on_accelerator(device)):
         with computing(True, device):
             if takes_moments(a, options):
                 return solve_on_moments(a, lams, options, None if moments is None else moments.total)
@@ -174,7 +183,8 @@ def fit(
     """Minimise the objective at one λ.
 
     Args:
-        X: (n, p) array or data frame. y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
+        X: (n, p) array, data frame, or sparse table of scipy (:mod:`jaxreg.sparse` says when it is copied).
+        y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
         standardize: whether a coefficient is penalised per standard deviation of its column. Coefficients are always
@@ -341,7 +351,7 @@ def sweep(
     moments = FoldMoments(a, masks)
     for rho in ratios:
         options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
-        if strategy is None and _on_accelerator(device):
+        if strategy is None and _on_accelerator(device) and not is_sparse(a.X):
             options = options._replace(strategy="parallel")
         _check_size(a, lams, options)
         factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
@@ -357,7 +367,7 @@ def sweep(
     fold_mse, fold_mae, fold_gap = (np.stack(v) for v in zip(*folds_of, strict=True))
     if a.y.ndim == 1:
         fold_mse, fold_mae, fold_gap = fold_mse[..., 0], fold_mae[..., 0], fold_gap[..., 0]
-    s = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
+    s = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
     weight = masks.astype(a.X.dtype) @ s
     all_lams, all_gaps = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
     if not np.isfinite(fold_mse).all():

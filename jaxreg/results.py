@@ -20,7 +20,7 @@ def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
         if missing or unknown:
             raise ValueError(f"X lacks the columns {missing} and has the unknown columns {unknown}.")
         raise ValueError("X has the right columns in another order; select them in the order of the fit first.")
-    rows = check_matrix(X)
+    rows = check_matrix(X, sparse=True)
     if rows.shape[1] != p:
         raise ValueError(f"X has {rows.shape[1]} columns, but the model was fitted on {p}.")
     return rows
@@ -91,7 +91,8 @@ class Path:
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b at every λ, (n, L) or (n, L, t), for X (n, p)."""
         rows = _new_rows(X, self.feature_names, self.coef.shape[1])
-        return np.tensordot(rows, self.coef, axes=(1, 1)) + self.intercept
+        flat = np.moveaxis(self.coef, 1, 0).reshape(self.coef.shape[1], -1)
+        return (rows @ flat).reshape(rows.shape[0], *self.intercept.shape) + self.intercept
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """The coefficient paths of one target (:func:`jaxreg.plot.coefficient_paths`); returns the axes."""

@@ -81,9 +81,6 @@ BAD_X = {
     "24 complex": (X + 0j, ValueError, r"Complex data not supported: X has dtype complex128"),
     "28 masked": (np.ma.masked_equal(X, 0), TypeError, r"X is a masked array"),
     "29 np.matrix": (np.asmatrix(X), TypeError, r"X is a np.matrix; use np.asarray\(X\)"),
-    "30 csr": (scipy.sparse.csr_matrix(X), TypeError, r"X is a sparse matrix.*X\.toarray\(\)"),
-    "30 csc": (scipy.sparse.csc_array(X), TypeError, r"X is a sparse matrix.*X\.toarray\(\)"),
-    "30 coo": (scipy.sparse.coo_matrix(X), TypeError, r"X is a sparse matrix.*X\.toarray\(\)"),
     "33 two columns of one name": (pd.DataFrame(X, columns=["a", "b", "a"]), ValueError, r"X has 2 columns named 'a'"),
     "33 names not text": (pd.DataFrame(X, columns=["a", "b", 3]), ValueError, r"X has the column name 3.*must be text"),
     "34 category": (frame(b=pd.Categorical(["u", "v"] * 10)), ValueError, r"X column 'b' has dtype category; encode"),
@@ -260,11 +257,11 @@ def usual():
 
 
 def same(found, usual):
-    """Bit by bit."""
+    """To rounding: products are summed in another order where the columns lie one after the other in memory."""
     for a, b in zip(jax.tree.leaves(found.params), jax.tree.leaves(usual.params), strict=True):
         assert a.dtype == b.dtype == np.float64
-        assert a.tobytes() == b.tobytes()
-    assert found.scale.tobytes() == usual.scale.tobytes()
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+    np.testing.assert_allclose(found.scale, usual.scale, rtol=1e-14)
     assert found.converged
 
 
@@ -300,7 +297,7 @@ SAME_X = {
 
 
 @pytest.mark.parametrize("kind", SAME_X)
-def test_X_of_any_kind_gives_the_same_bits(kind, usual):
+def test_X_of_any_kind_gives_the_same_answer(kind, usual):
     found = jaxreg.fit(SAME_X[kind], Y, LAM)
     same(found, usual)
     assert found.feature_names == (("a", "b", "c") if kind.startswith("p") else None)

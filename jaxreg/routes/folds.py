@@ -99,7 +99,7 @@ def errors_of_folds(
 
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with computing(double, device):  # of this thread
-            weight = np.ones(len(a.X), a.X.dtype) if a.sample_weight is None else a.sample_weight
+            weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
             rest = a._replace(sample_weight=np.where(masks[k], 0, weight))
             if on_moments:
                 solved = path_on_moments(moments.without(k), rest, members, options)

@@ -11,9 +11,10 @@ from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
-from jaxreg.routes.row_blocks import block_moments
+from jaxreg.routes.row_blocks import block_moments, filled_up
 from jaxreg.routes.rows import gap_on_rows, solve_on_rows
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.sparse import is_sparse, moments_of_sparse, same_in_all_rows
 
 __all__ = [
     "VANISHING",
@@ -52,6 +53,8 @@ def goes_down(a: Arguments, options: Options) -> bool:
 def moments_of(a: Arguments, rows: np.ndarray | None = None) -> Moments:
     """Moments in float64, with padded columns; of all rows, or of those with the given numbers."""
     Y = a.y.reshape(len(a.y), -1)
+    if is_sparse(a.X):
+        return filled_up(moments_of_sparse(a.X, Y, a.sample_weight, rows))
     return block_moments(a.X, Y, a.sample_weight, rows)
 
 
@@ -94,6 +97,8 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
     """Whether any of the columns flagged, (p,), has two values on the rows of positive weight."""
     if not columns.any():
         return False
+    if is_sparse(a.X):
+        return not same_in_all_rows(a.X if a.sample_weight is None else a.X[a.sample_weight > 0], columns)
     values = a.X[:, columns] if a.sample_weight is None else a.X[a.sample_weight > 0][:, columns]
     return bool(np.any(values != values[:1]))
 
@@ -101,7 +106,7 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
 def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
     """Where the gap is above the tolerance: the gap from the rows, and if need be the solution too."""
     late = ~np.all(solved.gap <= options.tol, axis=1)
-    if not late.any():
+    if not late.any() or is_sparse(a.X):
         return solved
     params = jax.tree.map(lambda v: v[late], solved.params)
     gap = solved.gap.copy()

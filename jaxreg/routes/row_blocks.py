@@ -15,8 +15,9 @@ import numpy as np
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.active_set import padded
+from jaxreg.sparse import is_sparse
 
-__all__ = ["BLOCK", "block_moments", "held_out_errors", "padded_rows"]
+__all__ = ["BLOCK", "block_moments", "filled_up", "held_out_errors", "padded_rows"]
 
 # Numbers a block, about: enough for a fast product, few enough to stay in a processor's cache.
 BLOCK = 2**18
@@ -90,8 +91,12 @@ def block_moments(X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.n
         xx = m.xx - m.weight * np.outer(m.x_mean, m.x_mean)
         xy = m.xy - m.weight * np.outer(m.x_mean, m.y_mean)
         yy = np.maximum(m.yy - m.weight * m.y_mean**2, 0.0)
-        m = Moments(m.weight, x + m.x_mean, y + m.y_mean, xx, xy, yy)
-    more = padded(len(x)) - len(x)
+        return filled_up(Moments(m.weight, x + m.x_mean, y + m.y_mean, xx, xy, yy))
+
+
+def filled_up(m: Moments) -> Moments:
+    """With columns of 0 up to the padded number."""
+    more = padded(len(m.x_mean)) - len(m.x_mean)
     return m._replace(
         x_mean=np.pad(m.x_mean, (0, more)),
         xx=np.pad(m.xx, ((0, more), (0, more))),
@@ -150,7 +155,8 @@ def held_out_errors(
         params: coef (L, p, t), intercept (L, t), NumPy. X: (n, p), Y: (n, t). s: (n,) or None. rows: (k,).
     """
     device = jax.config.jax_default_device or jax.devices()[0]
-    sums = _sums_by_numpy if getattr(device, "platform", device) == "cpu" else _sums_on_device
+    here = getattr(device, "platform", device) == "cpu" or is_sparse(X)
+    sums = _sums_by_numpy if here else _sums_on_device
     weight = float(len(rows) if s is None else s[rows].sum(dtype=float))
     square, absolute = sums(params, X, Y, s, rows)
     return square / weight, absolute / weight
@@ -164,7 +170,7 @@ def _sums_by_numpy(
     flat = np.moveaxis(params.coef, 1, 0).reshape(p, L * t)
     square, absolute = np.zeros((L, t)), np.zeros((L, t))
     with np.errstate(all="ignore"):
-        for here in _slices(len(X), rows, max(1, BLOCK // max(p, L * t))):
+        for here in _slices(X.shape[0], rows, max(1, BLOCK // max(p, L * t))):
             residual = (X[here] @ flat).reshape(-1, L, t)
             residual += params.intercept
             np.subtract(Y[here][:, None, :], residual, out=residual)

@@ -12,6 +12,7 @@ from jaxreg.inputs import Arguments
 from jaxreg.routes.options import Options, Solved
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.paths import certify, prepare, solve_penalised, solve_without_derivatives
+from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import automatic_grid
 
 __all__ = ["BLOCK_BYTES", "block_length", "degrees_on_rows", "gap_on_rows", "solve_on_rows"]
@@ -91,7 +92,15 @@ def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Sol
 
     Args:
         lams: how many, or (L, t).
+
+    Raises:
+        ValueError: X is sparse.
     """
+    if is_sparse(a.X):
+        raise ValueError(
+            "X is sparse and too large to be made dense, but λ = 0, and columns whose squares vanish, need dense rows. "
+            "Use X.toarray() if memory allows."
+        )
     t = 1 if a.y.ndim == 1 else a.y.shape[1]
     if isinstance(lams, int):
         length = block_length(a, lams)
