@@ -24,7 +24,7 @@ import jaxreg
 from jaxreg import cli, plot, regression
 from jaxreg.routes import moments
 
-FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "result.json"]
+FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
 WITH_ALL = ("--target", "price", "--ignore", "id")  # w and part are features, unless they are more
 BASE = (*WITH_ALL, "w", "part")
@@ -241,7 +241,7 @@ def test_the_table_on_the_terminal(swept):
     largest = f"largest duality gap {swept.result.largest_gap:.1e} in 48 fits, all within the tolerance 1e-10"
     assert largest in swept.printed.split("\n")
     assert re.search(r"^\w+, float64: \d+\.\d\d s, and \d+\.\d\d s to compile$", swept.printed, re.MULTILINE)
-    files = "result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png"
+    files = "result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png, report.html"
     assert swept.printed.endswith(f"\n\nWritten to {swept.folder}: {files}\n")
 
 
@@ -735,16 +735,15 @@ def test_69_killed_while_writing(swept, tmp_path, earlier):
         pickle.dump(swept.result, stream)
     code = f"""if True:
         import pickle, time
-        from jaxreg import plot, regression
+        from jaxreg import io, regression
         with open({str(tmp_path / "sweep.pickle")!r}, "rb") as stream:
             answer = pickle.load(stream)
         regression.sweep = lambda *_, **__: answer
-        def save(axes, stream):
-            stream.write(b"half a figure")
-            stream.flush()
+        def write_json(path, data):  # the last file
+            path.write_bytes(b"half a file")
             print("ready", flush=True)
             time.sleep(60)
-        plot.save = save
+        io.write_json = write_json
     """
     child = process("sweep", swept.data, *BASE, "--out", earlier, code=code)
     assert child.stdout.readline() == b"ready\n"
