@@ -115,7 +115,7 @@ def write_sweep(
         write_csv(staging / "curve.csv", curve)
         for name, picture in pictures.items():
             with writing(staging / f"{name}.png", "wb") as stream:
-                stream.write(picture.light)
+                stream.write(picture.file)
         with writing(staging / "report.html") as stream:
             stream.write(report)
         write_json(staging / "result.json", result)

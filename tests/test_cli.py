@@ -286,7 +286,7 @@ def variants():
 @pytest.mark.parametrize(("options", "arguments"), [v[1:] for v in variants()], ids=[v[0] for v in variants()])
 def test_the_options_are_those_of_python(data, tmp_path, monkeypatch, options, arguments):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     printed = good("sweep", data, *options, "--out", tmp_path / "out")
     result = jaxreg.sweep(X, Y, **({"lams": 12, "folds": 3} | arguments))
     stored = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
@@ -718,7 +718,7 @@ def test_68_a_full_disk_is_1_and_the_table_is_printed(data, earlier, canned, mon
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(descriptor)
 
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     monkeypatch.setattr("jaxreg.files._flush_folder", lambda folder: None)
     monkeypatch.setattr(os, "fsync", full)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
@@ -809,7 +809,7 @@ def test_74_a_reader_that_has_seen_enough_does_not_cost_the_files(data, tmp_path
         def fileno(self):
             return descriptor
 
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     with open(tmp_path / "closed", "w", encoding="utf-8") as stream, contextlib.redirect_stdout(Closed()):
         descriptor = stream.fileno()
         assert cli.main(["sweep", str(data), *BASE, "--out", str(tmp_path / "out")]) == 0

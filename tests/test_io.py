@@ -26,7 +26,10 @@ SETTINGS = {"lams": 5, "l1_ratio": [0.1, 0.7], "lower": None, "folds": "4 folds,
 
 def page(pictures):
     """A page with the figures in it."""
-    return "".join(f"<p>{name}: {len(picture.light)} {len(picture.dark)}</p>" for name, picture in pictures.items())
+    return "".join(
+        f"<p>{name}: {len(picture.file)} {len(picture.light)} {len(picture.dark)}</p>"
+        for name, picture in pictures.items()
+    )
 
 
 def made_up(names=NAMES):
@@ -76,7 +79,7 @@ def written(once, tmp_path):
 def quick(monkeypatch):
     """Figures that are not drawn; each is another one."""
     drawn = iter(range(1000))
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"figure %d" % next(drawn)))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"figure %d" % next(drawn)))
 
 
 def contents(folder):
@@ -142,7 +145,7 @@ def test_the_figures_are_pictures_with_something_on_them(written, name):
 
 
 def test_the_page_is_made_of_the_figures(written):
-    """The light ones are those that stand beside it."""
+    """And of those that stand beside it."""
     text = (written.folder / "report.html").read_text(encoding="utf-8")
     for name in ("error_curve", "coefficient_paths"):
         size = (written.folder / f"{name}.png").stat().st_size

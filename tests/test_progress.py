@@ -6,6 +6,7 @@ import sys
 import types
 
 import numpy as np
+import optax
 import pytest
 
 import jaxreg
@@ -164,3 +165,19 @@ def test_what_the_callback_raises_stops_the_sweep():
 
     with pytest.raises(RuntimeError, match="enough"):
         jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=stop)
+
+
+def test_the_members_of_a_training_grid_are_counted(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", iter(range(1000)).__next__)
+    loss = lambda w, lam: (w - lam) ** 2
+    grid = {"lam": np.arange(20, dtype=np.float32)}
+    for shown in (None, False):
+        jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=shown)
+    assert stream.getvalue() == ""
+    jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=True)
+    assert "] 10/20 members, 5 s, 5 s left" in stream.getvalue()
+    assert stream.screen().strip() == ""
+    with pytest.raises(TypeError, match="progress is 3"):
+        jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=3)

@@ -31,7 +31,7 @@ h2 { font-size: 1.15rem; margin: 2rem 0 0.5rem; }
 p, figure { margin: 0.5rem 0; }
 .faint, figcaption { color: var(--faint); font-size: 0.875rem; }
 .warning { border: 2px solid currentColor; padding: 0.5rem 0.75rem; font-weight: 600; }
-img { display: block; width: 100%; max-width: 640px; height: auto; margin: 0 auto; }
+img { display: block; width: 100%; max-width: 560px; height: auto; margin: 0 auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.15rem 0.25rem; text-align: right; vertical-align: top; font-weight: normal; }
 th:first-child { text-align: left; }
@@ -153,10 +153,10 @@ def _text(words: str) -> str:
 
 
 def _figure(picture: Picture, words: str, caption: str) -> str:
-    light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in picture)
+    light, dark = (f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (picture.light, picture.dark))
     return (
         f'<figure><picture><source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" alt="{_text(words)}" width="960" height="630"></picture>'
+        f'<img src="{light}" alt="{_text(words)}" width="960" height="744"></picture>'
         f"<figcaption>{_text(caption)}</figcaption></figure>"
     )
 

@@ -20,7 +20,7 @@ def choice_in_words(sweep: Sweep) -> list[str]:
     p = len(best.params.coef)
     measure = MEASURES[sweep.measure]
     mean, se = (getattr(sweep, f"{part}_{sweep.measure}") for part in ("mean", "se"))
-    at = lambda choice: f"{mean[tuple(choice.index)]:.4g} ± {se[tuple(choice.index)]:.2g}"
+    at = lambda choice: f"{_number(mean[tuple(choice.index)], 4)} ± {_number(se[tuple(choice.index)], 3)}"
     extreme, beyond = ("largest", "below") if sweep.measure == "r2" else ("least", "above")
     ratio = f" and l1_ratio = {best.l1_ratio:g}" if len(sweep.l1_ratios) > 1 else ""
     said = [
@@ -46,6 +46,11 @@ def choice_in_words(sweep: Sweep) -> list[str]:
     if len(lams) > 1 and best.lam == lams.max() and best.n_nonzero > 0:
         said.append("The minimum is at the largest λ of the grid: a grid that begins further up may do better.")
     return said
+
+
+def _number(value: float, digits: int) -> str:
+    """Rounded to so many digits, with all those before the point."""
+    return f"{value:.{digits}g}" if not 10**digits <= abs(value) < 1e9 else f"{value:.0f}"
 
 
 def _used(choice: Choice, p: int, sweep: Sweep) -> str:

@@ -1,6 +1,7 @@
 """The page is HTML that holds together, asks nobody for anything, and can be read in a browser on any screen."""
 
 import dataclasses
+import io
 import json
 import re
 import shlex
@@ -19,7 +20,7 @@ from jaxreg.report import Picture, draw, sweep_page
 
 VOID = {"meta", "img", "source"}
 AGAIN = {"command": "jaxreg sweep 'a <b>.csv'", "python": "print('<b>' & 1)"}
-PICTURES = {name: Picture(b"light", b"dark") for name in ("error_curve", "coefficient_paths")}
+PICTURES = {name: Picture(b"file", b"light", b"dark") for name in ("error_curve", "coefficient_paths")}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 
@@ -154,13 +155,13 @@ SETTINGS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_
 
 
 def test_the_figures_are_drawn_for_both_papers(usual):
-    from io import BytesIO
 
     image = pytest.importorskip("matplotlib.image")
-    for light, dark in draw(usual).values():
+    for file, light, dark in draw(usual).values():
+        assert image.imread(io.BytesIO(file)).shape[:2] == (630, 960)
         for png, paper in ((light, 1.0), (dark, 0.1)):
-            pixels = image.imread(BytesIO(png))
-            assert pixels.shape[:2] == (630, 960)
+            pixels = image.imread(io.BytesIO(png))
+            assert pixels.shape[:2] == (744, 960)
             assert abs(pixels[2, 2, :3].mean() - paper) < 0.03
 
 

@@ -3,14 +3,15 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
-from jaxreg.report.words import choice_in_words
+from jaxreg.report.words import _number, choice_in_words
 
 
 def test_the_two_choices(usual):
     best, one_se = choice_in_words(usual)[:2]
     r, l = usual.best.index
-    assert f"The least held-out mean squared error is {usual.mean_mse[r, l]:.4g} ± {usual.se_mse[r, l]:.2g}" in best
+    assert f"The least held-out mean squared error is {usual.mean_mse[r, l]:.4g} ± {usual.se_mse[r, l]:.3g}" in best
     assert f"at λ = {usual.best.lam:.4g} and l1_ratio = {usual.best.l1_ratio:g}:" in best
     assert f"It explains {usual.mean_r2[r, l]:.0%} of the variance" in best
     assert f"one standard error above that is {usual.one_se.lam:.4g}, with {usual.one_se.mean_mse:.4g} ±" in one_se
@@ -35,6 +36,21 @@ def test_another_measure(usual):
     assert said[0].startswith(f"The largest held-out R² is {usual.mean_r2[r, l]:.4g} ±")
     assert "It explains" not in said[0]
     assert "one standard error below that" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "words"),
+    [
+        (3003.19, 4, "3003"),
+        (221.4, 2, "221"),
+        (0.012345, 3, "0.0123"),
+        (123456.7, 4, "123457"),
+        (1.234e12, 3, "1.23e+12"),
+        (0, 3, "0"),
+    ],
+)
+def test_numbers_have_all_digits_before_the_point(value, digits, words):
+    assert _number(value, digits) == words
 
 
 def test_choices_that_agree(usual):
