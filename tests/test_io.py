@@ -243,7 +243,7 @@ def test_a_disk_without_room_for_a_folder_changes_nothing(written, monkeypatch, 
 def test_an_interruption_changes_nothing(written, monkeypatch, error):
     before = contents(written.folder)
 
-    def stop(*_):
+    def stop(*_, **__):
         raise error
 
     monkeypatch.setattr(plot, "save", stop)

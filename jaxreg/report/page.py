@@ -148,8 +148,8 @@ def sweep_page(
 
 
 def _text(words: str) -> str:
-    """Text as HTML: escaped, and without the control characters that HTML does not have."""
-    return html.escape(re.sub(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]", "\ufffd", words))
+    """Text as HTML: escaped, and without control characters and halves of pairs, which HTML does not have."""
+    return html.escape(re.sub(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", "\ufffd", words))
 
 
 def _figure(picture: Picture, words: str, caption: str) -> str:
