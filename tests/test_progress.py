@@ -177,7 +177,7 @@ def test_the_members_of_a_training_grid_are_counted(monkeypatch):
         jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=shown)
     assert stream.getvalue() == ""
     jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=True)
-    assert "] 10/20 members, 5 s, 5 s left" in stream.getvalue()
+    assert "] 10/20 members, " in stream.getvalue()
     assert stream.screen().strip() == ""
     with pytest.raises(TypeError, match="progress is 3"):
         jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=3)

@@ -40,7 +40,7 @@ thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; font-wei
 tbody + tbody tr:first-child > * { border-top: 1px solid var(--line); }
 pre { background: var(--code); padding: 0.75rem; white-space: pre-wrap; font-size: 0.8125rem; }
 @media print {
-  body { font-size: 10pt; }
+  :root { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   h2 { break-after: avoid; }
   figure, tr, pre { break-inside: avoid; }
