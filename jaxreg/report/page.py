@@ -102,7 +102,7 @@ def sweep_page(
         ),
         "<h2>The coefficients</h2>",
         _table(sweep, shape[1], rows),
-        *(f'<p class="faint">{_text(line)}</p>' for line in hidden(sweep, rows)[:1]),
+        *(f'<p class="faint">{_text(line)}</p>' for line in hidden(sweep, rows, "coefficients.csv has all")[:1]),
         '<p class="faint">On the original scale of each column. · is exactly 0.</p>',
         _figure(
             pictures["coefficient_paths"],

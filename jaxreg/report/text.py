@@ -128,12 +128,12 @@ def coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
     return list(zip(names, *columns, strict=True))
 
 
-def hidden(sweep: Sweep, rows: int) -> list[str]:
-    """What is said about the features that are not shown."""
+def hidden(sweep: Sweep, rows: int, elsewhere: str = "--out DIR writes all") -> list[str]:
+    """What is said about the features that are not shown, and where they are."""
     used = (sweep.best.params.coef != 0) | (sweep.one_se.params.coef != 0)
     shown = _shown(sweep, rows)
     more = int(used.sum()) - int(used[shown].sum())
     if len(shown) == len(used):
         return []
     rest = f"{more} more are not 0; " if more else ""
-    return [f"(the {len(shown)} largest by coefficient × scale; {rest}--out DIR writes all)", ""]
+    return [f"(the {len(shown)} largest by coefficient × scale; {rest}{elsewhere})", ""]

@@ -121,7 +121,8 @@ def test_what_has_not_converged_is_said_loudly(usual, facts, page):
 
 def test_a_wide_table_is_cut_and_says_so(usual, facts):
     page = Page(sweep_page(usual, PICTURES, rows=2, **facts, **AGAIN))
-    assert any("the 2 largest by coefficient × scale" in words for words in page.said["p"])
+    (said,) = [words for words in page.said["p"] if "the 2 largest by coefficient × scale" in words]
+    assert said.endswith("coefficients.csv has all)")
 
 
 # ---- Drawn, written, opened -----------------------------------------------------------------------------------------
