@@ -63,7 +63,7 @@ def test_the_blocks_run_in_order_and_print_what_the_comments_say(tmp_path, monke
             assert shape in printed.splitlines(), f"block {number} printed\n{printed}"
         if "check_gradient" in code:
             assert printed.startswith(blocks("text")[1])
-        if "LassoCV" in code:
+        if "jaxreg.load" in code:
             check_the_twenty_lines(code, names, printed, tmp_path)
         if number == 1:
             check_the_ten_lines(code, names, printed)
