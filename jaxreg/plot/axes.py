@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DASHES", "NAME_SIZE", "axes_for", "colours", "finite", "foreground", "legend_above", "save", "to_axes"]
+__all__ = [
+    "DASHES",
+    "NAME_SIZE",
+    "axes_for",
+    "colours",
+    "finite",
+    "foreground",
+    "legend_above",
+    "save",
+    "to_axes",
+    "width_of",
+]
 
 SIZE = (6.4, 4.2)  # inches: the width of a notebook's page
 NAME_SIZE = 8  # points
@@ -73,11 +84,22 @@ def to_axes(ax: "Axes", x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (ax.transData + ax.transAxes.inverted()).transform(np.column_stack([x, y]))
 
 
+def width_of(ax: "Axes") -> float:
+    """The width of the axes in points, as it is before the layout is settled."""
+    return ax.get_window_extent().width * 72 / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+
+
 def legend_above(ax: "Axes") -> None:
-    """The legend on top of the axes, where it covers no curve."""
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=NAME_SIZE + 1, frameon=False, borderaxespad=0.2
+    """The legend on top of the axes, where it covers no curve, in as many columns as there is room for."""
+    labels = ax.get_legend_handles_labels()[1]
+    size = NAME_SIZE + 1
+    widest = size * (0.6 * max(map(len, labels)) + 4)  # a letter is about 0.6 of its height; 4 for the line beside it
+    columns = max(1, min(len(labels), int(width_of(ax) / widest)))
+    legend = ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=size, frameon=False, borderaxespad=0.2
     )
+    # What is wider than the axes would make the layout narrow them, until nothing is left of them.
+    legend.set_in_layout(widest <= width_of(ax))
 
 
 def save(drawing: "Axes | Figure", file: "str | PathLike[str] | IO[bytes]", dpi: int = 150) -> None:

@@ -168,7 +168,7 @@ def _words(minimum: np.ndarray, rho: float) -> str:
         return f"|w₁| + |w₂| ≤ {np.abs(minimum).sum():.3g}"
     if rho == 0:
         return f"w₁² + w₂² ≤ {minimum @ minimum:.3g}"
-    return "elastic net ≤ that of the minimum"
+    return f"elastic net ≤ {rho * np.abs(minimum).sum() + (1 - rho) / 2 * (minimum @ minimum):.3g}"
 
 
 def _faint(colour: str) -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxreg.plot.axes import NAME_SIZE, axes_for, colours, finite, foreground, to_axes
+from jaxreg.plot.axes import NAME_SIZE, axes_for, colours, finite, foreground, to_axes, width_of
 from jaxreg.plot.penalties import descending, mark, one_a_penalty, penalty_axis
 
 if TYPE_CHECKING:
@@ -83,22 +83,26 @@ def error_curve(
 
 
 def _legend(ax: "Axes", x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """The legend, in the corner with the most room above or below the curves, which lie between low and high."""
+    """The legend, where there is the most room above or below the curves, which lie between low and high."""
     across, bottom = to_axes(ax, x, low).T
     top = to_axes(ax, x, high)[:, 1]
     room = {}
-    for side, here in (("right", across > 0.5), ("left", across <= 0.5)):
+    sides = {"right": across > 0.5, "left": across <= 0.5, "center": np.abs(across - 0.5) < 0.3}
+    for side, here in sides.items():
         room[f"upper {side}"] = 1 - np.nanmax(top[here], initial=0)
         room[f"lower {side}"] = np.nanmin(bottom[here], initial=1)
-    corner: Any = max(room, key=lambda name: room[name])
-    ax.legend(loc=corner, fontsize=NAME_SIZE + 1, framealpha=0.9)
+    place: Any = max(room, key=lambda name: room[name])
+    ax.legend(loc=place, fontsize=NAME_SIZE + 1, framealpha=0.9)
 
 
 def _counts_on_top(ax: "Axes", x: np.ndarray, n_nonzero: np.ndarray) -> None:
-    """How many coefficients are not 0, at up to nine penalties spread over the axis."""
+    """How many coefficients are not 0, at up to nine penalties spread over the axis, fewer if there is no room."""
+    words = [f"{count:.0f}" for count in n_nonzero]
+    room = width_of(ax) / (10 * (0.65 * max(map(len, words)) + 1))
     across = to_axes(ax, x, np.zeros(len(x)))[:, 0]
-    shown = np.unique([np.argmin(np.abs(across - place)) for place in np.linspace(0, 1, 9)])
+    places = np.linspace(0, 1, max(2, min(9, int(room))))
+    shown = np.unique([np.argmin(np.abs(across - place)) for place in places])
     top = ax.secondary_xaxis("top")
-    top.set_xticks(x[shown], [f"{n_nonzero[i]:.0f}" for i in shown])
+    top.set_xticks(x[shown], [words[i] for i in shown])
     top.minorticks_off()
     top.set_xlabel("coefficients that are not 0")

@@ -53,7 +53,7 @@ def penalty_axis(ax: "Axes", lams: np.ndarray) -> Place:
 
     ax.set_xscale("log")
     ax.set_xlim(high * margin, (zero if has_zero else low) / margin)
-    ax.set_xlabel("penalty λ (logarithmic, falling to the right" + ("; at the end 0)" if has_zero else ")"))
+    ax.set_xlabel("λ, falling to the right (logarithmic" + (", at the end 0)" if has_zero else ")"))
     if has_zero:
         powers = np.arange(np.ceil(np.log10(low) - 1e-9), np.floor(np.log10(high) + 1e-9) + 1)
         ticks = {10.0**k: f"$\\mathdefault{{10^{{{k:.0f}}}}}$" for k in powers[:: len(powers) // 8 + 1]}

@@ -92,3 +92,13 @@ def test_curves_can_be_told_apart_in_grey():
         assert len(set(colours)) == len(axes.DASHES)
     assert all(luminance(colour) < 0.5 for colour in axes.ON_WHITE)
     assert all(luminance(colour) > 0.6 for colour in axes.ON_BLACK)
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_three_beside_each_other_keep_their_room(draw):
+    """A legend that is wider than its axes makes a constrained layout narrow them, until nothing is left."""
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    panels = [draw(ax=ax) for ax in figure.subplots(1, 3)]
+    figure.draw_without_rendering()
+    for ax in panels:
+        assert ax.get_window_extent().width > 0.15 * figure.bbox.width

@@ -225,6 +225,26 @@ def test_a_curve_of_r2_has_its_level_below_the_best():
     assert plot.error_curve(LAMS, MEAN, SE, measure="mae").get_ylabel() == "held-out mean absolute error"
 
 
+def test_large_counts_do_not_touch_each_other():
+    figure = Figure(figsize=(4.5, 3.5), layout="constrained")
+    ax = plot.error_curve(LAMS, MEAN, SE, n_nonzero=10_000 + np.arange(30), ax=figure.subplots())
+    figure.draw_without_rendering()
+    (top,) = ax.child_axes
+    boxes = [label.get_window_extent() for label in top.get_xticklabels()]
+    assert len(boxes) >= 3
+    assert all(left.x1 + 3 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_the_legend_goes_where_the_curve_is_not():
+    """Between the two ends of a valley, if there is no room in a corner."""
+    valley = 1 + np.linspace(-1, 1, 30) ** 2
+    ax = plot.error_curve(LAMS, valley, 0 * valley, minimum=LAMS[15])
+    ax.figure.draw_without_rendering()
+    box = ax.get_legend().get_window_extent()
+    points = ax.transData.transform(np.column_stack([LAMS, valley]))
+    assert not any(box.contains(*point) for point in points)
+
+
 def test_choices_that_agree_share_a_line():
     ax = plot.error_curve(LAMS, MEAN, SE, minimum=LAMS[3], one_se=LAMS[3])
     assert legend_words(ax) == [f"minimum and one standard error: λ = {LAMS[3]:.3g}"]
