@@ -5,6 +5,7 @@ The functions named here take NumPy arrays and data frames. Their pure twins —
 """
 
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
+from jaxreg.archive import load
 from jaxreg.checks import check_gradient
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
@@ -28,6 +29,7 @@ __all__ = [
     "fit",
     "formulas",
     "ista",
+    "load",
     "objective",
     "path",
     "predict",

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from jaxreg.checks.command import add_check
@@ -131,9 +132,11 @@ def _add_sweep(commands: Any) -> None:
     run.add_argument("--strategy", choices=["active set", "parallel"], help="how (default: the faster on the device)")
     run.add_argument("--dtype", choices=["float64", "float32"], default="float64")
     run.add_argument("--device", help="cpu or gpu (default: JAX's)")
-    run.add_argument("--out", metavar="DIR", help="write coefficients, curve, figures and result.json there")
+    run.add_argument(
+        "--out", metavar="DIR", help="write coefficients, curve, figures, report.html and result.json there"
+    )
     run.add_argument("--rows", type=int, default=30, help="most features to print (default: %(default)s)")
-    sweep.set_defaults(run=_sweep)
+    sweep.set_defaults(run=_sweep, parser=sweep)
 
 
 def _add_predict(commands: Any) -> None:
@@ -189,22 +192,26 @@ def _sweep(options: argparse.Namespace) -> int:
         bar.clear()
     seconds = time.perf_counter() - start
     result = report.named(result, problem["names"])
-    text = report.sweep_report(
-        result,
-        title=problem["title"],
-        shape=problem["X"].shape,
-        folds=problem["fold_text"],
-        seconds=(seconds - compiling.seconds, compiling.seconds),
-        tol=options.tol,
-        dtype=options.dtype,
-        rows=options.rows,
-    )
+    facts: dict[str, Any] = {
+        "title": problem["title"],
+        "shape": problem["X"].shape,
+        "folds": problem["fold_text"],
+        "seconds": (seconds - compiling.seconds, compiling.seconds),
+        "tol": options.tol,
+        "dtype": options.dtype,
+    }
+    text = report.sweep_report(result, rows=options.rows, **facts)
     try:  # the files first: whoever reads the text may stop in the middle of it (`| head`)
         if folder is not None:
             from jaxreg.io import write_sweep
 
             stored = {**settings, **problem["source"], "folds": problem["fold_text"]}
-            written = write_sweep(result, folder, problem["target"], stored)
+            again: dict[str, Any] = {
+                "command": report.command_line(options.parser, options),
+                "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
+            }
+            page = partial(report.sweep_page, result, **facts, **again)
+            written = write_sweep(result, folder, problem["target"], stored, page)
             text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
     finally:
         print(text)

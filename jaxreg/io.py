@@ -1,10 +1,9 @@
-"""The files of a sweep: everything as JSON, the coefficients and the curve as CSV, the figures as PNG."""
+"""The files of a sweep: everything as JSON, coefficients and curve as CSV, figures as PNG, a page for a browser."""
 
 import json
 import os
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -14,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from jaxreg.files import OutputError, write_csv, write_json, writing
+from jaxreg.report.pictures import Picture, draw
 from jaxreg.results import Choice, Sweep
 
 __all__ = ["FORMAT", "ResultError", "StoredModel", "read_model", "write_sweep"]
 
 # What result.json says it is; a reader refuses what it does not know.
 FORMAT = {"format": "jaxreg sweep", "version": 1}
-FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png")
+FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png", "report.html")
 
 
 class ResultError(ValueError):
-    """A file is not the result of a sweep; the message is one line."""
+    """A file is not a result that can be read; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,14 @@ class StoredModel:
         return prediction
 
 
-def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any]) -> list[Path]:
-    """Write result.json, coefficients.csv, curve.csv, error_curve.png and coefficient_paths.png.
+def write_sweep(
+    sweep: Sweep, folder: Path, target: str, settings: dict[str, Any], page: Callable[[Mapping[str, Picture]], str]
+) -> list[Path]:
+    """Write result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png and report.html.
 
     Args:
         sweep: of one target, with feature names. folder: exists. target: its name. settings: what reproduces the run.
+        page: makes report.html from the figures.
 
     Returns:
         The files; all of them are written, or none.
@@ -58,8 +61,6 @@ def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any
     Raises:
         OutputError: a file cannot be written. ImportError: matplotlib is missing.
     """
-    from jaxreg import plot
-
     names = sweep.feature_names
     assert names is not None
     r = int(sweep.best.index[0])
@@ -67,6 +68,7 @@ def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any
         **FORMAT,
         "settings": settings,
         "target": target,
+        "measure": sweep.measure,
         "feature_names": names,
         "scale": sweep.path.scale,
         "converged": sweep.converged,
@@ -103,15 +105,19 @@ def write_sweep(sweep: Sweep, folder: Path, target: str, settings: dict[str, Any
         "se_mse": sweep.se_mse.ravel(),
         "largest_fold_gap": sweep.fold_gap.max(axis=2).ravel(),
     }
-    paths = sweep.path.plot(chosen={"minimum": sweep.best.lam, "one standard error": sweep.one_se.lam})
+    if sweep.measure != "mse":
+        for part in ("mean", "se"):
+            curve[f"{part}_{sweep.measure}"] = getattr(sweep, f"{part}_{sweep.measure}").ravel()
+    pictures = draw(sweep)
+    report = page(pictures)
     with _together(folder) as staging:
         write_csv(staging / "coefficients.csv", coefficients)
         write_csv(staging / "curve.csv", curve)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font lacks
-            for name, axes in (("error_curve.png", sweep.plot()), ("coefficient_paths.png", paths)):
-                with writing(staging / name, "wb") as stream:
-                    plot.save(axes, stream)
+        for name, picture in pictures.items():
+            with writing(staging / f"{name}.png", "wb") as stream:
+                stream.write(picture.file)
+        with writing(staging / "report.html") as stream:
+            stream.write(report)
         write_json(staging / "result.json", result)
     return [folder / name for name in FILES]
 

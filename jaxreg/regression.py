@@ -6,7 +6,7 @@ configuration is never changed: 64-bit mode is scoped to the call.
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxreg import inputs, results
 from jaxreg.folds import held_out_masks
+from jaxreg.progress import Progress, following
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
 from jaxreg.routes.options import Options, Solved, computing, find_device
@@ -36,8 +37,6 @@ __all__ = ["ConvergenceWarning", "fit", "path", "sweep"]
 
 # The numbers of a larger table are looked at when its moments are not finite: looking costs as much as the moments.
 SMALL = 2**17
-
-Progress = Callable[[int, int], None] | None
 
 
 class ConvergenceWarning(UserWarning):
@@ -311,7 +310,8 @@ def sweep(
             scikit-learn splitter. seed: of the random folds.
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
             share of the fold's own variance that is explained). All three are in the result.
-        progress: called as ``progress(done, total)`` after every fold.
+        progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
+            line in a terminal or notebook, and nothing elsewhere.
         X, y, lams, eps and all other options: as in :func:`path`.
 
     Returns:
@@ -340,8 +340,7 @@ def sweep(
     def report() -> None:
         nonlocal done
         done += 1
-        if progress is not None:
-            progress(done, total)
+        show(done, total)
 
     if measure not in ("mse", "mae", "r2"):
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
@@ -349,20 +348,21 @@ def sweep(
     paths: list[Any] = []
     folds_of = []
     moments = FoldMoments(a, masks)
-    for rho in ratios:
-        options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
-        if strategy is None and _on_accelerator(device) and not is_sparse(a.X):
-            options = options._replace(strategy="parallel")
-        _check_size(a, lams, options)
-        factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
-        if factored:
-            inputs.check_values(a.X, a.names)
-            with computing(a.X.dtype == np.float64, device):
-                paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
-        else:
-            paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol))
-        report()
-        folds_of.append(errors_of_folds(a, masks, moments, paths[-1].lams, options, device, report))
+    with following(progress, "paths") as show:
+        for rho in ratios:
+            options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
+            if strategy is None and _on_accelerator(device) and not is_sparse(a.X):
+                options = options._replace(strategy="parallel")
+            _check_size(a, lams, options)
+            factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
+            if factored:
+                inputs.check_values(a.X, a.names)
+                with computing(a.X.dtype == np.float64, device):
+                    paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
+            else:
+                paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol))
+            report()
+            folds_of.append(errors_of_folds(a, masks, moments, paths[-1].lams, options, device, report))
     tol = options.tol
     fold_mse, fold_mae, fold_gap = (np.stack(v) for v in zip(*folds_of, strict=True))
     if a.y.ndim == 1:
@@ -376,9 +376,9 @@ def sweep(
     fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
     errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
     with computing(a.X.dtype == np.float64, device):
-        mean, se, *chosen = jax.tree.map(np.asarray, _choices(fold_mse, weight, all_lams))
-        if measure != "mse":
-            chosen = jax.tree.map(np.asarray, _choices(errors[measure], weight, all_lams)[2:])
+        by = {name: jax.tree.map(np.asarray, _choices(error, weight, all_lams)) for name, error in errors.items()}
+    mean, se = by["mse"][:2]
+    chosen = by[measure][2:]
     if factored:
         with computing(a.X.dtype == np.float64, device):
             pure = conclude_factored(paths[0], fold_mse, fold_gap, (mean, se, *chosen))
@@ -397,11 +397,15 @@ def sweep(
         **pure._asdict(),
         "fold_mae": fold_mae,
         "fold_r2": fold_r2,
+        "mean_mae": by["mae"][0],
+        "se_mae": by["mae"][1],
+        "mean_r2": 1 - by["r2"][0],
+        "se_r2": by["r2"][1],
         "best": best,
         "one_se": one_se,
         "path": path_chosen,
     }
-    return results.Sweep(**concluded, converged=converged, feature_names=a.names)
+    return results.Sweep(**concluded, converged=converged, feature_names=a.names, measure=measure)
 
 
 def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What the host functions return: frozen results with NumPy arrays that predict, print and plot."""
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,16 @@ def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
     return rows
 
 
+class _Saveable:
+    def save(self, file: str | PathLike[str]) -> None:
+        """Write the result to one file, without pickle and whole or not at all; :func:`jaxreg.load` reads it."""
+        from jaxreg import archive
+
+        archive.save(self, file)
+
+
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(_Saveable):
     """A fit at one λ.
 
     Attributes:
@@ -60,7 +69,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Path(_Saveable):
     """Fits at L λs.
 
     Attributes:
@@ -102,9 +111,8 @@ class Path:
             raise ValueError(
                 "the path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k])."
             )
-        return plot.coefficient_paths(
-            self.lams, self.coef, names=self.feature_names, scale=self.scale, ax=ax, **options
-        )
+        given = {"names": self.feature_names, "scale": self.scale, "df": self.df}
+        return plot.coefficient_paths(self.lams, self.coef, ax=ax, **(given | options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +141,14 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(_Saveable):
     """A cross-validated sweep over R l1_ratios, L λs and K folds.
 
     Attributes:
         lams: (R, L). l1_ratios: (R,). fold_mse, fold_mae, fold_r2, fold_gap: (R, L, K) or (R, L, K, t): mean
             squared and mean absolute held-out errors, the share of the held-out variance explained, duality gaps.
-        mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y.
+        mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y; mean_mae, se_mae, mean_r2, se_r2: likewise.
+        measure: "mse", "mae" or "r2", by which was chosen.
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
         converged: whether every gap, in the folds and on all rows, is within the tolerance.
@@ -158,6 +167,11 @@ class Sweep:
     feature_names: tuple[str, ...] | None = None
     fold_mae: np.ndarray | None = None
     fold_r2: np.ndarray | None = None
+    mean_mae: np.ndarray | None = None
+    se_mae: np.ndarray | None = None
+    mean_r2: np.ndarray | None = None
+    se_r2: np.ndarray | None = None
+    measure: str = "mse"
 
     @property
     def params(self) -> Params:
@@ -174,26 +188,22 @@ class Sweep:
         return self.best.predict(X)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """The error curve at the best l1_ratio (:func:`jaxreg.plot.error_curve`); returns the axes."""
+        """The curve of the measure by which was chosen, at the best l1_ratio (:func:`jaxreg.plot.error_curve`).
+
+        Returns the axes.
+        """
         from jaxreg import plot
 
         if self.mean_mse.ndim == 3:
             raise ValueError("the sweep has several targets; plot one with jaxreg.plot.error_curve(...).")
         r = self.best.index[0]
-        return plot.error_curve(
-            self.lams[r],
-            self.mean_mse[r],
-            self.se_mse[r],
-            n_nonzero=self.path.n_nonzero,
-            minimum=self.best.lam,
-            one_se=self.one_se.lam,
-            ax=ax,
-            **options,
-        )
+        marks = {"minimum": self.best.lam, "one_se": self.one_se.lam, "n_nonzero": self.path.n_nonzero}
+        mean, se = (getattr(self, f"{part}_{self.measure}")[r] for part in ("mean", "se"))
+        return plot.error_curve(self.lams[r], mean, se, ax=ax, **(marks | {"measure": self.measure} | options))
 
 
 @dataclass(frozen=True, eq=False)
-class LeaveOneOut:
+class LeaveOneOut(_Saveable):
     """Ridge at L λs, measured by leaving out each row in turn.
 
     Attributes:
@@ -226,3 +236,12 @@ class LeaveOneOut:
     def predict(self, X: Any) -> np.ndarray:
         """Predictions of :attr:`best`, (n,) or (n, t)."""
         return self.best.predict(X)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """The left-out error of one target over λ (:func:`jaxreg.plot.error_curve`); returns the axes."""
+        from jaxreg import plot
+
+        if self.mse.ndim == 2:
+            raise ValueError("there are several targets; plot one with jaxreg.plot.error_curve(lams, mse[:, k], ...).")
+        marks = {"minimum": self.best.lam, "one_se": self.one_se.lam}
+        return plot.error_curve(self.lams, self.mse, self.se_mse, ax=ax, **(marks | options))

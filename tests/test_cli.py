@@ -24,7 +24,7 @@ import jaxreg
 from jaxreg import cli, plot, regression
 from jaxreg.routes import moments
 
-FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "result.json"]
+FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
 WITH_ALL = ("--target", "price", "--ignore", "id")  # w and part are features, unless they are more
 BASE = (*WITH_ALL, "w", "part")
@@ -241,7 +241,7 @@ def test_the_table_on_the_terminal(swept):
     largest = f"largest duality gap {swept.result.largest_gap:.1e} in 48 fits, all within the tolerance 1e-10"
     assert largest in swept.printed.split("\n")
     assert re.search(r"^\w+, float64: \d+\.\d\d s, and \d+\.\d\d s to compile$", swept.printed, re.MULTILINE)
-    files = "result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png"
+    files = "result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png, report.html"
     assert swept.printed.endswith(f"\n\nWritten to {swept.folder}: {files}\n")
 
 
@@ -286,7 +286,7 @@ def variants():
 @pytest.mark.parametrize(("options", "arguments"), [v[1:] for v in variants()], ids=[v[0] for v in variants()])
 def test_the_options_are_those_of_python(data, tmp_path, monkeypatch, options, arguments):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     printed = good("sweep", data, *options, "--out", tmp_path / "out")
     result = jaxreg.sweep(X, Y, **({"lams": 12, "folds": 3} | arguments))
     stored = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
@@ -718,7 +718,7 @@ def test_68_a_full_disk_is_1_and_the_table_is_printed(data, earlier, canned, mon
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(descriptor)
 
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     monkeypatch.setattr("jaxreg.files._flush_folder", lambda folder: None)
     monkeypatch.setattr(os, "fsync", full)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
@@ -735,16 +735,15 @@ def test_69_killed_while_writing(swept, tmp_path, earlier):
         pickle.dump(swept.result, stream)
     code = f"""if True:
         import pickle, time
-        from jaxreg import plot, regression
+        from jaxreg import io, regression
         with open({str(tmp_path / "sweep.pickle")!r}, "rb") as stream:
             answer = pickle.load(stream)
         regression.sweep = lambda *_, **__: answer
-        def save(axes, stream):
-            stream.write(b"half a figure")
-            stream.flush()
+        def write_json(path, data):  # the last file
+            path.write_bytes(b"half a file")
             print("ready", flush=True)
             time.sleep(60)
-        plot.save = save
+        io.write_json = write_json
     """
     child = process("sweep", swept.data, *BASE, "--out", earlier, code=code)
     assert child.stdout.readline() == b"ready\n"
@@ -810,7 +809,7 @@ def test_74_a_reader_that_has_seen_enough_does_not_cost_the_files(data, tmp_path
         def fileno(self):
             return descriptor
 
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
     with open(tmp_path / "closed", "w", encoding="utf-8") as stream, contextlib.redirect_stdout(Closed()):
         descriptor = stream.fileno()
         assert cli.main(["sweep", str(data), *BASE, "--out", str(tmp_path / "out")]) == 0

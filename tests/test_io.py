@@ -1,6 +1,7 @@
 """The files of a sweep: what is written is what is read, all of them or none, and nothing damaged is believed."""
 
 import csv
+import dataclasses
 import errno
 import json
 import os
@@ -18,9 +19,17 @@ from jaxreg.results import Choice, Params, Path, Sweep
 
 image = pytest.importorskip("matplotlib.image")
 
-FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "result.json"]
+FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 NAMES = ("area, m²", 'the "best"', "two\nlines")
 SETTINGS = {"lams": 5, "l1_ratio": [0.1, 0.7], "lower": None, "folds": "4 folds, seed 0"}
+
+
+def page(pictures):
+    """A page with the figures in it."""
+    return "".join(
+        f"<p>{name}: {len(picture.file)} {len(picture.light)} {len(picture.dark)}</p>"
+        for name, picture in pictures.items()
+    )
 
 
 def made_up(names=NAMES):
@@ -56,7 +65,7 @@ class Written(NamedTuple):
 def once(tmp_path_factory):
     """A result that no test changes: figures take a second to draw."""
     sweep, folder = made_up(), tmp_path_factory.mktemp("once")
-    return Written(sweep, folder, write_sweep(sweep, folder, "price, €", SETTINGS))
+    return Written(sweep, folder, write_sweep(sweep, folder, "price, €", SETTINGS, page))
 
 
 @pytest.fixture
@@ -68,8 +77,9 @@ def written(once, tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Figures that are not drawn."""
-    monkeypatch.setattr(plot, "save", lambda axes, stream: stream.write(b"a figure"))
+    """Figures that are not drawn; each is another one."""
+    drawn = iter(range(1000))
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"figure %d" % next(drawn)))
 
 
 def contents(folder):
@@ -134,6 +144,27 @@ def test_the_figures_are_pictures_with_something_on_them(written, name):
     assert len(np.unique(pixels)) > 20
 
 
+def test_the_page_is_made_of_the_figures(written):
+    """And of those that stand beside it."""
+    text = (written.folder / "report.html").read_text(encoding="utf-8")
+    for name in ("error_curve", "coefficient_paths"):
+        size = (written.folder / f"{name}.png").stat().st_size
+        assert f"<p>{name}: {size} " in text
+
+
+def test_another_measure_is_in_the_json_and_the_curve(tmp_path, quick):
+    sweep = dataclasses.replace(
+        made_up(), measure="mae", mean_mae=np.arange(10.0).reshape(2, 5), se_mae=np.arange(10.0, 20).reshape(2, 5)
+    )
+    write_sweep(sweep, tmp_path, "y", {}, page)
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["measure"] == "mae"
+    with open(tmp_path / "curve.csv", newline="", encoding="utf-8") as stream:
+        head, *rows = csv.reader(stream)
+    assert head[-2:] == ["mean_mae", "se_mae"]
+    assert [float(row[-2]) for row in rows] == list(range(10))
+    assert [float(row[-1]) for row in rows] == list(range(10, 20))
+
+
 @pytest.mark.parametrize("choice", ["best", "one_se"])
 def test_the_model_is_read_as_it_was_written(written, choice):
     expected = getattr(written.sweep, choice)
@@ -151,7 +182,7 @@ def test_the_model_is_read_as_it_was_written(written, choice):
 def test_names_that_the_font_lacks_are_no_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write_sweep(made_up(("面積", "tab\tbed", "$x$")), tmp_path, "y", {})
+        write_sweep(made_up(("面積", "tab\tbed", "$x$")), tmp_path, "y", {}, page)
     assert read_model(tmp_path).feature_names == ("面積", "tab\tbed", "$x$")
 
 
@@ -168,14 +199,14 @@ def test_a_prediction_beyond_float64_is_refused(written):
 def test_a_second_sweep_replaces_the_first(written, quick):
     before = contents(written.folder)
     other = made_up(("a", "b", "c"))
-    write_sweep(other, written.folder, "y", {})
+    write_sweep(other, written.folder, "y", {}, page)
     after = contents(written.folder)
     assert sorted(after) == FILES
     for name in ("coefficients.csv", "result.json", "coefficient_paths.png"):
         assert after[name] != before[name]
 
 
-@pytest.mark.parametrize("call", range(1, 6))
+@pytest.mark.parametrize("call", range(1, 7))
 def test_a_disk_that_is_full_at_any_file_changes_none(written, monkeypatch, quick, call):
     before, calls, sync = contents(written.folder), [], os.fsync
 
@@ -189,7 +220,7 @@ def test_a_disk_that_is_full_at_any_file_changes_none(written, monkeypatch, quic
         patch.setattr("jaxreg.files._flush_folder", lambda folder: None)  # so that the calls are those for the files
         patch.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match="No space left on device; nothing was changed") as caught:
-            write_sweep(made_up(("a", "b", "c")), written.folder, "y", {})
+            write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
     assert len(calls) == call
     assert "\n" not in str(caught.value)
     assert contents(written.folder) == before
@@ -204,7 +235,7 @@ def test_a_disk_without_room_for_a_folder_changes_nothing(written, monkeypatch, 
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", full)
         with pytest.raises(OutputError, match=r"cannot write into the folder .*: No space left on device"):
-            write_sweep(made_up(), written.folder, "y", {})
+            write_sweep(made_up(), written.folder, "y", {}, page)
     assert contents(written.folder) == before
 
 
@@ -212,12 +243,12 @@ def test_a_disk_without_room_for_a_folder_changes_nothing(written, monkeypatch, 
 def test_an_interruption_changes_nothing(written, monkeypatch, error):
     before = contents(written.folder)
 
-    def stop(*_):
+    def stop(*_, **__):
         raise error
 
     monkeypatch.setattr(plot, "save", stop)
     with pytest.raises(error):
-        write_sweep(made_up(("a", "b", "c")), written.folder, "y", {})
+        write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
     assert contents(written.folder) == before
 
 
@@ -226,7 +257,7 @@ def test_a_number_that_json_does_not_have_changes_nothing(written, quick):
     sweep = made_up()
     sweep.path.df[2] = np.nan
     with pytest.raises(OutputError, match=r"\.path\.df\[2\] is nan"):
-        write_sweep(sweep, written.folder, "y", {})
+        write_sweep(sweep, written.folder, "y", {}, page)
     assert contents(written.folder) == before
 
 

@@ -63,9 +63,24 @@ def test_the_blocks_run_in_order_and_print_what_the_comments_say(tmp_path, monke
             assert shape in printed.splitlines(), f"block {number} printed\n{printed}"
         if "check_gradient" in code:
             assert printed.startswith(blocks("text")[1])
+        if "jaxreg.load" in code:
+            check_the_twenty_lines(code, names, printed, tmp_path)
         if number == 1:
             check_the_ten_lines(code, names, printed)
     assert not jax.config.jax_enable_x64
+
+
+def check_the_twenty_lines(code, names, printed, folder):
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    first, second = printed.splitlines()
+    assert first == "True ('age', 'sex', 'bmi')"
+    alpha, score = map(float, second.split())
+    assert alpha > 0
+    assert 0.4 < score < 0.6
+    assert {"diabetes.npz", "error.png", "paths.png"} <= {file.name for file in folder.iterdir()}
+    assert names["again"].measure == "mae"
+    at_the_ends = {text.get_text() for text in names["paths"].texts}
+    assert {"bmi", "s5"} <= at_the_ends <= set(names["data"].feature_names)  # names on the largest
 
 
 def check_the_ten_lines(code, names, printed):
@@ -139,7 +154,9 @@ def test_the_commands_for_an_own_table_do_what_is_said(tmp_path, own_process, ca
             assert cli.main(words[1:]) == 0, words
             printed[words[1]] = capsys.readouterr().out
     assert printed["sweep"].startswith("houses.csv: price\n")
-    assert {"error_curve.png", "coefficient_paths.png"} < {file.name for file in (tmp_path / "result").iterdir()}
+    assert {"error_curve.png", "coefficient_paths.png", "report.html"} < {
+        file.name for file in (tmp_path / "result").iterdir()
+    }
     head, *predictions = printed["predict"].splitlines()
     assert head == "price"
     expected = jaxreg.sweep(data.X, data.y).predict(data.X[:5])

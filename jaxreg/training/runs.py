@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.progress import Progress, following
 from jaxreg.training.arguments import check_arrays, check_grid, check_params, check_steps, names_taken
 from jaxreg.training.loop import Training
 from jaxreg.training.methods import first_step, has_derivatives
@@ -106,7 +107,7 @@ def train_grid(
     batches: Iterable[tuple] | None = None,
     key: Any = None,
     block: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Training:
     """Train every member of a grid of hyperparameters at once: one compilation, ``args`` shared and never copied.
 
@@ -123,6 +124,7 @@ def train_grid(
         block: members that are trained at a time (memory then grows with it, not with G); None is all. On a CPU, and
             outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
+            True shows a line in a terminal or notebook, and nothing elsewhere.
         loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, key: as in :func:`train`. All
             members see the same batches.
 
@@ -158,8 +160,9 @@ def train_grid(
                 f"grid[{name!r}] is taken by nobody: neither the loss nor params, optimizer or gap (where they are "
                 f"functions) have a parameter of that name."
             )
+    watched = progress is not None and progress is not False
     if block is None:
-        block = math.ceil(count / 10) if progress is not None else count
+        block = math.ceil(count / 10) if watched else count
     if isinstance(block, bool) or not isinstance(block, (int, np.integer)) or block < 1:
         raise ValueError(f"block is {block!r}; it must be a whole number of at least 1.")
     block = min(int(block), count)
@@ -168,21 +171,21 @@ def train_grid(
     recipe = Recipe(loss, ByContent(optimizer), gap, make_params, steps, record_every, batch_size, True, False)
     share = block if batches is not None else share_of(block, arrays, args)
     parts, counts = [], []
-    for start in range(0, count, block):
-        end = min(start + block, count)
-        firsts = range(start, end, share)
-        # The last share is filled up with its last member, so that one program serves all.
-        rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
-        hypers = [arrays] if share == count else [rows_of(arrays, members) for members in rows]
-        if len(hypers) == 1:
-            parts.append(run_recipe(recipe, tree, hypers[0], args, tol, key, batches))
-        else:
-            parts += run_side_by_side(recipe, tree, hypers, args, tol, key)
-        counts += [min(share, end - first) for first in firsts]
-        if end < count or progress is not None:
-            jax.block_until_ready(parts)  # the next block needs the memory
-        if progress is not None:
-            progress(end, count)
+    with following(progress, "members") as show:
+        for start in range(0, count, block):
+            end = min(start + block, count)
+            firsts = range(start, end, share)
+            # The last share is filled up with its last member, so that one program serves all.
+            rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
+            hypers = [arrays] if share == count else [rows_of(arrays, members) for members in rows]
+            if len(hypers) == 1:
+                parts.append(run_recipe(recipe, tree, hypers[0], args, tol, key, batches))
+            else:
+                parts += run_side_by_side(recipe, tree, hypers, args, tol, key)
+            counts += [min(share, end - first) for first in firsts]
+            if end < count or watched:
+                jax.block_until_ready(parts)  # the next block needs the memory
+            show(end, count)
     result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
     _warn_divergence(result, recipe, tree, arrays, args)
     return result

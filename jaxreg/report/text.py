@@ -1,13 +1,15 @@
 """A sweep as a table for the terminal."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from jaxreg.plot.errors import MEASURES
 from jaxreg.results import Sweep
 from jaxreg.solvers.paths import default_tol
 
-__all__ = ["named", "sweep_report"]
+__all__ = ["coefficients", "head", "hidden", "merits", "named", "sweep_report"]
 
 
 def named(sweep: Sweep, names: tuple[str, ...]) -> Sweep:
@@ -44,38 +46,49 @@ def sweep_report(
     import jax
 
     tol = default_tol(dtype) if tol is None else tol
-    best, one_se = sweep.best, sweep.one_se
-    n, p = shape
-    lams = sweep.lams[int(best.index[0])]
-    chosen = "" if len(sweep.l1_ratios) == 1 else f", chosen from {', '.join(f'{r:g}' for r in sweep.l1_ratios)}"
-    head = [
-        title,
-        f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
-        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone",
-        "",
-    ]
-    table = [("feature", "at the minimum", "one standard error")]
-    table += _coefficients(sweep, rows)
-    table += [
-        ("", "", ""),
-        ("λ", f"{best.lam:.6g}", f"{one_se.lam:.6g}"),
-        ("mean squared error", f"{best.mean_mse:.6g}", f"{one_se.mean_mse:.6g}"),
-        ("± standard error", f"{best.se_mse:.3g}", f"{one_se.se_mse:.3g}"),
-        ("features used", f"{best.n_nonzero} of {p}", f"{one_se.n_nonzero} of {p}"),
-    ]
+    table = [("feature", "at the minimum", "one standard error"), *coefficients(sweep, rows)]
+    table += [("", "", ""), *merits(sweep, shape[1])]
     widths = [max(len(row[k]) for row in table) for k in range(3)]
     body = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
     body.insert(1, "─" * (sum(widths) + 4))
-    hidden = _hidden(sweep, rows)
     fits = sweep.fold_gap.size + sweep.path.gap.size
     verdict = "all within" if sweep.converged else "NOT all within"
     foot = [
         "",
-        *hidden,
+        *hidden(sweep, rows),
         f"largest duality gap {sweep.largest_gap:.1e} in {fits:,} fits, {verdict} the tolerance {tol:g}",
         f"{jax.devices()[0].platform}, {dtype}: {seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile",
     ]
-    return "\n".join(head + body + foot)
+    return "\n".join([title, *head(sweep, shape, folds), "", *body, *foot])
+
+
+def head(sweep: Sweep, shape: tuple[int, int], folds: str) -> list[str]:
+    """What was swept, in two lines."""
+    n, p = shape
+    best = sweep.best
+    lams = sweep.lams[int(best.index[0])]
+    chosen = "" if len(sweep.l1_ratios) == 1 else f", chosen from {', '.join(f'{r:g}' for r in sweep.l1_ratios)}"
+    return [
+        f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
+        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone",
+    ]
+
+
+def merits(sweep: Sweep, p: int) -> list[tuple[str, str, str]]:
+    """λ, errors and sizes of both choices; another measure by which was chosen stands below the squared error."""
+    both = sweep.best, sweep.one_se
+    rows: list[Any] = [
+        ("λ", *(f"{choice.lam:.6g}" for choice in both)),
+        ("mean squared error", *(f"{choice.mean_mse:.6g}" for choice in both)),
+        ("± standard error", *(f"{choice.se_mse:.3g}" for choice in both)),
+    ]
+    if sweep.measure != "mse":
+        mean, se = (getattr(sweep, f"{part}_{sweep.measure}") for part in ("mean", "se"))
+        rows += [
+            (MEASURES[sweep.measure], *(f"{mean[tuple(choice.index)]:.6g}" for choice in both)),
+            ("± its standard error", *(f"{se[tuple(choice.index)]:.3g}" for choice in both)),
+        ]
+    return [*rows, ("features used", *(f"{choice.n_nonzero} of {p}" for choice in both))]
 
 
 def _model(l1_ratio: float) -> str:
@@ -107,18 +120,20 @@ def _shown(sweep: Sweep, rows: int) -> np.ndarray:
     return order[size[order] > 0]
 
 
-def _coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
+def coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
+    """Name and both coefficients of the features that are shown, at most ``rows``, and of the intercept."""
     shown = _shown(sweep, rows)
     names = [" ".join((sweep.feature_names or ())[j].split()) for j in shown] + ["(intercept)"]  # no line breaks
     columns = [_numbers(np.append(c.params.coef[shown], c.params.intercept)) for c in (sweep.best, sweep.one_se)]
     return list(zip(names, *columns, strict=True))
 
 
-def _hidden(sweep: Sweep, rows: int) -> list[str]:
+def hidden(sweep: Sweep, rows: int, elsewhere: str = "--out DIR writes all") -> list[str]:
+    """What is said about the features that are not shown, and where they are."""
     used = (sweep.best.params.coef != 0) | (sweep.one_se.params.coef != 0)
     shown = _shown(sweep, rows)
     more = int(used.sum()) - int(used[shown].sum())
     if len(shown) == len(used):
         return []
     rest = f"{more} more are not 0; " if more else ""
-    return [f"(the {len(shown)} largest by coefficient × scale; {rest}--out DIR writes all)", ""]
+    return [f"(the {len(shown)} largest by coefficient × scale; {rest}{elsewhere})", ""]

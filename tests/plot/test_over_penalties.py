@@ -1,20 +1,17 @@
-"""The figures show the numbers that they were given, their words can be read, and pyplot is left alone."""
+"""Coefficient paths and error curves show the numbers that they were given, and their words can be read."""
 
-import doctest
 import io
 import itertools
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from jaxreg import plot
+from jaxreg.plot.labels import apart
 
 pytest.importorskip("matplotlib")
 
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -38,28 +35,6 @@ def curve(ax, values):
 
 def legend_words(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def test_doctests():
-    result = doctest.testmod(plot)
-    assert result.attempted >= 9
-    assert result.failed == 0
-
-
-def test_pyplot_is_never_imported():
-    code = (
-        "import sys; from jaxreg import plot; assert 'matplotlib' not in sys.modules\n"
-        "ax = plot.coefficient_paths([2.0, 1.0], [[0.0], [1.0]], chosen={'minimum': 1.0})\n"
-        "plot.save(plot.error_curve([2.0, 1.0], [2.0, 1.0], [0.1, 0.1], n_nonzero=[0, 1]), 'nothing.svg')\n"
-        "assert 'matplotlib.figure' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
-    ).replace("'nothing.svg'", "__import__('io').BytesIO()")
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-
-
-def test_missing_matplotlib_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'jaxreg\[plots\]'"):
-        plot.coefficient_paths(LAMS, COEF)
 
 
 def test_each_named_curve_is_its_coefficient():
@@ -127,18 +102,71 @@ def test_apart_is_the_least_squares_answer():
         wanted, gap = np.sort(rng.uniform(size=9)), rng.uniform(0.01, 0.12)
         steps = gap * np.arange(9)
         reference = isotonic.isotonic_regression(wanted - steps, y_min=0, y_max=1 - steps[-1]) + steps
-        np.testing.assert_allclose(plot._apart(wanted, gap), reference, atol=1e-14)
+        np.testing.assert_allclose(apart(wanted, gap), reference, atol=1e-14)
 
 
 def test_apart_leaves_what_is_apart_already():
     places = np.array([0.0, 0.3, 0.5, 1.0])
-    np.testing.assert_allclose(plot._apart(places, 0.2), places, atol=1e-15)
+    np.testing.assert_allclose(apart(places, 0.2), places, atol=1e-15)
 
 
-def test_curves_can_be_told_apart_in_grey():
-    assert len({str(dash) for dash in plot._DASHES}) == len(plot._COLOURS) == len(plot._DASHES) >= 8
-    for colour in plot._COLOURS:
-        assert np.dot([0.299, 0.587, 0.114], to_rgb(colour)) < 0.5
+def test_against_the_l1_norm():
+    """The sum of what is drawn; the marks stand at the norms of their models, between the grid's λs too."""
+    scale = np.linspace(1, 2, 10)
+    norm = np.abs(COEF * scale).sum(axis=1)
+    between = float(np.sqrt(LAMS[20] * LAMS[21]))
+    chosen = {"minimum": LAMS[25], "one standard error": LAMS[15], "between": between, "beyond": 1e-9, "none": 0.0}
+    ax = plot.coefficient_paths(LAMS, COEF, against="l1_norm", scale=scale, chosen=chosen, label_largest=10)
+    for j in range(10):
+        np.testing.assert_allclose(curve(ax, COEF[:, j] * scale[j]).get_xdata(), norm, rtol=1e-14)
+    upright = [line.get_xdata()[0] for line in ax.lines if line.get_label()[:1] != "_"]
+    expected = [norm[25], norm[15], (norm[20] + norm[21]) / 2, norm[-1], norm[-1]]
+    np.testing.assert_allclose(upright, expected, rtol=1e-9)
+    assert ax.get_xscale() == "linear"
+    assert ax.get_xlim() == (norm.min(), norm.max())
+    assert ax.get_xlabel() == "Σ |coefficient| × scale (unit of y)"
+
+
+def test_against_degrees_of_freedom_one_model_for_each():
+    df = (COEF != 0).sum(axis=1) + 1e-12 * np.arange(30)
+    df[22] = df[18]  # a coefficient that leaves again
+    ax = plot.coefficient_paths(LAMS, COEF, against="df", df=df, chosen={"minimum": LAMS[9]}, label_largest=10)
+    counts = np.unique(np.round(df))
+    last = [np.flatnonzero(np.round(df) == count)[-1] for count in counts]
+    for j in range(10):
+        np.testing.assert_allclose(curve(ax, COEF[last, j]).get_xdata(), counts, atol=1e-9)
+    assert "degrees of freedom" in ax.get_xlabel()
+    assert legend_words(ax) == [f"minimum: λ = {LAMS[9]:.3g}"]
+    (upright,) = [line for line in ax.lines if line.get_label()[:1] != "_"]
+    np.testing.assert_allclose(upright.get_xdata(), df[9])
+
+
+@pytest.mark.parametrize("against", ["l1_norm", "df"])
+def test_the_order_does_not_matter_for_other_axes(against):
+    pictures = []
+    for order in (np.arange(30), np.random.default_rng(1).permutation(30)):
+        df = (COEF != 0).sum(axis=1)
+        ax = plot.coefficient_paths(LAMS[order], COEF[order], df=df[order], against=against, chosen={"minimum": 0.3})
+        pictures.append(io.BytesIO())
+        plot.save(ax, pictures[-1])
+    assert pictures[0].getvalue() == pictures[1].getvalue()
+
+
+@pytest.mark.parametrize("against", ["l1_norm", "df"])
+@pytest.mark.parametrize("lams", [[1.0], [0.0], [3.0, 2.0, 0.0], [2.0, 2.0]])
+def test_short_grids_on_other_axes(against, lams):
+    for size in (1.0, 0.0):
+        coef = size * np.outer(np.arange(1.0, len(lams) + 1), [1, -1, 0])
+        df = np.arange(len(lams))
+        ax = plot.coefficient_paths(lams, coef, df=df, against=against, chosen={"minimum": lams[-1]})
+        plot.save(ax, io.BytesIO())
+
+
+def test_the_legend_of_the_paths_covers_no_curve():
+    ax = plot.coefficient_paths(LAMS, COEF, chosen={"minimum": 0.2, "one standard error": 1.25})
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1
+    assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.x1
 
 
 def test_choices_are_marked_in_words():
@@ -184,6 +212,37 @@ def test_error_curve_shows_why_one_se_was_chosen():
     assert [words.split(":")[0] for words in legend_words(ax)] == ["minimum", "one standard error"]
     level = ax.collections[1].get_segments()[0]
     np.testing.assert_allclose(level, [[one_se, MEAN[i] + SE[i]], [LAMS[i], MEAN[i] + SE[i]]], rtol=1e-14)
+
+
+def test_a_curve_of_r2_has_its_level_below_the_best():
+    r2 = 0.9 - 0.02 * np.log(LAMS) ** 2
+    i = int(r2.argmax())
+    ax = plot.error_curve(LAMS, r2, SE / 10, measure="r2", minimum=LAMS[i], one_se=LAMS[3])
+    assert ax.get_ylabel() == "held-out R²"
+    assert [words.split(":")[0] for words in legend_words(ax)] == ["maximum", "one standard error"]
+    level = ax.collections[1].get_segments()[0]
+    np.testing.assert_allclose(level[:, 1], r2[i] - SE[i] / 10, rtol=1e-14)
+    assert plot.error_curve(LAMS, MEAN, SE, measure="mae").get_ylabel() == "held-out mean absolute error"
+
+
+def test_large_counts_do_not_touch_each_other():
+    figure = Figure(figsize=(4.5, 3.5), layout="constrained")
+    ax = plot.error_curve(LAMS, MEAN, SE, n_nonzero=10_000 + np.arange(30), ax=figure.subplots())
+    figure.draw_without_rendering()
+    (top,) = ax.child_axes
+    boxes = [label.get_window_extent() for label in top.get_xticklabels()]
+    assert len(boxes) >= 3
+    assert all(left.x1 + 3 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_the_legend_goes_where_the_curve_is_not():
+    """Between the two ends of a valley, if there is no room in a corner."""
+    valley = 1 + np.linspace(-1, 1, 30) ** 2
+    ax = plot.error_curve(LAMS, valley, 0 * valley, minimum=LAMS[15])
+    ax.figure.draw_without_rendering()
+    box = ax.get_legend().get_window_extent()
+    points = ax.transData.transform(np.column_stack([LAMS, valley]))
+    assert not any(box.contains(*point) for point in points)
 
 
 def test_choices_that_agree_share_a_line():
@@ -302,9 +361,16 @@ def test_save_follows_the_ending(tmp_path):
         (lambda: plot.coefficient_paths(LAMS[:, None], COEF), "lams"),
         (lambda: plot.coefficient_paths(-LAMS, COEF), "lams"),
         (lambda: plot.error_curve(np.append(LAMS[1:], np.nan), MEAN, SE), "lams"),
-        (lambda: plot.error_curve(LAMS, MEAN[:2], SE), "mean_mse"),
-        (lambda: plot.error_curve(LAMS, MEAN, SE[:2]), "se_mse"),
+        (lambda: plot.error_curve(LAMS, MEAN[:2], SE), "mean must"),
+        (lambda: plot.error_curve(LAMS, MEAN, SE[:2]), "se must"),
         (lambda: plot.error_curve(LAMS, MEAN, SE, n_nonzero=[1]), "n_nonzero"),
+        (
+            lambda: plot.error_curve(LAMS, MEAN, SE, measure="rmse"),
+            "measure is 'rmse'; it must be 'mse', 'mae' or 'r2'",
+        ),
+        (lambda: plot.coefficient_paths(LAMS, COEF, against="lambda"), "against is 'lambda'"),
+        (lambda: plot.coefficient_paths(LAMS, COEF, against="df"), "df=path.df"),
+        (lambda: plot.coefficient_paths(LAMS, COEF, against="df", df=[1, 2]), "df must have one number"),
     ],
 )
 def test_wrong_shapes_are_named(call, named):

@@ -1,14 +1,11 @@
-"""What the terminal shows: a table whose columns line up, and a line of progress that leaves nothing behind."""
+"""What the terminal shows: a table whose columns line up."""
 
-import io
-import os
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 
-from jaxreg import progress
-from jaxreg.progress import Bar
 from jaxreg.report import named, sweep_report
 from jaxreg.results import Choice, Params, Path, Sweep
 
@@ -128,6 +125,20 @@ def test_the_model_has_its_name(ratios, words):
     assert words in report(made_up([[1.0], [0.0]], ratios=ratios))[1]
 
 
+@pytest.mark.parametrize(("measure", "words"), [("mae", "mean absolute error"), ("r2", "R²")])
+def test_the_measure_by_which_was_chosen_is_in_the_table(measure, words):
+    sweep = made_up([[1.5, -2.25], [0, -1.0]])
+    mean, se = np.array([[0.125, 0.25]]), np.array([[0.5, 0.75]])
+    sweep = dataclasses.replace(sweep, measure=measure, **{f"mean_{measure}": mean, f"se_{measure}": se})
+    lines = report(sweep)
+    assert_lined_up(lines)
+    _, _, rows = table(lines)
+    assert [row.split() for row in rows[-3:-1]] == [
+        [*words.split(), "0.125", "0.25"],
+        ["±", "its", "standard", "error", "0.5", "0.75"],
+    ]
+
+
 def test_a_wide_table_is_cut_to_the_largest_and_says_so():
     rng = np.random.default_rng(0)
     coef = np.zeros((2, 1000))
@@ -178,89 +189,3 @@ def test_named_gives_the_names_to_every_part():
     for part in (sweep, sweep.best, sweep.one_se, sweep.path):
         assert part.feature_names == ("left", "right")
     assert sweep.one_se.params.coef.tolist() == [0, 0]
-
-
-# ---- Progress -------------------------------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    """A terminal that knows what stands on its one line."""
-
-    def isatty(self):
-        return True
-
-    def screen(self):
-        line: list[str] = []
-        column = 0
-        for letter in self.getvalue():
-            assert letter != "\n"
-            if letter == "\r":
-                column = 0
-                continue
-            line[column : column + 1] = [letter]
-            column += 1
-        return "".join(line)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Seconds that pass only when the test says so."""
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    return now
-
-
-def test_nothing_is_printed_where_there_is_no_terminal(clock, capsys):
-    stream = io.StringIO()
-    bar, standard = Bar("paths", stream), Bar("paths")
-    clock[0] += 100
-    for each in (bar, standard):
-        each(1, 2)
-        each.clear()
-    assert stream.getvalue() == ""
-    assert capsys.readouterr() == ("", "")
-
-
-def test_the_line_on_a_terminal(clock):
-    stream = Terminal()
-    bar = Bar("paths", stream)
-    clock[0] += 0.4
-    bar(1, 11)
-    assert stream.getvalue() == ""  # short work has no bar
-    clock[0] += 9.6
-    bar(5, 11)
-    assert stream.screen() == "[█████████···········] 5/11 paths, 10 s, 12 s left"
-    clock[0] += 12
-    bar(11, 11)
-    assert stream.screen().rstrip() == "[████████████████████] 11/11 paths, 22 s"
-    bar.clear()
-    assert stream.screen().strip() == ""
-    assert stream.getvalue().endswith("\r")
-    length = len(stream.getvalue())
-    bar.clear()
-    assert len(stream.getvalue()) == length
-
-
-def test_an_interruption_while_the_line_is_printed_leaves_a_line_to_clear(clock):
-    class Interrupted(Terminal):
-        def flush(self):
-            raise KeyboardInterrupt
-
-    stream = Interrupted()
-    bar = Bar("paths", stream)
-    clock[0] += 10
-    with pytest.raises(KeyboardInterrupt):
-        bar(5, 11)
-    stream.flush = lambda: None
-    bar.clear()
-    assert stream.screen().strip() == ""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
-def test_a_real_terminal_is_seen_as_one():
-    leader, follower = os.openpty()
-    with os.fdopen(follower, "w") as stream:
-        assert Bar("paths", stream).visible
-    os.close(leader)
-    with open(os.devnull, "w", encoding="utf-8") as stream:
-        assert not Bar("paths", stream).visible

@@ -1,0 +1,179 @@
+"""A result in one file, without pickle: what is loaded is equal to what was saved, bit for bit.
+
+The file is a zip archive like those of :func:`numpy.savez`. It holds ``jaxreg.json``, which says what the file is, in
+which version, and how the result is made up, and each array as a ``.npy`` file, whose name is its place in the result:
+``path.coef.npy``. ``numpy.load(file)["path.coef"]`` reads one without jaxreg. Nothing in the file is ever executed.
+
+A reader refuses a format or version that it does not know. The archive has a checksum of every part, and all are
+compared before anything is made of them. Whoever adds a field to a result gives it a default and raises the version:
+files of earlier versions are then read as before.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import struct
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from jaxreg.files import writing
+from jaxreg.formulas.objective import Params
+from jaxreg.io import ResultError
+from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
+
+__all__ = ["FORMAT", "load", "save"]
+
+FORMAT = {"format": "jaxreg result", "version": 1}
+HEADER = "jaxreg.json"
+RESULTS = (Solution, Path, Sweep, LeaveOneOut)
+KINDS: tuple[Any, ...] = (*RESULTS, Choice, Params)
+# What zipfile, zlib, json and NumPy's reader of .npy raise on bytes that are not what they should be, and what comes of
+# JSON that is made up of other things.
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError),
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
+
+
+def save(result: Any, file: str | os.PathLike[str]) -> None:
+    """Write a Solution, Path, Sweep or LeaveOneOut to a file, whole or not at all.
+
+    A path of very many coefficients (over 256 MiB) is written with all of them.
+
+    Args:
+        file: a path; ``.npz`` is the usual ending, and none is added.
+
+    Raises:
+        OutputError: the file cannot be written. TypeError: not such a result, or a value in it cannot be stored.
+
+    Example:
+        >>> import jaxreg
+        >>> data = jaxreg.datasets.diabetes()
+        >>> jaxreg.fit(data.X, data.y, lam=5.0).save("fit.npz")
+        >>> jaxreg.load("fit.npz").coef.shape
+        (10,)
+    """
+    from jaxreg import __version__
+
+    if not isinstance(result, RESULTS):
+        raise TypeError(
+            "what jaxreg.fit, path, sweep and ridge_leave_one_out return can be saved; got a "
+            f"{type(result).__name__} of {type(result).__module__}."
+        )
+    arrays: dict[str, np.ndarray] = {}
+    header = {**FORMAT, "jaxreg": __version__, "result": _encode(result, "", arrays)}
+    text = json.dumps(header, indent=1, allow_nan=False)
+    with writing(file, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(HEADER), text)  # a ZipInfo without a date: equal results are equal files
+        for place, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{place}.npy"), "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, array, allow_pickle=False)
+
+
+def load(file: str | os.PathLike[str]) -> Any:
+    """The Solution, Path, Sweep or LeaveOneOut that ``result.save(file)`` wrote.
+
+    Raises:
+        ResultError (a ValueError): the file cannot be read, is something else, is damaged, or was written by a later
+            jaxreg in a format that this one does not know.
+
+    Example:
+        >>> import jaxreg
+        >>> data = jaxreg.datasets.diabetes()
+        >>> path = jaxreg.path(data.X, data.y, lams=5)
+        >>> path.save("path.npz")
+        >>> bool((jaxreg.load("path.npz").coef == path.coef).all())
+        True
+    """
+    try:
+        with open(file, "rb") as stream:
+            if stream.read(4) != b"PK\x03\x04":
+                raise ResultError(f"{file} is not a saved result of jaxreg; result.save(FILE) writes one")
+            stream.seek(0)
+            return _read(file, stream)
+    except OSError as error:
+        hint = "; `jaxreg predict` reads the folder of a sweep" if os.path.isdir(file) else ""
+        raise ResultError(f"cannot read {file}: {error.strerror or error}{hint}") from None
+
+
+def _read(file: Any, stream: Any) -> Any:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            if HEADER not in archive.namelist():
+                raise ResultError(f"{file} is not a saved result of jaxreg; result.save(FILE) writes one")
+            header = json.loads(archive.read(HEADER))
+            if not isinstance(header, dict) or header.get("format") != FORMAT["format"]:
+                raise ResultError(f"{file} is not a saved result of jaxreg; result.save(FILE) writes one")
+            if header.get("version") != FORMAT["version"]:
+                raise ResultError(
+                    f"{file} has version {header.get('version')!r}, written by jaxreg {header.get('jaxreg')}; "
+                    f"this jaxreg reads version {FORMAT['version']}"
+                )
+            broken = archive.testzip()
+            if broken is not None:
+                raise ValueError(f"the checksum of {broken} is wrong")
+            result = _decode(header["result"], archive)
+        if not isinstance(result, RESULTS):
+            raise ValueError(f"it holds a {type(result).__name__}")
+        return result
+    except ResultError:
+        raise
+    except MemoryError:
+        raise ResultError(f"{file} is damaged, or larger than the memory") from None
+    except DAMAGE as error:
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error  # a KeyError quotes its words
+        reason = " ".join(str(said).split()) or type(error).__name__
+        raise ResultError(f"{file} is damaged: {reason}") from None
+
+
+def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
+    """``value`` as JSON; its arrays go to ``arrays`` under their places, as in ``best.params.coef``."""
+    inside = lambda name: f"{place}.{name}" if place else name
+    for kind in KINDS:
+        if isinstance(value, kind):  # a path whose coefficients are computed when asked for is a Path, with all of them
+            names = kind._fields if kind is Params else [field.name for field in dataclasses.fields(kind)]
+            fields = {name: _encode(getattr(value, name), inside(name), arrays) for name in names}
+            return {"kind": kind.__name__, "fields": fields}
+    if value is None or isinstance(value, str | bool) or type(value) is int:
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {"kind": "float", "text": repr(value)}
+    if isinstance(value, tuple) and all(isinstance(name, str) for name in value):
+        return {"kind": "names", "names": list(value)}
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"{place} is an array of {array.dtype}, which cannot be saved.")
+        arrays[place] = array
+        return {"kind": "scalar" if isinstance(value, np.generic) else "array", "place": place}
+    raise TypeError(f"{place} is of type {type(value).__name__}, which cannot be saved.")
+
+
+def _decode(value: Any, archive: zipfile.ZipFile) -> Any:
+    if not isinstance(value, dict):
+        if isinstance(value, list):
+            raise ValueError("a list stands where a value should be")
+        return value
+    kind = value["kind"]
+    if kind in ("array", "scalar"):
+        array = _array(archive, value["place"])
+        return array[()] if kind == "scalar" else array
+    if kind == "names":
+        if not all(isinstance(name, str) for name in value["names"]):
+            raise ValueError("a feature name is not text")
+        return tuple(value["names"])
+    if kind == "float":
+        return float(value["text"])
+    for known in KINDS:
+        if kind == known.__name__:
+            return known(**{name: _decode(part, archive) for name, part in value["fields"].items()})
+    raise ValueError(f"it holds a {kind!r}, which is not known")
+
+
+def _array(archive: zipfile.ZipFile, place: str) -> np.ndarray:
+    with archive.open(f"{place}.npy") as part:
+        return np.lib.format.read_array(part, allow_pickle=False)

@@ -1,0 +1,69 @@
+"""What is said of a choice is what the numbers say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jaxreg.report.words import _number, choice_in_words
+
+
+def test_the_two_choices(usual):
+    best, one_se = choice_in_words(usual)[:2]
+    r, l = usual.best.index
+    assert f"The least held-out mean squared error is {usual.mean_mse[r, l]:.4g} ± {usual.se_mse[r, l]:.3g}" in best
+    assert f"at λ = {usual.best.lam:.4g} and l1_ratio = {usual.best.l1_ratio:g}:" in best
+    assert f"It explains {usual.mean_r2[r, l]:.0%} of the variance" in best
+    assert f"one standard error above that is {usual.one_se.lam:.4g}, with {usual.one_se.mean_mse:.4g} ±" in one_se
+    for said, choice in ((best, usual.best), (one_se, usual.one_se)):
+        used = choice.n_nonzero
+        assert (f"{used} of 4 features" if used < 4 else "all 4 features are used") in said
+
+
+def test_the_features_that_are_used_are_named_largest_first(usual):
+    coef = np.array([0.0, 0.001, 5.0, -1.0])
+    params = usual.best.params._replace(coef=coef)
+    choice = dataclasses.replace(usual.best, params=params, n_nonzero=3)
+    size = np.abs(coef) * usual.path.scale
+    names = [" ".join(usual.feature_names[j].split()) for j in np.argsort(-size)[:3]]
+    said = choice_in_words(dataclasses.replace(usual, best=choice))[0]
+    assert f"3 of 4 features are used ({', '.join(names)})" in said
+
+
+def test_another_measure(usual):
+    said = choice_in_words(dataclasses.replace(usual, measure="r2"))
+    r, l = usual.best.index
+    assert said[0].startswith(f"The largest held-out R² is {usual.mean_r2[r, l]:.4g} ±")
+    assert "It explains" not in said[0]
+    assert "one standard error below that" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "words"),
+    [
+        (3003.19, 4, "3003"),
+        (221.4, 2, "221"),
+        (0.012345, 3, "0.0123"),
+        (123456.7, 4, "123457"),
+        (1.234e12, 3, "1.23e+12"),
+        (0, 3, "0"),
+    ],
+)
+def test_numbers_have_all_digits_before_the_point(value, digits, words):
+    assert _number(value, digits) == words
+
+
+def test_choices_that_agree(usual):
+    said = choice_in_words(dataclasses.replace(usual, one_se=usual.best))
+    assert said[1] == "No larger λ is within one standard error of it: both rules take the same model."
+
+
+def test_a_minimum_at_the_end_of_the_grid(usual):
+    grid = usual.lams[int(usual.best.index[0])]
+    at_the_end = dataclasses.replace(usual, best=dataclasses.replace(usual.best, lam=grid.min()))
+    assert "smallest λ of the grid" in choice_in_words(at_the_end)[-1]
+    at_the_top = dataclasses.replace(usual, best=dataclasses.replace(usual.best, lam=grid.max()))
+    assert "largest λ of the grid" in choice_in_words(at_the_top)[-1]
+    nothing = dataclasses.replace(usual, best=dataclasses.replace(usual.best, lam=grid.max(), n_nonzero=0))
+    assert "no feature is used" in choice_in_words(nothing)[0]
+    assert "of the grid" not in choice_in_words(nothing)[-1]

@@ -1,0 +1,379 @@
+"""A saved result is loaded as it was, bit for bit, and what is no such file, or a damaged one, costs one line."""
+
+import dataclasses
+import errno
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+
+import jaxreg
+from jaxreg import archive
+from jaxreg.archive import FORMAT
+from jaxreg.files import OutputError
+from jaxreg.formulas import Params
+from jaxreg.io import ResultError
+from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
+from jaxreg.routes import ridge
+
+RNG = np.random.default_rng(3)
+X, Y = RNG.normal(size=(30, 4)), RNG.normal(size=(30, 2))
+NAMES = ("area, m²", 'the "best"', "two\nlines", "<b>面積</b> \ud800")
+
+
+def assert_same(found, expected, where=""):
+    """The same types, dtypes, shapes and bits all the way down."""
+    assert type(found) is type(expected), where
+    if dataclasses.is_dataclass(expected):
+        for field in dataclasses.fields(expected):
+            assert_same(getattr(found, field.name), getattr(expected, field.name), f"{where}.{field.name}")
+    elif isinstance(expected, tuple):
+        assert len(found) == len(expected)
+        for k, (a, b) in enumerate(zip(found, expected, strict=True)):
+            assert_same(a, b, f"{where}[{k}]")
+    elif isinstance(expected, np.ndarray | np.generic):
+        assert found.dtype == expected.dtype, where
+        assert found.shape == expected.shape, where
+        assert found.tobytes() == expected.tobytes(), where
+    elif isinstance(expected, float):
+        assert found.hex() == expected.hex(), where
+    else:
+        assert found == expected, where
+
+
+def results():
+    """Every kind of result, of one and of several targets, in both precisions, from arrays and frames."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    yield "fit", lambda: jaxreg.fit(X, Y[:, 0], 0.05)
+    yield "fit, a frame, targets", lambda: jaxreg.fit(frame, Y, 0.05)
+    yield "path", lambda: jaxreg.path(frame, Y[:, 0], lams=5)
+    yield "path, float32, targets", lambda: jaxreg.path(X.astype(np.float32), Y, lams=5)
+    yield "sweep", lambda: jaxreg.sweep(frame, Y[:, 0], lams=5, folds=3, l1_ratio=[0.5, 1.0], measure="mae")
+    yield "sweep, targets", lambda: jaxreg.sweep(X, Y, lams=5, folds=3, l1_ratio=0.0)
+    yield "leave-one-out", lambda: jaxreg.ridge_leave_one_out(frame, Y[:, 0], 5)
+    yield "leave-one-out, targets", lambda: jaxreg.ridge_leave_one_out(X, Y, 5)
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    return jaxreg.sweep(X, Y[:, 0], lams=5, folds=3)
+
+
+@pytest.fixture
+def saved(sweep, tmp_path):
+    sweep.save(tmp_path / "sweep.npz")
+    return tmp_path / "sweep.npz"
+
+
+# ---- Round trip -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name, _ in results()])
+def test_what_is_loaded_is_what_was_saved(tmp_path, name):
+    result = dict(results())[name]()
+    file = tmp_path / "result"
+    result.save(file)
+    loaded = jaxreg.load(file)
+    assert_same(loaded, result)
+    np.testing.assert_array_equal(loaded.predict(X), result.predict(X))
+    loaded.save(str(file) + " again")
+    assert file.read_bytes() == (tmp_path / "result again").read_bytes()  # equal results, equal files
+    assert os.listdir(tmp_path) == ["result", "result again"] or len(os.listdir(tmp_path)) == 2
+
+
+VALUES = {
+    "a number": 0.1,
+    "a number that is none": float("nan"),
+    "infinity": -float("inf"),
+    "minus zero": -0.0,
+    "an integer": 2**70,
+    "a boolean": True,
+    "nothing": None,
+    "text": "mae",
+    "NumPy's float": np.float32(0.1),
+    "NumPy's boolean": np.bool_(False),
+    "0-d": np.array(3, np.int8),
+    "NaN with a payload": np.array([0x7FF80000DEADBEEF], np.uint64).view(np.float64),
+    "the other byte order": np.arange(6, dtype=">f4").reshape(2, 3),
+    "Fortran's order": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "not contiguous": np.arange(12.0)[::-2],
+    "empty": np.empty((0, 3), np.int32),
+    "booleans": np.array([True, False]),
+    "complex": np.array([1 + 2j]),
+    "names": NAMES,
+    "no names": (),
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_every_kind_of_value(tmp_path, value):
+    solution = Solution(Params(value, np.ones(4)), value, value, 3, np.ones(4), NAMES)
+    solution.save(tmp_path / "result")
+    assert_same(jaxreg.load(tmp_path / "result"), solution)
+
+
+def test_arrays_of_jax_become_numpys(tmp_path):
+    value = jax.numpy.arange(4.0)
+    Solution(Params(0.0, value), 0.0, True, 1, value).save(tmp_path / "result")
+    loaded = jaxreg.load(tmp_path / "result")
+    assert_same(loaded.coef, np.asarray(value))
+
+
+def test_a_path_whose_coefficients_are_computed_when_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(ridge, "COEF_BYTES", 0)
+    lazy = jaxreg.sweep(X, Y, lams=5, folds=3, l1_ratio=0.0)
+    assert type(lazy.path) is not Path
+    lazy.save(tmp_path / "result")
+    loaded = jaxreg.load(tmp_path / "result")
+    assert type(loaded.path) is Path
+    for field in dataclasses.fields(Path):
+        assert_same(getattr(loaded.path, field.name), getattr(lazy.path, field.name))
+
+
+def test_a_loaded_result_draws_the_same_figure(sweep, saved):
+    pytest.importorskip("matplotlib")
+    from jaxreg import plot
+
+    pictures = [io.BytesIO(), io.BytesIO()]
+    for result, picture in zip((sweep, jaxreg.load(saved)), pictures, strict=True):
+        plot.save(result.plot(), picture)
+    assert pictures[0].getvalue() == pictures[1].getvalue()
+
+
+def test_numpy_reads_the_arrays_without_jaxreg(sweep, saved):
+    with np.load(saved, allow_pickle=False) as stored:
+        assert_same(stored["path.coef"], sweep.path.coef)
+        assert_same(stored["best.params.coef"], sweep.best.params.coef)
+        header = json.loads(stored["jaxreg.json"])
+    assert header.items() >= {**FORMAT, "jaxreg": jaxreg.__version__}.items()
+    assert header["result"]["kind"] == "Sweep"
+
+
+def test_loading_in_another_process_needs_nothing_but_the_file(saved):
+    code = f"import jaxreg; s = jaxreg.load({str(saved)!r}); print(s.best.lam.hex(), s.path.coef.shape)"
+    printed = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
+    assert printed.stdout.split(maxsplit=1) == [jaxreg.load(saved).best.lam.hex(), "(5, 4)\n"]
+
+
+# ---- Whole or not at all --------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_earlier_file(sweep, saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left on device; nothing was changed"):
+            sweep.path.save(saved)
+    assert saved.read_bytes() == before
+    assert len(list(saved.parent.iterdir())) == 1
+
+
+def test_an_interruption_leaves_the_earlier_file(sweep, saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archive.np.lib.format, "write_array", stop)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.path.save(saved)
+    assert saved.read_bytes() == before
+    assert len(list(saved.parent.iterdir())) == 1
+
+
+def test_no_folder_and_a_folder_in_its_place(sweep, tmp_path):
+    with pytest.raises(OutputError, match="No such file or directory"):
+        sweep.save(tmp_path / "nowhere" / "sweep.npz")
+    with pytest.raises(OutputError, match="it exists and is not a regular file"):
+        sweep.save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.array(["text"]), "gap is an array of <U4, which cannot be saved"),
+        (np.array([None]), "gap is an array of object"),
+        ({"a": 1}, "gap is of type dict"),
+        ([1.0], "gap is of type list"),
+        ((1, 2), "gap is of type tuple"),
+    ],
+)
+def test_what_cannot_be_stored_is_named(tmp_path, value, message):
+    with pytest.raises(TypeError, match=message):
+        Solution(Params(0.0, np.ones(2)), value, True, 1, np.ones(2)).save(tmp_path / "result")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_things_cannot_be_saved(tmp_path, sweep):
+    pure = jaxreg.solvers.path(X.astype(np.float32), Y[:, 0].astype(np.float32), 3)
+    for thing, words in (
+        (pure, "a Path of jaxreg.solvers.paths"),
+        (sweep.best, "a Choice"),
+        ({}, "a dict of builtins"),
+    ):
+        with pytest.raises(TypeError, match=f"can be saved; got {words}"):
+            archive.save(thing, tmp_path / "result")
+
+
+# ---- What is no saved result ----------------------------------------------------------------------------------------
+
+
+def refusal(file):
+    """The one line with which a file is refused."""
+    with pytest.raises(ResultError) as caught:
+        jaxreg.load(file)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def rewritten(file, header=None, without=(), **members):
+    """The file with another header, without some of its parts, with others."""
+    with zipfile.ZipFile(file) as stored:
+        parts = {name: stored.read(name) for name in stored.namelist()}
+    if header is not None:
+        changed = json.loads(parts["jaxreg.json"])
+        header(changed)
+        parts["jaxreg.json"] = json.dumps(changed).encode()
+    with zipfile.ZipFile(file, "w") as stored:
+        for name, content in (parts | members).items():
+            if name not in without:
+                stored.writestr(name, content)
+
+
+def fields(change):
+    return lambda header: change(header["result"]["fields"])
+
+
+CHANGES = {
+    "another format": (lambda h: h.update(format="x"), "is not a saved result of jaxreg; result.save(FILE) writes one"),
+    "no format": (lambda h: h.pop("format"), "is not a saved result of jaxreg"),
+    "a newer version": (
+        lambda h: h.update(version=2, jaxreg="9.1"),
+        "has version 2, written by jaxreg 9.1; this jaxreg reads version 1",
+    ),
+    "a version in words": (lambda h: h.update(version="1"), "has version '1'"),
+    "no version": (lambda h: h.pop("version"), "has version None"),
+    "no result": (lambda h: h.pop("result"), "is damaged"),
+    "a list": (lambda h: h.update(result=[1]), "is damaged: a list stands where a value should be"),
+    "a number": (lambda h: h.update(result=1.0), "is damaged: it holds a float"),
+    "another kind": (lambda h: h["result"].update(kind="Path"), "is damaged"),
+    "an unknown kind": (
+        lambda h: h["result"].update(kind="System"),
+        "is damaged: it holds a 'System', which is not known",
+    ),
+    "no kind": (lambda h: h["result"].pop("kind"), "is damaged"),
+    "fields in a list": (lambda h: h["result"].update(fields=[]), "is damaged"),
+    "a field too few": (fields(lambda f: f.pop("lams")), "is damaged"),
+    "a field too many": (fields(lambda f: f.update(more=1)), "is damaged"),
+    "a choice alone": (lambda h: h.update(result=h["result"]["fields"]["best"]), "is damaged: it holds a Choice"),
+    "an array that is not there": (fields(lambda f: f["lams"].update(place="nowhere")), "is damaged"),
+    "an array outside": (fields(lambda f: f["lams"].update(place="../../etc/passwd")), "is damaged"),
+    "a place that is a number": (fields(lambda f: f["lams"].update(place=3)), "is damaged"),
+    "a name that is a number": (
+        fields(lambda f: f.update(feature_names={"kind": "names", "names": [1]})),
+        "is damaged: a feature name is not text",
+    ),
+    "text for a float": (fields(lambda f: f.update(measure={"kind": "float", "text": "x"})), "is damaged"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
+def test_a_header_that_is_not_right(saved, change, message):
+    rewritten(saved, change)
+    assert refusal(saved).startswith(f"{saved} {message}")
+
+
+class Trap:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_pickles_are_never_loaded(saved, capsys):
+    member = io.BytesIO()
+    np.lib.format.write_array(member, np.array([Trap()], object), allow_pickle=True)
+    rewritten(saved, **{"lams.npy": member.getvalue()})
+    assert "is damaged: Object arrays cannot be loaded" in refusal(saved)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04", b"{", b"a,y\n1,2\n", b"\x89PNG\r\n\x1a\n", pickle.dumps(1), b"PK\x05\x06" + b"\0" * 18],
+)
+def test_other_files(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    message = refusal(tmp_path / "file")
+    assert "is not a saved result of jaxreg" in message or "is damaged" in message
+
+
+def test_an_archive_of_numpy(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    assert "is not a saved result of jaxreg; result.save(FILE) writes one" in refusal(tmp_path / "other.npz")
+
+
+def test_parts_that_are_missing_or_no_arrays(saved):
+    rewritten(saved, without=["path.coef.npy"])
+    assert "is damaged: There is no item named 'path.coef.npy' in the archive" in refusal(saved)
+    for content in (b"", b"\x93NUMPY", b"\x93NUMPY\x09\x00", b"words"):
+        rewritten(saved, **{"path.coef.npy": content})
+        assert "is damaged" in refusal(saved)
+    rewritten(saved, **{"jaxreg.json": b"{"})
+    assert "is damaged" in refusal(saved)
+    rewritten(saved, **{"jaxreg.json": b"[" * 100_000})
+    assert "is damaged" in refusal(saved)
+
+
+def test_a_shape_that_no_memory_holds(saved):
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (2**55,)})
+    rewritten(saved, **{"path.coef.npy": member.getvalue()})
+    assert "is damaged" in refusal(saved)
+
+
+def test_a_file_that_ends_in_the_middle(saved):
+    whole = saved.read_bytes()
+    for end in range(0, len(whole) - 1, 41):
+        saved.write_bytes(whole[:end])
+        assert refusal(saved)
+
+
+def test_a_flipped_bit_is_found_or_makes_no_difference(sweep, saved):
+    whole = saved.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 13):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        saved.write_bytes(changed)
+        try:
+            loaded = jaxreg.load(saved)
+        except ResultError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+            refused += 1
+        else:
+            assert_same(loaded, sweep)
+    assert refused > 0.7 * len(whole) / 13
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    assert refusal(tmp_path / "nothing") == f"cannot read {tmp_path / 'nothing'}: No such file or directory"
+    assert "`jaxreg predict` reads the folder of a sweep" in refusal(tmp_path)
+
+
+def test_the_kinds_are_the_results():
+    assert set(archive.RESULTS) == {Solution, Path, Sweep, LeaveOneOut}
+    assert {*archive.KINDS} == {*archive.RESULTS, Choice, Params}
+    for kind in archive.RESULTS:
+        assert callable(kind.save)

@@ -1,0 +1,183 @@
+"""A line of progress that leaves nothing behind, and is not there where nobody looks."""
+
+import io
+import os
+import sys
+import types
+
+import numpy as np
+import optax
+import pytest
+
+import jaxreg
+from jaxreg import progress
+from jaxreg.progress import Bar, following
+
+
+class Terminal(io.StringIO):
+    """A terminal that knows what stands on its one line."""
+
+    def isatty(self):
+        return True
+
+    def screen(self):
+        line: list[str] = []
+        column = 0
+        for letter in self.getvalue():
+            assert letter != "\n"
+            if letter == "\r":
+                column = 0
+                continue
+            line[column : column + 1] = [letter]
+            column += 1
+        return "".join(line)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that pass only when the test says so."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_nothing_is_printed_where_there_is_no_terminal(clock, capsys):
+    stream = io.StringIO()
+    bar, standard = Bar("paths", stream), Bar("paths")
+    clock[0] += 100
+    for each in (bar, standard):
+        each(1, 2)
+        each.clear()
+    assert stream.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_line_on_a_terminal(clock):
+    stream = Terminal()
+    bar = Bar("paths", stream)
+    clock[0] += 0.4
+    bar(1, 11)
+    assert stream.getvalue() == ""  # short work has no bar
+    clock[0] += 9.6
+    bar(5, 11)
+    assert stream.screen() == "[█████████···········] 5/11 paths, 10 s, 12 s left"
+    clock[0] += 12
+    bar(11, 11)
+    assert stream.screen().rstrip() == "[████████████████████] 11/11 paths, 22 s"
+    bar.clear()
+    assert stream.screen().strip() == ""
+    assert stream.getvalue().endswith("\r")
+    length = len(stream.getvalue())
+    bar.clear()
+    assert len(stream.getvalue()) == length
+
+
+def test_an_interruption_while_the_line_is_printed_leaves_a_line_to_clear(clock):
+    class Interrupted(Terminal):
+        def flush(self):
+            raise KeyboardInterrupt
+
+    stream = Interrupted()
+    bar = Bar("paths", stream)
+    clock[0] += 10
+    with pytest.raises(KeyboardInterrupt):
+        bar(5, 11)
+    stream.flush = lambda: None
+    bar.clear()
+    assert stream.screen().strip() == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
+def test_a_real_terminal_is_seen_as_one():
+    leader, follower = os.openpty()
+    with os.fdopen(follower, "w") as stream:
+        assert Bar("paths", stream).visible
+    os.close(leader)
+    with open(os.devnull, "w", encoding="utf-8") as stream:
+        assert not Bar("paths", stream).visible
+
+
+# ---- progress= ------------------------------------------------------------------------------------------------------
+
+X = np.random.default_rng(0).normal(size=(24, 4))
+
+
+def test_every_path_is_counted_once():
+    calls = []
+    jaxreg.sweep(X, X[:, 0], 5, [0.5, 1.0], folds=3, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(k, 8) for k in range(1, 9)]
+
+
+@pytest.mark.parametrize("shown", [True, False, None])
+def test_nothing_is_said_without_a_terminal(capsys, shown):
+    jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=shown)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_true_is_a_line_on_a_terminal_that_vanishes(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", iter(range(1000)).__next__)
+    jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=True)
+    assert "] 2/4 paths, 2 s, 2 s left" in stream.getvalue()
+    assert stream.screen().strip() == ""
+
+
+def test_the_line_vanishes_when_the_work_fails(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", iter(range(1000)).__next__)
+
+    def interrupted():
+        with following(True, "paths") as show:
+            show(1, 2)
+            assert stream.screen().strip() == "[██████████··········] 1/2 paths, 1 s, 1 s left"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert stream.screen().strip() == ""
+
+
+def test_a_notebook_is_no_terminal_and_shows_the_line(monkeypatch, capsys):
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(progress.time, "monotonic", iter(range(1000)).__next__)
+    with following(True, "paths") as show:
+        show(1, 2)
+    out, err = capsys.readouterr()
+    assert "1/2 paths" in out
+    assert err == ""
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace()))
+    assert not Bar("paths", io.StringIO()).visible
+
+
+@pytest.mark.parametrize("wrong", [3, "yes", [print]])
+def test_what_is_no_callback_is_refused_before_the_work(wrong, monkeypatch):
+    monkeypatch.setattr("jaxreg.regression._solve", None)
+    with pytest.raises(TypeError, match=r"progress is .*; it must be True, None or a function of \(done, total\)"):
+        jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=wrong)
+
+
+def test_what_the_callback_raises_stops_the_sweep():
+    def stop(done, total):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=stop)
+
+
+def test_the_members_of_a_training_grid_are_counted(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress.time, "monotonic", iter(range(1000)).__next__)
+    loss = lambda w, lam: (w - lam) ** 2
+    grid = {"lam": np.arange(20, dtype=np.float32)}
+    for shown in (None, False):
+        jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=shown)
+    assert stream.getvalue() == ""
+    jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=True)
+    assert "] 10/20 members, " in stream.getvalue()
+    assert stream.screen().strip() == ""
+    with pytest.raises(TypeError, match="progress is 3"):
+        jaxreg.train_grid(loss, 0.0, grid, optimizer=optax.sgd(0.1), steps=3, progress=3)
