@@ -1,6 +1,6 @@
 """``ElasticNet`` and ``Lasso``: one λ."""
 
-from numbers import Real
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = ["ElasticNet", "Lasso", "weights_of"]
 
 def weights_of(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """(n,) or None; one number for all rows changes nothing."""
-    if sample_weight is None or np.ndim(sample_weight) == 0:
+    if sample_weight is None or isinstance(sample_weight, Number):
         return None
     return _check_sample_weight(sample_weight, X, dtype=X.dtype)
 

@@ -130,6 +130,7 @@ class RidgeCV(LinearModel):
             dtype=np.float64 if leaves_one_out else FLOATS,
             multi_output=True,
             y_numeric=True,
+            ensure_min_samples=2 if self.cv is None else 1,
         )
         s = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype)
         if sample_weight is not None:
