@@ -60,6 +60,20 @@ class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse=ACCEPT_SPARSE, dtype=FLOATS, reset=False)
         return X @ self.coef_.T + self.intercept_
 
+    def _validated(self, X: Any, y: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        """X and y by scikit-learn's ``validate_data``; X is dense, and neither is masked."""
+        for name, value in (("X", X), ("y", y)):
+            if isinstance(value, np.ma.MaskedArray):
+                raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop masked entries.")
+        if "validate_separately" not in options:
+            options = {
+                "accept_sparse": ACCEPT_SPARSE,
+                "dtype": FLOATS,
+                "multi_output": True,
+                "y_numeric": True,
+            } | options
+        return validate_data(self, X, y, **options)
+
     def _problem(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, **options: Any) -> Problem:
         """The problem that the parameters ask for; ``options`` take the place of parameters."""
         names = ("fit_intercept", "standardize", "penalty_factor", "lower", "upper", "dtype", "device")

@@ -8,9 +8,9 @@ from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_array
 
-from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
 from jaxreg.estimators.problems import Problem, certificate, solve, squares
 from jaxreg.formulas.objective import Params
@@ -118,9 +118,7 @@ class ElasticNet(LinearModel):
             ConvergenceWarning: the gap is above ``tol``.
         """
         if check_input:
-            X, y = validate_data(
-                self, X, y, accept_sparse=ACCEPT_SPARSE, dtype=FLOATS, multi_output=True, y_numeric=True
-            )
+            X, y = self._validated(X, y)
             y = check_array(y, dtype=X.dtype.type, ensure_2d=False)
         s = weights_of(sample_weight, X)
         if not isinstance(self.precompute, (bool, np.bool_)):

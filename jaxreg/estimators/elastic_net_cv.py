@@ -10,7 +10,6 @@ from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
-from sklearn.utils.validation import validate_data
 
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
@@ -133,7 +132,7 @@ class ElasticNetCV(LinearModel):
         """
         refuse_params(params, self, "fit")
         checks = {"accept_sparse": ACCEPT_SPARSE, "dtype": FLOATS}, {"dtype": FLOATS, "ensure_2d": False}
-        X, y = validate_data(self, X, y, validate_separately=checks)
+        X, y = self._validated(X, y, validate_separately=checks)
         check_consistent_length(X, y)
         if not self.alpha_per_target:
             if y.ndim > 1 and y.shape[1] > 1:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, warn_unless_converged
 from jaxreg.estimators.problems import solve
 from jaxreg.formulas.objective import Params
 
@@ -100,7 +100,7 @@ class Ridge(LinearModel):
             ConvergenceWarning: the gap is above ``tol``.
         """
         self.solver_ = self._solver()
-        X, y = validate_data(self, X, y, accept_sparse=ACCEPT_SPARSE, dtype=FLOATS, multi_output=True, y_numeric=True)
+        X, y = self._validated(X, y)
         s = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype)
         max_iter = 1000 if self.max_iter is None else self.max_iter
         problem = self._problem(X, y, s, l1_ratio=0.0, tol=self.tol, max_iter=max_iter)

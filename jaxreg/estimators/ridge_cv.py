@@ -11,9 +11,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, FLOATS, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.problems import Problem, leave_one_out, left_out, solve
 from jaxreg.estimators.ridge import Ridge
@@ -122,16 +122,8 @@ class RidgeCV(LinearModel):
             raise ValueError("leave-one-out has no closed form with bounds; give cv, a number of folds, with them.")
         given = getattr(X, "dtype", None)
         leaves_one_out = self.cv is None and self.dtype is None
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=ACCEPT_SPARSE,
-            dtype=np.float64 if leaves_one_out else FLOATS,
-            multi_output=True,
-            y_numeric=True,
-            ensure_min_samples=2 if self.cv is None else 1,
-        )
+        options = {"dtype": np.float64 if leaves_one_out else FLOATS, "ensure_min_samples": 2 if self.cv is None else 1}
+        X, y = self._validated(X, y, **options)
         s = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype)
         if sample_weight is not None:
             params["sample_weight"] = sample_weight

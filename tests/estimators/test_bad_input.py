@@ -1,4 +1,4 @@
-"""Bad input of the estimators: scikit-learn's own kind of error where it has one, and never a wrong answer in silence."""
+"""Bad input of the estimators: scikit-learn's kind of error where it has one, and no wrong answer in silence."""
 
 import warnings
 
@@ -116,7 +116,7 @@ def test_wrong_penalties_are_refused_when_fitted(kind, alpha):
 
 @pytest.mark.parametrize("kind", PENALISED)
 def test_an_infinite_penalty_is_refused(kind):
-    with pytest.raises(ValueError, match="alpha|lam"):
+    with pytest.raises(ValueError, match=r"alpha|lam"):
         kind(alpha=np.inf).fit(X, Y)
 
 
@@ -234,11 +234,7 @@ def test_ridge_splits_equal_columns_equally():
     assert coef[0] + coef[3] == pytest.approx(Lasso(0.01).fit(X, Y).coef_[0], rel=1e-9)
 
 
-def test_tiny_and_large_numbers_are_right_or_refused():
-    for factor in (1e150, 1e-150):
-        try:
-            coef = Lasso(alpha=0.01 * factor).fit(X * factor, Y).coef_
-        except ValueError as error:
-            assert "Rescale" in str(error) or "too" in str(error)
-        else:
-            np.testing.assert_allclose(coef * factor, Lasso(alpha=0.01).fit(X, Y).coef_, rtol=1e-9)
+@pytest.mark.parametrize("factor", [1e150, 1e-150])
+def test_very_large_and_very_small_numbers_give_the_right_answer(factor):
+    coef = Lasso(alpha=0.01 * factor).fit(X * factor, Y).coef_
+    np.testing.assert_allclose(coef * factor, Lasso(alpha=0.01).fit(X, Y).coef_, rtol=1e-9)
