@@ -106,9 +106,10 @@ def _power_of_two(length: int, least: int) -> int:
 
 
 def _padded(a: Arguments) -> Arguments:
-    """Rows of weight 0 and columns of 0 up to powers of two."""
+    """Rows of weight 0 and columns of 0 up to powers of two; what has p ≥ n keeps it, and with it the dual forms."""
     n, p = a.X.shape
-    N, P = _power_of_two(n, 16), _power_of_two(p, 4)
+    N = _power_of_two(n, 16)
+    P = max(_power_of_two(p, 4), N if p >= n else 0)
 
     def fill(values: np.ndarray | None, length: int, value: float) -> np.ndarray | None:
         if values is None:

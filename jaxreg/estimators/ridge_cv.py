@@ -1,5 +1,6 @@
 """``RidgeCV``: λ by leave-one-out, all λs and targets from one factorisation, or by cross-validation."""
 
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -211,6 +212,8 @@ class RidgeCV(LinearModel):
         if _routing_enabled():
             routed = process_routing(self, "fit", **params)
             to_split, to_score = routed.splitter.split, routed.scorer.score
+        elif s is not None and _takes_weights(self._get_scorer()):
+            to_score = {"sample_weight": s}
         splits = split_rows(check_cv(self.cv, y), X, y, to_split)
         order = np.argsort(-alphas, kind="stable")
         scores = []
@@ -222,7 +225,7 @@ class RidgeCV(LinearModel):
             lams = np.repeat(alphas[order, None], t, axis=1) / problem.sample_weight.sum()
             solved = solve(problem, lams.astype(problem.y.dtype))
             warn_unless_converged(solved.gap, TOL, alphas[order, None], "RidgeCV")
-            here = {name: value[test] if np.ndim(value) else value for name, value in to_score.items()}
+            here = {name: np.asarray(value)[test] if np.ndim(value) else value for name, value in to_score.items()}
             models = [Params(solved.params.intercept[l], solved.params.coef[l]) for l in range(len(alphas))]
             scores.append([self._score_of(model, X[test], y[test], here) for model in models])
         table = np.moveaxis(np.array(scores), 0, -1)  # (L, 1 or t, K)
@@ -271,6 +274,13 @@ class RidgeCV(LinearModel):
         router = MetadataRouter(owner=self).add_self_request(self)
         router = router.add(scorer=self._get_scorer(), method_mapping=to_score)
         return router.add(splitter=self.cv, method_mapping=to_split)
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer measures with weights, as GridSearchCV asks it."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return scorer._accept_sample_weight()
+    return "sample_weight" in signature(scorer).parameters
 
 
 class _Predictions(RegressorMixin, BaseEstimator):

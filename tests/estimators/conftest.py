@@ -9,7 +9,7 @@ HERE = "tests/estimators/test_with_scikit_learns_tests.py"
 
 def is_other(value):
     kind = value if inspect.isclass(value) else type(value)
-    return issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn.linear_model")
+    return issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn.")
 
 
 def is_own(value):
