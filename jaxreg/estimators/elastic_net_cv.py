@@ -16,6 +16,7 @@ from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.elastic_net import weights_of
 from jaxreg.estimators.problems import Problem, errors_of_splits, solve, squares
 from jaxreg.formulas.objective import Params
+from jaxreg.inputs import check_l1_ratio
 from jaxreg.progress import Bar
 
 __all__ = ["ElasticNetCV", "LassoCV"]
@@ -142,7 +143,9 @@ class ElasticNetCV(LinearModel):
                 )
             y = column_or_1d(y, warn=True)
         s = weights_of(sample_weight, X)
-        ratios = [float(rho) for rho in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
+        ratios = [check_l1_ratio(rho) for rho in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
+        if not ratios:
+            raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
         problem = self._problem(X, y, s, l1_ratio=ratios[0], tol=self.tol, max_iter=self.max_iter, eps=self.eps)
         lams = self._lams(problem, ratios)
         routed: dict[str, Any] = {}

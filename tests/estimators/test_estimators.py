@@ -383,6 +383,15 @@ def test_importing_jaxreg_does_not_import_scikit_learn():
 # ------------------------------------------------------------------------------------------------ warnings
 
 
+def test_a_tolerance_that_is_not_met_is_a_warning(tall):
+    X, y = tall
+    with pytest.warns(ConvergenceWarning, match=r"duality gap is .* at alpha=0.05, above tol=1e-30 \(1 of 1"):
+        Lasso(alpha=0.05, tol=1e-30).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match=r"LassoCV: .* of 50 fits"):
+        LassoCV(alphas=10, tol=1e-30).fit(X, y)
+
+
+@pytest.mark.slow
 def test_a_fit_that_has_not_converged_says_so(tall):
     # With free columns accelerated gradients are taken, whose steps can be too few.
     X, y = DATA["wide"]
