@@ -50,7 +50,7 @@ class ElasticNet(LinearModel):
         >>> from jaxreg import ElasticNet
         >>> model = ElasticNet(alpha=0.1).fit([[-1.0], [0.0], [1.0]], [-1.0, 0.0, 1.0])
         >>> model.coef_.round(4), model.predict([[2.0]]).round(4)
-        (array([0.8592]), array([1.7183]))
+        (array([0.8605]), array([1.7209]))
     """
 
     __metadata_request__fit = {"check_input": metadata_routing.UNUSED}  # noqa: RUF012

@@ -383,6 +383,7 @@ def test_importing_jaxreg_does_not_import_scikit_learn():
 # ------------------------------------------------------------------------------------------------ warnings
 
 
+@pytest.mark.filterwarnings("default")  # one for the folds, another one for the fit on all rows
 def test_a_tolerance_that_is_not_met_is_a_warning(tall):
     X, y = tall
     with pytest.warns(ConvergenceWarning, match=r"duality gap is .* at alpha=0.05, above tol=1e-30 \(1 of 1"):
