@@ -2,7 +2,11 @@
 
 The functions named here take NumPy arrays and data frames. Their pure twins — for your own ``jit``, ``vmap`` and
 ``grad`` — are in :mod:`jaxreg.solvers` and :mod:`jaxreg.sweeps`; the mathematics is in :mod:`jaxreg.formulas`.
+The scikit-learn estimators ``Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV`` (:mod:`jaxreg.estimators`) are
+loaded when they are asked for.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
 from jaxreg.archive import load
@@ -13,6 +17,9 @@ from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.regression import ConvergenceWarning, fit, path, sweep
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
+
+if TYPE_CHECKING:
+    from jaxreg.estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV  # noqa: F401
 
 __version__ = "0.1.0"
 
@@ -42,3 +49,17 @@ __all__ = [
     "train_grid",
     "training",
 ]
+
+_ESTIMATORS = ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        from jaxreg import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ESTIMATORS})

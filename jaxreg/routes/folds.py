@@ -48,7 +48,8 @@ class FoldMoments:
     def parts(self) -> list[Moments] | None:
         """Of the rows that each fold holds out; None where they do not fit into memory, or do not make up all rows."""
         P = padded(self.a.X.shape[1])
-        if np.all(self.masks.sum(axis=0) == 1) and len(self.masks) * P * P * 8 <= BLOCK_BYTES:
+        counts = slice(None) if self.a.sample_weight is None else self.a.sample_weight > 0
+        if np.all(self.masks[:, counts].sum(axis=0) == 1) and len(self.masks) * P * P * 8 <= BLOCK_BYTES:
             return [moments_of(self.a, np.flatnonzero(mask)) for mask in self.masks]
         return None
 

@@ -41,7 +41,7 @@ from jaxreg.solvers.paths import prepare
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
 
-__all__ = ["LeaveOneOut", "leave_one_out_of", "ridge_leave_one_out"]
+__all__ = ["LeaveOneOut", "leave_one_out_of", "left_out_residuals", "ridge_leave_one_out"]
 
 # Rows for which B = A V is at hand at once.
 ROW_BLOCK = 2048
@@ -107,21 +107,10 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
     those of the fits on all rows where no column is free."""
     X, Y, s = data.X, data.Y, data.sample_weight
     n, p = X.shape
-    v = jnp.ones((p,), X.dtype) if data.penalty_factor is None else data.penalty_factor
-    size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0))
-    Z, targets = weighted_rows(X, s, data.fit_intercept), weighted_rows(Y, s, data.fit_intercept)
-    rows = Z / size[None, :]
-    share = jnp.full((n,), 1.0 / n, X.dtype) if s is None else s / jnp.sum(s)
+    rows, targets, removed, share, size = _weighted_rows_of(data)
     x_mean, y_mean = jnp.zeros((p,), X.dtype), jnp.zeros((Y.shape[1],), X.dtype)
-    removed = jnp.zeros((n, 0), X.dtype)
     if data.fit_intercept:
         x_mean, y_mean = weighted_mean(X, s), weighted_mean(Y, s)
-        removed = jnp.sqrt(share)[:, None]
-    if data.penalty_factor is not None:
-        basis = free_basis(Z, v == 0)
-        rows = jnp.where((v == 0)[None, :], 0.0, project_out(rows, basis))
-        targets = project_out(targets, basis)
-        removed = jnp.concatenate([removed, basis.vectors], axis=1)
     solve = _primal if n > p else _dual
     spectrum, (rr, mse, fourth, leverage) = solve(rows, targets, removed, share, lams)
 
@@ -143,6 +132,56 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
         leverage,
     )
     return result, factored
+
+
+def _weighted_rows_of(data: Data) -> tuple[jax.Array, ...]:
+    """A (n, p), ỹ (n, t), the columns [√(s/Σs), Q_f] of C, s/Σs (n,), and the size (p,) by which A is divided."""
+    X, s = data.X, data.sample_weight
+    n, p = X.shape
+    v = jnp.ones((p,), X.dtype) if data.penalty_factor is None else data.penalty_factor
+    size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0))
+    Z, targets = weighted_rows(X, s, data.fit_intercept), weighted_rows(data.Y, s, data.fit_intercept)
+    rows = Z / size[None, :]
+    share = jnp.full((n,), 1.0 / n, X.dtype) if s is None else s / jnp.sum(s)
+    removed = jnp.sqrt(share)[:, None] if data.fit_intercept else jnp.zeros((n, 0), X.dtype)
+    if data.penalty_factor is not None:
+        basis = free_basis(Z, v == 0)
+        rows = jnp.where((v == 0)[None, :], 0.0, project_out(rows, basis))
+        targets = project_out(targets, basis)
+        removed = jnp.concatenate([removed, basis.vectors], axis=1)
+    return rows, targets, removed, share, size
+
+
+def left_out_residuals(data: Data, lams: jax.Array) -> jax.Array:
+    """y_i less the prediction of the fit without row i, times √(s_i/Σs): (L, n, t), by (1).
+
+    0 for rows of weight 0, and infinite where a row alone determines a coefficient. All of them at once: for the sums
+    alone :func:`leave_one_out_of` needs far less memory.
+
+    Args:
+        data: X (n, p), Y (n, t). lams: (L,), above 0.
+    """
+    rows, targets, removed, _, _ = _weighted_rows_of(data)
+    least = 64 * jnp.finfo(rows.dtype).eps
+    if rows.shape[0] > rows.shape[1]:
+        e, V, right = spectrum_of_rows(rows, targets, jnp.min(lams))[:3]
+        B, base = rows @ V, jnp.sum(removed**2, axis=1)
+
+        def left(lam: jax.Array) -> tuple[jax.Array, ...]:
+            remaining = 1.0 - base - B**2 @ (1.0 / (e + lam))
+            return targets - B @ shrink(right, e, lam), remaining, remaining > least
+    else:
+        U, raised, _, kept = _decomposition(rows, removed, lams)
+        e, right, squares = jnp.where(kept, raised, jnp.inf), U.T @ targets, U**2
+
+        def left(lam: jax.Array) -> tuple[jax.Array, ...]:
+            return U @ shrink(right, e, lam), squares @ (1.0 / (e + lam)), jnp.sum(squares, axis=1) > least
+
+    def one(lam: jax.Array) -> jax.Array:
+        residual, remaining, known = left(lam)
+        return jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf)
+
+    return jax.lax.map(one, lams)
 
 
 def _sums(residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array) -> tuple[jax.Array, ...]:
@@ -187,24 +226,9 @@ def _dual(
     rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
 ) -> tuple[Spectrum, tuple[jax.Array, ...]]:
     """As :func:`_primal`, by (3)."""
-    # The directions of ``removed`` have the eigenvalue 0, as others may have. With τ removed removedᵀ added to K = AAᵀ,
-    # τ = 2 max_i Σ_j |K_ij|, at least twice the largest e, they have the eigenvalue τ, and are known by it.
     n, p = rows.shape
-    K = rows @ rows.T
-    largest = jnp.max(jnp.sum(jnp.abs(K), axis=1))
-    largest = jnp.where(largest > 0, largest, 1.0)
-    raised, U = jnp.linalg.eigh(K + 2.0 * largest * (removed @ removed.T))
-
-    def singular() -> tuple[jax.Array, jax.Array]:
-        U, sv, _ = jnp.linalg.svd(
-            jnp.concatenate([rows, jnp.sqrt(2.0 * largest) * removed], axis=1), full_matrices=False
-        )
-        return sv**2, U
-
-    good = is_accurate(raised, jnp.min(lams))
-    raised, U = jax.lax.cond(good, lambda: (jnp.maximum(raised, 0.0), U), singular)
-    kept = raised < 1.5 * largest
-    U, finite = jnp.where(kept[None, :], U, 0.0), jnp.where(kept, raised, 0.0)
+    U, raised, K, kept = _decomposition(rows, removed, lams)
+    finite = jnp.where(kept, raised, 0.0)
     right = U.T @ targets
     norm = jnp.sqrt(jnp.max(finite))
     miss, defect = certificate_of(K @ U, U, finite, targets, right, jnp.trace(K))
@@ -221,3 +245,24 @@ def _dual(
 
     sums = map_lams(one, lams, n * targets.shape[1])
     return Spectrum(e, left, right, norm * miss, norm * defect), sums
+
+
+def _decomposition(rows: jax.Array, removed: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:
+    """U (n, n), 0 in the directions of ``removed``; its eigenvalues; K = AAᵀ; and which directions are kept, (n,)."""
+    # The directions of ``removed`` have the eigenvalue 0, as others may have. With τ removed removedᵀ added to K = AAᵀ,
+    # τ = 2 max_i Σ_j |K_ij|, at least twice the largest e, they have the eigenvalue τ, and are known by it.
+    K = rows @ rows.T
+    largest = jnp.max(jnp.sum(jnp.abs(K), axis=1))
+    largest = jnp.where(largest > 0, largest, 1.0)
+    raised, U = jnp.linalg.eigh(K + 2.0 * largest * (removed @ removed.T))
+
+    def singular() -> tuple[jax.Array, jax.Array]:
+        U, sv, _ = jnp.linalg.svd(
+            jnp.concatenate([rows, jnp.sqrt(2.0 * largest) * removed], axis=1), full_matrices=False
+        )
+        return sv**2, U
+
+    good = is_accurate(raised, jnp.min(lams))
+    raised, U = jax.lax.cond(good, lambda: (jnp.maximum(raised, 0.0), U), singular)
+    kept = raised < 1.5 * largest
+    return jnp.where(kept[None, :], U, 0.0), raised, K, kept

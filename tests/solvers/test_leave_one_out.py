@@ -12,6 +12,7 @@ from jaxreg import solvers
 from jaxreg.formulas import duality_gap
 from jaxreg.routes import ridge_blocks
 from jaxreg.solvers import leave_one_out as module
+from jaxreg.solvers.paths import prepare
 
 LAMS = np.array([10.0, 0.01, 1.0, 0.1])
 pure = jax.jit(solvers.ridge_leave_one_out, static_argnames=("fit_intercept", "standardize"))
@@ -59,6 +60,26 @@ def test_equals_leaving_out(n, p, centring, weighted, free):
         expected = by_leaving_out(X, y, lam, weight, factor, *centring)
         np.testing.assert_allclose([found.mse[l], found.se_mse[l], found.gcv[l], found.df[l]], expected, rtol=1e-10)
     assert found.gap.max() <= 1e-18
+
+
+@pytest.mark.parametrize(("n", "p"), [(16, 4), (9, 14)])
+def test_the_residual_of_every_row(n, p):
+    """Their squares add up to the error; a row of weight 0 and a column without penalty among them."""
+    X, y, s = problem(n, p)
+    s[3] = 0
+    factor = np.where(np.arange(p) == 1, 0.0, 1.5)
+    data = prepare(X, np.stack([y, y**2], axis=1), True, True, s, factor, None, None)
+    residuals = np.asarray(module.left_out_residuals(data, jnp.asarray(LAMS)))
+    found, _ = module.leave_one_out_of(data, jnp.asarray(LAMS))
+    assert residuals.shape == (4, n, 2)
+    assert np.abs(residuals[:, 3]).max() < 1e-14 * np.abs(residuals).max()
+    np.testing.assert_allclose((residuals**2).sum(axis=1), found.mse, rtol=1e-12)
+    without = np.arange(n) != 5
+    size = np.sqrt(np.cov(X, rowvar=False, aweights=s, ddof=0).diagonal()) * np.sqrt(factor)
+    C, D = np.column_stack([np.ones(n), X]), np.append(0, size**2)
+    M = (C[without].T * s[without]) @ C[without] + LAMS[2] * s.sum() * np.diag(D)
+    error = y[5] - C[5] @ np.linalg.solve(M, (C[without].T * s[without]) @ y[without])
+    np.testing.assert_allclose(residuals[2, 5, 0], np.sqrt(s[5] / s.sum()) * error, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("n", "p"), [(40, 6), (12, 20)])
