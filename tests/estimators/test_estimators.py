@@ -82,8 +82,8 @@ def test_ridge_without_a_penalty_is_the_solution_of_least_norm():
     )
 
 
-def test_attributes_have_scikit_learns_shapes_and_types(data):
-    X, y = data
+def test_attributes_have_scikit_learns_shapes_and_types(tall):
+    X, y = tall
     Y = np.stack([y, -y], axis=1)
     for target in (y, y[:, None], Y):
         for C, R in ((Lasso, reference.Lasso), (ElasticNet, reference.ElasticNet)):
@@ -145,6 +145,7 @@ def test_a_gram_matrix_is_checked(tall):
         Lasso(precompute=np.eye(3)).fit(centred, y)
 
 
+@pytest.mark.slow
 def test_float32_stays_float32(tall):
     X, y = (a.astype(np.float32) for a in tall)
     for model in (Lasso(0.1), ElasticNet(0.1), Ridge(), LassoCV(alphas=10), RidgeCV(), RidgeCV(cv=3)):
@@ -309,6 +310,7 @@ def test_leave_one_out_keeps_its_digits_for_small_alphas():
 # ------------------------------------------------------------------------------------------------ beyond scikit-learn
 
 
+@pytest.mark.slow
 def test_the_added_parameters_are_those_of_fit(tall):
     X, y = tall
     added = {"standardize": True, "penalty_factor": np.linspace(0, 2, 12), "lower": -0.2, "upper": np.full(12, 0.3)}

@@ -4,7 +4,8 @@ A test function runs if its source, or that of a helper that it calls, names one
 those of other estimators are left out (conftest.py). EXCEPTIONS is the table of what does not hold, each with its
 reason: it has to fail, so that the table cannot grow old. Beside it stands one rule: a table X that is sparse.
 
-Of 1,471 cases in scikit-learn 1.9.1, NUMBERS
+With scikit-learn 1.9.1, of 1,469 cases 619 pass and 18 stand in the table; 552 have a sparse X; 22 fail and 258 are
+left out by scikit-learn's own word. Another 245 are of other estimators.
 """
 
 import ast
