@@ -218,7 +218,7 @@ def fit(
     rho = inputs.check_l1_ratio(l1_ratio)
     lam = inputs.check_lam(lam, t, a.X.dtype)
     device = find_device(device)
-    options = _options(a, rho, None, tol, max_iter, fit_intercept, standardize, strategy)
+    options = _options(a, rho, None, tol, max_iter, fit_intercept, standardize, strategy)._replace(degrees=False)
     solved = _solve(a, np.array(np.broadcast_to(lam, (1, t or 1))), options, device)
     _check_coef(solved.params.coef)
     _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit")

@@ -12,11 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxreg.estimators.problems import Problem, problem_of
 from jaxreg.formulas.objective import Params
+from jaxreg.inputs import check_matrix
+from jaxreg.sparse import is_sparse
 
-__all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "warn_unless_converged"]
+__all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "as_table", "warn_unless_converged"]
 
-# The sparse formats that fit and predict take. None yet: scikit-learn's own TypeError says so.
-ACCEPT_SPARSE: Any = False
+# The sparse formats that fit and predict take; :mod:`jaxreg.sparse` says which tables are copied into dense ones.
+ACCEPT_SPARSE: Any = ["csr", "csc", "coo"]
 FLOATS = [np.float64, np.float32]
 
 # Constraints on the parameters that scikit-learn's classes do not have; jaxreg checks their values further.
@@ -41,6 +43,11 @@ DESCENT: dict[str, Any] = {
 }
 
 
+def as_table(X: Any) -> Any:
+    """A validated X; of a sparse one a dense copy, unless that would be large."""
+    return check_matrix(X, values=False, sparse=True) if is_sparse(X) else X
+
+
 class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A fitted linear model: ``coef_`` (p,) or (t, p), ``intercept_`` a number or (t,)."""
 
@@ -61,7 +68,7 @@ class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X @ self.coef_.T + self.intercept_
 
     def _validated(self, X: Any, y: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-        """X and y by scikit-learn's ``validate_data``; X is dense, and neither is masked."""
+        """X and y by scikit-learn's ``validate_data``; neither is masked, and X is sparse only where it is large."""
         for name, value in (("X", X), ("y", y)):
             if isinstance(value, np.ma.MaskedArray):
                 raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop masked entries.")
@@ -72,7 +79,8 @@ class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "multi_output": True,
                 "y_numeric": True,
             } | options
-        return validate_data(self, X, y, **options)
+        X, y = validate_data(self, X, y, **options)
+        return as_table(X), y
 
     def _problem(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, **options: Any) -> Problem:
         """The problem that the parameters ask for; ``options`` take the place of parameters."""

@@ -10,10 +10,11 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_array
 
-from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
 from jaxreg.estimators.problems import Problem, certificate, solve, squares
 from jaxreg.formulas.objective import Params
+from jaxreg.sparse import is_sparse
 
 __all__ = ["ElasticNet", "Lasso", "weights_of"]
 
@@ -120,6 +121,7 @@ class ElasticNet(LinearModel):
         if check_input:
             X, y = self._validated(X, y)
             y = check_array(y, dtype=X.dtype.type, ensure_2d=False)
+        X = as_table(X)
         s = weights_of(sample_weight, X)
         if not isinstance(self.precompute, (bool, np.bool_)):
             check_gram(self.precompute, X, s, self.fit_intercept)
@@ -145,7 +147,7 @@ class ElasticNet(LinearModel):
         a = problem.arguments
         free = lam[0] == 0 or (a.penalty_factor is not None and (a.penalty_factor == 0).any())
         coef = np.atleast_2d(getattr(self, "coef_", np.zeros(0))).T
-        if free or coef.shape != (problem.columns, len(lam)):
+        if free or is_sparse(a.X) or coef.shape != (problem.columns, len(lam)):
             return None
         params, gap = certificate(problem, coef, lam)
         return (params, gap, np.zeros(len(lam), int)) if np.all(gap <= self.tol) else None

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from jaxreg.sparse import is_sparse
+
 __all__ = ["check_gram"]
 
 
@@ -27,7 +29,9 @@ def check_gram(gram: Any, X: np.ndarray, sample_weight: np.ndarray | None, fit_i
     gram = check_array(gram, dtype=X.dtype)
     if gram.shape != (p, p):
         raise ValueError(f"precompute is a matrix {gram.shape}; the Gram matrix of X has the shape {(p, p)}.")
-    weight = np.ones(len(X)) if sample_weight is None else sample_weight * (len(X) / sample_weight.sum())
+    if is_sparse(X):  # too large to be looked at
+        return
+    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight * (X.shape[0] / sample_weight.sum())
     accuracy = np.sqrt(np.finfo(X.dtype).eps)
     if fit_intercept:
         mean, size = np.average(X, axis=0, weights=weight), np.abs(X).max(axis=0)

@@ -24,6 +24,7 @@ from jaxreg.routes.ridge_blocks import unit_weights
 from jaxreg.routes.rows import gap_on_rows
 from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.paths import default_tol, prepare
+from jaxreg.sparse import is_sparse
 
 __all__ = ["Problem", "certificate", "errors_of_splits", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
 
@@ -96,9 +97,15 @@ def problem_of(
     aim = max(min(tol, default_tol(a.X.dtype)), LEAST_TOL)
     # scikit-learn counts passes over all columns; one counts for 20 of these steps, as 1000 against the 20,000 of fit.
     most = min(20 * max_iter, 2**31 - 1)
-    options = regression._options(a, l1_ratio, None, aim, most, fit_intercept, standardize, None)
+    options = regression._options(a, l1_ratio, None, aim, most, fit_intercept, standardize, None)._replace(
+        degrees=False
+    )
     options = options if eps is None else options._replace(eps=float(eps))  # scikit-learn allows 1 and more
-    return Problem(_padded(a) if a.X.size <= SMALL else a, options, find_device(device), n, p)
+    return Problem(_padded(a) if _is_small(a) else a, options, find_device(device), n, p)
+
+
+def _is_small(a: Arguments) -> bool:
+    return not is_sparse(a.X) and a.X.size <= SMALL
 
 
 def _power_of_two(length: int, least: int) -> int:
@@ -201,7 +208,7 @@ def errors_of_splits(
         for rows, what in ((train, "leaves no row of positive weight to train on"), (test, "holds out no such row")):
             if not s[rows].any():
                 raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
-    masks = np.zeros((len(splits), len(a.X)), bool)
+    masks = np.zeros((len(splits), len(a.y)), bool)
     for k, (_, test) in enumerate(splits):
         masks[k, test] = True
     rests = all(_is_rest(train, mask[:n]) for (train, _), mask in zip(splits, masks, strict=True))
@@ -214,9 +221,9 @@ def errors_of_splits(
         weight = s[rows]
         here = a._replace(X=a.X[rows], y=a.y[rows], sample_weight=weight)
         mask = np.arange(len(rows)) >= len(train)
-        if here.X.size <= SMALL:
+        if _is_small(here):
             here = _padded(here)
-            mask = np.concatenate([mask, np.zeros(len(here.X) - len(mask), bool)])
+            mask = np.concatenate([mask, np.zeros(len(here.y) - len(mask), bool)])
         moments = FoldMoments(here, mask[None])
         parts.append(errors_of_folds(here, mask[None], moments, grid, problem.options, problem.device, report))
     return np.concatenate([part.mse for part in parts], axis=1), np.concatenate([part.gap for part in parts], axis=1)

@@ -170,7 +170,7 @@ class RidgeCV(LinearModel):
             choice = found.one_se if self.one_se else found.best
             position = choice.index[:, 1]
             self._keep(choice.params, y)
-            scores = -np.asarray(choice.mean_mse) * weight / len(X)
+            scores = -np.asarray(choice.mean_mse) * weight / X.shape[0]
         if self.scoring is not None or self.store_cv_results:
             squared, predictions = left_out(problem, lams)
             kept = squared if self.scoring is None else predictions
@@ -181,7 +181,7 @@ class RidgeCV(LinearModel):
                 table = self._scores_of(predictions, y, params)
             else:
                 found = leave_one_out(problem, lams)
-                table = -found.mse.mean(axis=1, keepdims=True) * weight / len(X)
+                table = -found.mse.mean(axis=1, keepdims=True) * weight / X.shape[0]
             order = np.argsort(-alphas, kind="stable")
             position = order[np.argmax(table[order], axis=0)]
             scores = table[position, np.arange(table.shape[1])]

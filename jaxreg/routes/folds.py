@@ -84,6 +84,7 @@ def errors_of_folds(
     Args:
         masks: (K, n), True = held out. lams: (L,). report: called when a fold is done.
     """
+    options = options._replace(degrees=False)
     if takes_factors(a, options, lams):
         found = []
         for errors in errors_on_factors(a, masks, lams, options, device):

@@ -18,6 +18,7 @@ class Options(NamedTuple):
     Attributes:
         l1_ratio: ρ. eps: λ_min / λ_max of an automatic grid. tol, max_iter, fit_intercept, standardize: as in the
             public functions. strategy: "active set", "parallel", or None to choose.
+        degrees: whether degrees of freedom are counted, which costs a factorisation for every λ where ρ < 1.
     """
 
     l1_ratio: float
@@ -27,13 +28,15 @@ class Options(NamedTuple):
     fit_intercept: bool
     standardize: bool
     strategy: str | None
+    degrees: bool = True
 
 
 class Solved(NamedTuple):
     """Solutions at L λs for t targets, as NumPy arrays.
 
     Attributes:
-        lams: (L, t). params: coef (L, p, t), intercept (L, t). gap, n_iter, df: (L, t). scale: σ, (p,).
+        lams: (L, t). params: coef (L, p, t), intercept (L, t). gap, n_iter, df: (L, t); df is NaN where it is not
+            counted. scale: σ, (p,).
     """
 
     lams: np.ndarray

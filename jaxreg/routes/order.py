@@ -55,5 +55,5 @@ def settings(a: Arguments, options: Options, columns: int) -> Settings:
 
     arrays = fill(a.penalty_factor, 1.0), fill(a.lower, -np.inf), fill(a.upper, np.inf)
     limits = np.float64(options.tol), np.int32(min(options.max_iter, 2**31 - 1))
-    centring = np.bool_(options.fit_intercept), np.bool_(options.standardize)
-    return Settings._make((np.float64(options.l1_ratio), *arrays, *limits, *centring))
+    switches = np.bool_(options.fit_intercept), np.bool_(options.standardize), np.bool_(options.degrees)
+    return Settings._make((np.float64(options.l1_ratio), *arrays, *limits, *switches))

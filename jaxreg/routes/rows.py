@@ -127,7 +127,9 @@ def gap_on_rows(a: Arguments, params: Params, lams: np.ndarray, options: Options
 
 
 def degrees_on_rows(a: Arguments, coef: np.ndarray, lams: np.ndarray, options: Options) -> np.ndarray:
-    """Degrees of freedom of given coefficients, (L, t)."""
+    """Degrees of freedom of given coefficients, (L, t); NaN if they are not asked for."""
+    if not options.degrees:
+        return np.full(lams.shape, np.nan, a.X.dtype)
     most = int((coef != 0).sum(axis=1).max())
     capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
     ratio: Any = np.asarray(options.l1_ratio, a.X.dtype)

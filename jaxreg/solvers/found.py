@@ -30,7 +30,8 @@ class Settings(NamedTuple):
 
     Attributes:
         l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
-        tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize: booleans, ().
+        tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize, degrees: booleans, (); the
+            last, whether degrees of freedom are counted where ρ < 1.
     """
 
     l1_ratio: jax.Array
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     max_iter: jax.Array
     fit_intercept: jax.Array
     standardize: jax.Array
+    degrees: jax.Array
 
 
 class Found(NamedTuple):

@@ -27,7 +27,7 @@ def path_from_columns(
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
     """
-    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize = settings
+    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, _ = settings
     dtype = features.dtype
     share = sample_weight / jnp.sum(sample_weight)
     mean = features @ share

@@ -42,7 +42,7 @@ def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     Returns:
         Found.
     """
-    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize = settings
+    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, degrees = settings
     dtype = m.xx.dtype
     variance = jnp.diagonal(m.xx) / m.weight
     scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
@@ -72,7 +72,7 @@ def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     n_nonzero = jnp.sum(u != 0, axis=1)
     coef = u / size[None, :, None]
     intercept = m.y_mean[None, :] - jnp.einsum("p,lpt->lt", m.x_mean, coef)
-    df = _degrees(gram, unit, lams, grid.solved, u, n_nonzero)
+    df = _degrees(gram, unit, lams, jnp.where(degrees, grid.solved, 0), u, n_nonzero)
     return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance)
 
 

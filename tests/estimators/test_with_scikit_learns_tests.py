@@ -2,7 +2,7 @@
 
 A test function runs if its source, or that of a helper that it calls, names one of the six classes; of its parameters,
 those of other estimators are left out (conftest.py). EXCEPTIONS is the table of what does not hold, each with its
-reason: it has to fail, so that the table cannot grow old. Beside it stands one rule: a table X that is sparse.
+reason: it has to fail, so that the table cannot grow old.
 
 With scikit-learn 1.9.1, of 1,469 cases 619 pass and 18 stand in the table; 552 have a sparse X; 22 fail and 258 are
 left out by scikit-learn's own word. Another 245 are of other estimators.
@@ -25,7 +25,6 @@ FILES = ("test_ridge", "test_coordinate_descent", "test_sparse_coordinate_descen
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-SPARSE = "X is sparse"
 EXACT = "what scikit-learn has not reached after so few steps is reached here, so nothing is to be warned of"
 ANY_SOLVER = "tests the named solver itself: there is one here, whose answer all names give"
 TIE = "all alphas have the same score, or none: ties go to the larger alpha, not to the first that is listed"
@@ -124,26 +123,12 @@ def names_of_a_class(module):
             named[f].add(NAMES[0])
 
 
-def of_sparse_tables(error):
-    """Whether an error, or one on the way to it, is scikit-learn's about sparse tables."""
-    while error is not None:
-        if isinstance(error, TypeError) and "parse data was passed" in str(error):
-            return True
-        error = error.__context__
-    return False
-
-
 def adapted(test, name):
     """The test with the marks that belong to it."""
 
     @functools.wraps(test)
     def run(*args, **kwargs):
-        try:
-            return test(*args, **kwargs)
-        except BaseException as error:
-            if of_sparse_tables(error):
-                pytest.xfail(SPARSE)
-            raise
+        return test(*args, **kwargs)
 
     marks = []
     for mark in getattr(test, "pytestmark", ()):
