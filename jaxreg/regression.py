@@ -241,7 +241,7 @@ def path(
     Args:
         lams: L λs ≥ 0 in any order, or how many: then a geometric grid down from λ_max, where all coefficients are 0.
         eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
-        X, y, l1_ratio and all other options: as in :func:`fit`.
+        X, y, l1_ratio, ...: these and all other options as in :func:`fit`.
 
     Returns:
         Path, in the order of ``lams``.
@@ -301,7 +301,7 @@ def sweep(
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
             share of the fold's own variance that is explained). All three are in the result.
         progress: called as ``progress(done, total)`` after every fold.
-        X, y, lams, eps and all other options: as in :func:`path`.
+        X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
         Sweep.

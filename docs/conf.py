@@ -1,0 +1,73 @@
+"""How Sphinx makes the reference: pages from the docstrings, formulas as MathML, nothing fetched from anywhere."""
+
+import inspect
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]  # this checkout, not another one that is installed
+
+import mathematics  # noqa: E402
+from docstrings import mark_formulas  # noqa: E402
+from docutils import nodes  # noqa: E402
+from pages import public_home, write_pages  # noqa: E402
+
+import jaxreg  # noqa: E402
+
+project, author, release = "jaxreg", "The jaxreg authors", jaxreg.__version__
+copyright = author
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["README.md"]
+default_role = "literal"
+nitpicky = True  # a reference that leads nowhere is an error
+nitpick_ignore_regex = [("py:.*", r"(numpy|jax|optax|matplotlib|collections|typing|Any|Callable)\b.*")]
+
+html_theme = "furo"
+html_title = f"jaxreg {release}"
+html_static_path = ["static"]
+html_css_files = ["mathematics.css"]
+html_copy_source = html_show_sphinx = False
+html_math_renderer = "mathml"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say shapes and types
+add_module_names = False
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Source", "Sources"]
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
+    app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
+    app.connect("missing-reference", _link_to_public)
+
+
+def _process(app, what, name, obj, options, lines):
+    fields = getattr(obj, "__annotations__", {}) if what == "class" else {}
+    names = fields or (inspect.signature(obj).parameters if what == "function" else ())
+    lines[:] = mark_formulas(lines, names)
+
+
+def _inline(self, node):
+    self.body.append(mathematics.inline(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block(self, node):
+    self.body.append(f"<div class='formula'>{mathematics.block(node.astext())}</div>")
+    raise nodes.SkipNode
+
+
+def _link_to_public(app, env, node, content):
+    """A name is linked where it is public; what is not public, to the module or class that it is part of."""
+    if node.get("refdomain") != "py":
+        return None
+    domain, builder = env.get_domain("py"), app.builder
+    for target in public_home(node["reftarget"], node.get("py:module"), node.get("py:class")):
+        if target in domain.objects or target in domain.modules:
+            role = "mod" if target in domain.modules else "obj"
+            return domain.resolve_xref(env, node["refdoc"], builder, role, target, node, content)
+    return None
