@@ -10,7 +10,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]  # this checkout, not another one t
 import mathematics  # noqa: E402
 from docstrings import mark_formulas  # noqa: E402
 from docutils import nodes  # noqa: E402
-from pages import public_home, write_pages  # noqa: E402
+from pages import present, public_home, write_pages  # noqa: E402
 
 import jaxreg  # noqa: E402
 
@@ -43,6 +43,7 @@ def setup(app):
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
     app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
     app.connect("missing-reference", _link_to_public)
+    app.connect("env-updated", _link_back)
 
 
 def _process(app, what, name, obj, options, lines):
@@ -71,3 +72,17 @@ def _link_to_public(app, env, node, content):
             role = "mod" if target in domain.modules else "obj"
             return domain.resolve_xref(env, node["refdoc"], builder, role, target, node, content)
     return None
+
+
+def _link_back(app, env):
+    """From a source page viewcode links to one module's page: to the one on which all that was used has an entry."""
+    objects = env.get_domain("py").objects
+    for module, entry in list(getattr(env, "_viewcode_modules", {}).items()):
+        if not entry:
+            continue
+        code, tags, used, _ = entry
+        for home in present():
+            places = {name: objects.get(f"{home}.{name}") for name in used}
+            if all(places.values()):
+                found = {name: place.docname for name, place in places.items()}
+                env._viewcode_modules[module] = code, tags, found, home

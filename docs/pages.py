@@ -46,17 +46,28 @@ def public_home(name: str, module: str | None = None, within: str | None = None)
 
 
 def write_pages(docs: Path) -> None:
-    """Writes docs/reference/MODULE.rst, whole pages that differ from what is there."""
+    """Writes docs/reference/MODULE.rst and the list of all, where they differ from what is there."""
     folder = docs / "reference"
     folder.mkdir(exist_ok=True)
-    pages = {f"{module}.rst": _page(module) for module in present()}
-    for old in folder.glob("*.rst"):
+    pages = {f"{module}.rst": _page(module) for module in present()} | {"contents.inc": _contents()}
+    for old in folder.iterdir():
         if old.name not in pages:
             old.unlink()
     for name, text in pages.items():
         page = folder / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
+
+
+def _contents() -> str:
+    """A table of the modules, each with the first line of its text, and the order of the pages."""
+    table = [".. list-table::", ""]
+    for module in present():
+        first = inspect.getdoc(importlib.import_module(module)).splitlines()[0]
+        table += [f"   * - :mod:`{module}`", f"     - {first}"]
+    return "\n".join(
+        [*table, "", ".. toctree::", "   :hidden:", "", *(f"   reference/{name}" for name in present()), ""]
+    )
 
 
 def _page(module: str) -> str:
@@ -67,9 +78,11 @@ def _page(module: str) -> str:
         thing = getattr(importlib.import_module(module), name)
         first = next(home for home in present() if _has(home, name, thing))
         if inspect.isclass(thing) and first != module:
-            parts.append(f".. py:class:: {module}.{name}\n\n   The same as :class:`{first}.{name}`.\n")
+            parts.append(f".. py:class:: {name}\n   :module: {module}\n\n   The same as :class:`{first}.{name}`.\n")
         elif isinstance(thing, dict):
-            parts.append(f".. py:data:: {module}.{name}\n\n   A dictionary with the keys {', '.join(thing)}.\n")
+            parts.append(
+                f".. py:data:: {name}\n   :module: {module}\n\n   A dictionary with the keys {', '.join(thing)}.\n"
+            )
         elif inspect.isclass(thing):
             kind = "autoexception" if issubclass(thing, BaseException) else "autoclass"
             fields = ", ".join(("count", "index", *getattr(thing, "_fields", ())))  # of a tuple: explained in its text

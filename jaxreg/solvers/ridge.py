@@ -42,7 +42,7 @@ def ridge_dual(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array
 
     Example:
         >>> import jax.numpy as jnp
-        >>> ridge_dual(jnp.array([[2.0], [2.0]]), jnp.array([[1.0], [4.0]]), jnp.array(8.0))
+        >>> ridge_dual(jnp.array([[2.0], [2.0]]), jnp.array([[1.0], [4.0]]), jnp.array(8.0)).round(4)
         Array([[0.625]], dtype=float32)
     """
     # Aᵀ(AAᵀ + λI) = (AᵀA + λI)Aᵀ; multiply by the two inverses:  (AᵀA + λI)⁻¹Aᵀ = Aᵀ(AAᵀ + λI)⁻¹.

@@ -18,8 +18,11 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
+SKIPPED = ("pre", "code", "script", "style", "math")
+
+
 class Page(HTMLParser):
-    """The anchors, links and loaded files of a page, its tags, and its text outside code."""
+    """The anchors, links and loaded files of a page, its tags, and its text outside code and formulas."""
 
     def __init__(self, path):
         super().__init__()
@@ -37,10 +40,10 @@ class Page(HTMLParser):
             self.loaded.append(given["src"])
         if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon"):
             self.loaded.append(given["href"])
-        self.code += tag in ("pre", "code", "script", "style")
+        self.code += tag in SKIPPED
 
     def handle_endtag(self, tag):
-        self.code -= tag in ("pre", "code", "script", "style")
+        self.code -= tag in SKIPPED
 
     def handle_data(self, data):
         if not self.code:
