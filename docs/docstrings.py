@@ -17,7 +17,7 @@ MATHEMATICAL = re.compile(rf"[{SIGNS}]|{SUBSCRIPTED}|(?<!\|)\|[^|\s]+\|(?!\|)")
 COMPARISONS = {"≤", "≥", "<", ">", "≠", "∈", "≪", "≫", "≈"}
 OPERATORS = COMPARISONS | {"=", "+", "−", "·", "×", "/", "→", "⇔"}
 OPERAND = re.compile(
-    r"[(\[]*(?:[A-Za-z]|l[12]|[A-Z][a-z]|\d+(?:\.\d+)?|\d+/\(.*|(?:max|min|sign|diag|tr|[A-Za-z])\(.*)[)\],.]*"
+    r"[(\[]*(?:[A-Za-z]|l[12]|[A-Z][a-z]|\d+(?:\.\d+)?|\d+/\(.*|\d+/[A-Za-z]|(?:max|min|sign|diag|tr|[A-Za-z])\(.*)[)\],.]*"
 )
 NAME = re.compile(r"[A-Za-z_0-9]+[,.:;)]*")
 LITERAL = re.compile(r"(``.+?``|:[a-z:]+:`.+?`|`[^`]+`_?|\"[^\"]*\")")

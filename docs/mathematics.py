@@ -21,24 +21,11 @@ ACCENTS = {"\u0302": "^", "\u0303": "~", "\u0304": "¯"}
 FENCES = {"(": ")]", "[": "])", "{": "}", "⌈": "⌉", "⌊": "⌋"}
 LIMITS = {"Σ", "min", "max", "argmin", "argmax"}  # what is written under them is written below
 SHORT = ("xx", "xy", "yy", "sd", "se", "df", "tr", "of", "or", "if", "in", "is", "at", "so")  # words, and no products
-WORDS = {
-    "over",
-    "and",
-    "iff",
-    "for",
-    "with",
-    "where",
-    "the",
-    "from",
-    "active",
-    "set",
-    "sign",
-    "outside",
-    "interior",
-} | {
-    *("of", "or", "if", "in", "is", "at", "as", "so", "fixed", "bound", "penalised", "positive", "weight", "rows"),
-    *("degrees", "freedom"),
-}
+TEXT = (
+    "over of and or if iff for with where the at in is as from so penalised positive weight rows degrees freedom "
+    "active set outside interior fixed bound"
+)
+WORDS = frozenset(TEXT.split())
 
 TOKEN = re.compile(
     r"(?P<gap>\s{2,})|(?P<space>\s)"

@@ -68,6 +68,7 @@ def test_a_function_shows_an_example(module, name):
     [
         ("λ Σ_j v_j |w_j|.", ":math:`λ Σ_j v_j |w_j|`."),
         ("half of 1/(2 Σs) Σ_i r_i², or so", "half of :math:`1/(2 Σs) Σ_i r_i²`, or so"),
+        ("the mean, (1/n) Σ r²", "the mean, :math:`(1/n) Σ r²`"),
         ("where n ≥ p, all λs", "where :math:`n ≥ p`, all :math:`λ`\\ s"),
         ("(n ≥ p, no bounds)", "(:math:`n ≥ p`, no bounds)"),
         ("a share of ‖ỹ‖², at w = 0 (not 1)", "a share of :math:`‖ỹ‖²`, at :math:`w = 0` (not 1)"),
