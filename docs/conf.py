@@ -35,6 +35,7 @@ add_module_names = False
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 napoleon_custom_sections = ["Source", "Sources"]
 
 

@@ -26,7 +26,7 @@ FIELD = re.compile(r"\s+(?:[\w*, ]|≤)+: ")
 BOUNDS = re.compile(r"^(\s+)lower ≤ 0 ≤ upper: ")  # what they are, in the place of the names
 BROKEN = re.compile(r"    [\w, ]+,")  # names whose colon stands in the next line
 NOT_FIRST = re.compile(r"(?<=,) \*args")
-SEVERAL = re.compile(r"[α-ω]s[,.:;)]*")  # "at three λs", not a product
+SEVERAL = re.compile(r"[α-ω](?:s|-\w+)[,.:;)]*")  # "at three λs" and "a λ-path", no products
 STARRED = re.compile(r"(?<![\w\\*])(\*{1,2})(args|arrays|options)\b")
 
 
@@ -71,7 +71,7 @@ def _one_a_line(lines: list[str], names: Collection[str]) -> list[str]:
     if not names:
         return lines
     name = "(?:" + "|".join(map(re.escape, names)) + ")"
-    follows = re.compile(rf"(?<=[.,]) (?={name}(?:, {name})*: |lower ≤ 0 ≤ upper: )")
+    follows = re.compile(rf"(?<=[.,;]) (?={name}(?:, {name})*: |lower ≤ 0 ≤ upper: )")
     separate, indent = [], None
     for line in lines:
         if line.strip() and not line.startswith(" "):
@@ -83,12 +83,29 @@ def _one_a_line(lines: list[str], names: Collection[str]) -> list[str]:
             line, *others = follows.split(line)
             for other in others:
                 if ":" in line:
-                    separate.append(line.rstrip(","))
+                    separate.append(line.rstrip(",;"))
                     line = " " * indent + other
                 else:  # the comma stands between two names
                     line = f"{line} {other}"
         separate.append(line)
-    return separate
+    return _one_attribute_each(separate)
+
+
+def _one_attribute_each(lines: list[str]) -> list[str]:
+    """``gap, df: (L,).`` as two attributes, and all that is said of an attribute in its place."""
+    if "Attributes:" not in lines:
+        return lines
+    start = lines.index("Attributes:") + 1
+    end = next((k for k in range(start, len(lines)) if not lines[k].strip()), len(lines))
+    said: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in lines[start:end]:
+        entry = re.match(r"\s+(\w+(?:, \w+)*): (.*)", line)
+        if entry:
+            names = entry[1].split(", ")
+        for name in names:
+            said.setdefault(name, []).append(entry[2] if entry else line.strip())
+    return [*lines[:start], *(f"    {name}: {' '.join(text)}" for name, text in said.items()), *lines[end:]]
 
 
 def _table(lines: list[str]) -> list[str]:
@@ -203,6 +220,6 @@ def _trimmed(formula: str) -> tuple[str, str, str]:
             formula, after, changed = formula[:-1], formula[-1] + after, True
         elif formula and opened > closed and formula[0] in "([":
             formula, before, changed = formula[1:], before + formula[0], True
-    if formula.endswith("s") and re.fullmatch(r"[α-ω]s", formula):  # several λs
-        formula, after = formula[0], "s" + after
+    if SEVERAL.fullmatch(formula):
+        formula, after = formula[0], formula[1:] + after
     return before, formula.rstrip(), after

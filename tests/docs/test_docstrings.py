@@ -69,6 +69,7 @@ def test_a_function_shows_an_example(module, name):
         ("λ Σ_j v_j |w_j|.", ":math:`λ Σ_j v_j |w_j|`."),
         ("half of 1/(2 Σs) Σ_i r_i², or so", "half of :math:`1/(2 Σs) Σ_i r_i²`, or so"),
         ("the mean, (1/n) Σ r²", "the mean, :math:`(1/n) Σ r²`"),
+        ("a λ-path.", "a :math:`λ`-path."),
         ("where n ≥ p, all λs", "where :math:`n ≥ p`, all :math:`λ`\\ s"),
         ("(n ≥ p, no bounds)", "(:math:`n ≥ p`, no bounds)"),
         ("a share of ‖ỹ‖², at w = 0 (not 1)", "a share of :math:`‖ỹ‖²`, at :math:`w = 0` (not 1)"),
@@ -110,6 +111,27 @@ def test_arguments_explained_on_one_line_get_one_each():
         "    y: (n,).",
         "    fit_intercept, tol: static.",
         "    lower, upper: :math:`lower ≤ 0 ≤ upper`, numbers.",
+    ]
+
+
+def test_attributes_named_together_get_one_line_each_with_all_that_is_said():
+    lines = [
+        "Attributes:",
+        "    lams: (L,). gap, df: (L,) or",
+        "        (L, t).",
+        "    df: of freedom; tol: 1.",
+        "",
+        "More.",
+    ]
+    assert mark_formulas(lines, ["lams", "gap", "df", "tol"]) == [
+        *(
+            "Attributes:",
+            "    lams: (L,).",
+            "    gap: (L,) or (L, t).",
+            "    df: (L,) or (L, t). of freedom",
+            "    tol: 1.",
+        ),
+        *("", "More."),
     ]
 
 
