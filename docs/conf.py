@@ -17,10 +17,13 @@ import jaxreg  # noqa: E402
 project, author, release = "jaxreg", "The jaxreg authors", jaxreg.__version__
 copyright = author
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["README.md"]
 default_role = "literal"
 nitpicky = True  # a reference that leads nowhere is an error
-nitpick_ignore_regex = [("py:.*", r"(numpy|jax|optax|matplotlib|collections|typing|Any|Callable)\b.*")]
+# Names of other libraries, and exceptions: those that are public are linked, others are only named.
+nitpick_ignore_regex = [
+    ("py:.*", r"(numpy|jax|optax|matplotlib|sklearn|collections|typing|Any|Callable)\b.*"),
+    ("py:exc", ".*"),
+]
 
 html_theme = "furo"
 html_title = f"jaxreg {release}"
@@ -43,6 +46,7 @@ def setup(app):
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
     app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
+    app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("missing-reference", _link_to_public)
     app.connect("env-updated", _link_back)
 
@@ -51,6 +55,12 @@ def _process(app, what, name, obj, options, lines):
     fields = getattr(obj, "__annotations__", {}) if what == "class" else {}
     names = fields or (inspect.signature(obj).parameters if what == "function" else ())
     lines[:] = mark_formulas(lines, names)
+
+
+def _skip_foreign(app, what, name, obj, skip, options):
+    """Leaves out methods that a class has from another library."""
+    module = getattr(obj, "__module__", None) or "jaxreg"
+    return True if inspect.isroutine(obj) and not module.startswith("jaxreg") else None
 
 
 def _inline(self, node):

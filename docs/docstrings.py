@@ -27,6 +27,7 @@ BOUNDS = re.compile(r"^(\s+)lower ≤ 0 ≤ upper: ")  # what they are, in the p
 BROKEN = re.compile(r"    [\w, ]+,")  # names whose colon stands in the next line
 NOT_FIRST = re.compile(r"(?<=,) \*args")
 SEVERAL = re.compile(r"[α-ω](?:s|-\w+)[,.:;)]*")  # "at three λs" and "a λ-path", no products
+TRAILING = re.compile(r"(?<=\w)_(?!\w)")  # coef_ is no link
 STARRED = re.compile(r"(?<![\w\\*])(\*{1,2})(args|arrays|options)\b")
 
 
@@ -36,7 +37,7 @@ def mark_formulas(lines: list[str], names: Collection[str] = ()) -> list[str]:
     Args:
         names: of arguments or attributes; each gets a line of its own where several are explained in one.
     """
-    lines = _one_a_line(lines, names)
+    lines = _one_attribute_each(_one_a_line(lines, names))
     marked: list[str] = []
     in_section = in_example = False
     k = 0
@@ -88,7 +89,7 @@ def _one_a_line(lines: list[str], names: Collection[str]) -> list[str]:
                 else:  # the comma stands between two names
                     line = f"{line} {other}"
         separate.append(line)
-    return _one_attribute_each(separate)
+    return separate
 
 
 def _one_attribute_each(lines: list[str]) -> list[str]:
@@ -133,7 +134,8 @@ def _mark_text(text: str) -> str:
     while k < len(words):
         end = _end_of_formula(words, found, k)
         if end == k:
-            marked += STARRED.sub(lambda match: match[1].replace("*", r"\*") + match[2], words[k])
+            word = STARRED.sub(lambda match: match[1].replace("*", r"\*") + match[2], words[k])
+            marked += TRAILING.sub(r"\\_", word)
             end = k + 1
         else:
             formula = "".join(word + space for word, space in zip(words[k:end], spaces[k:end], strict=True))
