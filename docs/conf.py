@@ -1,6 +1,7 @@
 """How Sphinx makes the reference: pages from the docstrings, formulas as MathML, nothing fetched from anywhere."""
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -52,8 +53,10 @@ def setup(app):
 
 
 def _process(app, what, name, obj, options, lines):
-    fields = getattr(obj, "__annotations__", {}) if what == "class" else {}
-    names = fields or (inspect.signature(obj).parameters if what == "function" else ())
+    names = []
+    if what in ("class", "function", "method"):
+        names += [*getattr(obj, "__annotations__", ()), *inspect.signature(obj).parameters]
+        names += re.findall(r"\b(\w+_)(?=: |, )", "\n".join(lines))  # what an estimator has learned
     lines[:] = mark_formulas(lines, names)
 
 

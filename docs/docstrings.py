@@ -22,11 +22,12 @@ OPERAND = re.compile(
 NAME = re.compile(r"[A-Za-z_0-9]+[,.:;)]*")
 LITERAL = re.compile(r"(``.+?``|:[a-z:]+:`.+?`|`[^`]+`_?|\"[^\"]*\")")
 SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields|Warns|References|Example|Examples)(, \w+)*:\s*$")
-FIELD = re.compile(r"\s+(?:[\w*, ]|≤)+: ")
+FIELD = re.compile(r"\s+(?:[\w*, \\]|≤)+: ")
 BOUNDS = re.compile(r"^(\s+)lower ≤ 0 ≤ upper: ")  # what they are, in the place of the names
 BROKEN = re.compile(r"    [\w, ]+,")  # names whose colon stands in the next line
 NOT_FIRST = re.compile(r"(?<=,) \*args")
 SEVERAL = re.compile(r"[α-ω](?:s|-\w+)[,.:;)]*")  # "at three λs" and "a λ-path", no products
+BACKSLASHED = r"\\_"
 TRAILING = re.compile(r"(?<=\w)_(?!\w)")  # coef_ is no link
 STARRED = re.compile(r"(?<![\w\\*])(\*{1,2})(args|arrays|options)\b")
 
@@ -106,7 +107,8 @@ def _one_attribute_each(lines: list[str]) -> list[str]:
             names = entry[1].split(", ")
         for name in names:
             said.setdefault(name, []).append(entry[2] if entry else line.strip())
-    return [*lines[:start], *(f"    {name}: {' '.join(text)}" for name, text in said.items()), *lines[end:]]
+    entries = [f"    {TRAILING.sub(BACKSLASHED, name)}: {' '.join(text)}" for name, text in said.items()]
+    return [*lines[:start], *entries, *lines[end:]]
 
 
 def _table(lines: list[str]) -> list[str]:
@@ -135,7 +137,7 @@ def _mark_text(text: str) -> str:
         end = _end_of_formula(words, found, k)
         if end == k:
             word = STARRED.sub(lambda match: match[1].replace("*", r"\*") + match[2], words[k])
-            marked += TRAILING.sub(r"\\_", word)
+            marked += TRAILING.sub(BACKSLASHED, word)
             end = k + 1
         else:
             formula = "".join(word + space for word, space in zip(words[k:end], spaces[k:end], strict=True))
