@@ -15,7 +15,7 @@ BENCH_OPTIONS ?=
 PYENV_ROOT ?= $(HOME)/.pyenv
 VERSIONS := 3.14 3.13 3.12 3.11
 OLDEST_FIRST := 3.11 3.12 3.13 3.14
-CODE := $(wildcard jaxreg tests benchmarks notebooks)
+CODE := $(wildcard jaxreg tests benchmarks notebooks docs)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -82,7 +82,7 @@ make_environment() { \
 	echo "error: $$folder was not made." >&2; exit 1; }; \
 }
 
-.PHONY: help env sweep test test-slow test-oldest lint format bench interpreters clean
+.PHONY: help env sweep test test-slow test-oldest lint format docs bench interpreters clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -126,6 +126,10 @@ lint: $(VENV)/.complete ## formatting, lint and types
 format: $(VENV)/.complete ## put the code into the common format
 	$(VENV)/bin/ruff format $(CODE)
 	$(VENV)/bin/ruff check --fix $(CODE)
+
+docs: $(VENV)/.complete ## the reference, as pages that need no network, in out/docs
+	$(VENV)/bin/python -m sphinx -q -W -E -b html -d out/doctrees docs out/docs
+	@echo "Open out/docs/index.html in a browser."
 
 # What jaxreg is measured beside. Where the peers do not install together, each is tried alone, and one that does not
 # install is reported as such: the benchmarks run without it.

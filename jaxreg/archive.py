@@ -77,6 +77,12 @@ def save(result: Any, file: str | os.PathLike[str]) -> None:
 def load(file: str | os.PathLike[str]) -> Any:
     """The Solution, Path, Sweep or LeaveOneOut that ``result.save(file)`` wrote.
 
+    Args:
+        file: a path.
+
+    Returns:
+        The result, its arrays equal to the last bit.
+
     Raises:
         ResultError (a ValueError): the file cannot be read, is something else, is damaged, or was written by a later
             jaxreg in a format that this one does not know.

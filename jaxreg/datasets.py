@@ -8,6 +8,7 @@ import numpy as np
 
 __all__ = ["NAMES", "Dataset", "diabetes", "houses", "load"]
 
+#: What :func:`load` takes.
 NAMES = ("diabetes", "houses")
 
 

@@ -48,7 +48,8 @@ def ridge_leave_one_out(
 
     Args:
         lams: L λs above 0 in any order, or how many: then a geometric grid as in :func:`jaxreg.path`.
-        X, y and all other options: as in :func:`jaxreg.fit`. Columns with ``penalty_factor`` 0 are fitted freely.
+        X, y, ...: these and all other options as in :func:`jaxreg.fit`. Columns with
+            ``penalty_factor`` 0 are fitted freely.
 
     Returns:
         LeaveOneOut: errors by leave-one-out and by generalised cross-validation, degrees of freedom, and the best λ of

@@ -198,10 +198,12 @@ def fit(
         device: a platform name ("cpu", "gpu"), a jax.Device, or None for JAX's default.
 
     Returns:
-        Solution.
+        :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
 
     Raises:
-        ValueError, TypeError: arguments that are not as above; the message names the argument, row or column.
+        ValueError, TypeError: arguments that are not as above; the message names the argument, row or column. A JAX
+            tracer is one of them: under ``jit`` and ``grad``, use :func:`jaxreg.solvers.fit`.
+        FloatingPointError: a coefficient is not finite, since its column is too small or too large for the dtype.
 
     Warns:
         ConvergenceWarning: the gap is above ``tol``.
@@ -251,12 +253,12 @@ def path(
     Args:
         lams: L λs ≥ 0 in any order, or how many: then a geometric grid down from λ_max, where all coefficients are 0.
         eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
-        X, y, l1_ratio and all other options: as in :func:`fit`.
+        X, y, l1_ratio, ...: these and all other options as in :func:`fit`.
 
     Returns:
-        Path, in the order of ``lams``.
+        :class:`jaxreg.results.Path`, in the order of ``lams``: coef (L, p) or (L, p, t), intercept (L,) or (L, t).
 
-    Raises, Warns: as :func:`fit`.
+    Raises, Warns: as :func:`fit`; MemoryError before the work if the results would take more than 16 GiB.
 
     Example:
         >>> import jaxreg
@@ -312,12 +314,12 @@ def sweep(
             share of the fold's own variance that is explained). All three are in the result.
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and nothing elsewhere.
-        X, y, lams, eps and all other options: as in :func:`path`.
+        X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
-        Sweep.
+        :class:`jaxreg.results.Sweep`.
 
-    Raises, Warns: as :func:`fit`.
+    Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on.
 
     Example:
         >>> import jaxreg

@@ -94,7 +94,7 @@ class Path(_Saveable):
 
     @property
     def params(self) -> Params:
-        """All models: intercept (L,) or (L, t), coef (L, p) or (L, p, t)."""
+        """The parameters of all models, intercept (L,) or (L, t), coef (L, p) or (L, p, t)."""
         return Params(self.intercept, self.coef)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -152,6 +152,7 @@ class Sweep(_Saveable):
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
         converged: whether every gap, in the folds and on all rows, is within the tolerance.
+        feature_names: of a frame, or None.
     """
 
     lams: np.ndarray

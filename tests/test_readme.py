@@ -213,6 +213,8 @@ def test_the_files_that_are_named_exist():
     rows = re.findall(r"^\| (`jaxreg/.*?) \|", README, re.MULTILINE)
     named = [path for row in rows for path in re.findall(r"`(.*?)`", row)]
     assert len(named) >= 8
+    notebooks = re.findall(r"^\| `(notebooks/.*?)` \|", README, re.MULTILINE)
+    assert notebooks == [f"notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     for path in [*named, *re.findall(r"`([A-Z]+\.md)`", README)]:
         places = [ROOT / path, ROOT / "jaxreg" / path]
         assert any(place.exists() for place in places), path

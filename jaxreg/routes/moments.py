@@ -103,6 +103,15 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
     return bool(np.any(values != values[:1]))
 
 
+def _solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
+    """:func:`solve_on_rows` at these λs, (L, t), filled up to a power of two: few programs serve all numbers of them."""
+    L = len(lams)
+    more = (1 << (L - 1).bit_length()) - L
+    solved = solve_on_rows(a, np.concatenate([lams, np.repeat(lams[-1:], more, axis=0)]), options)
+    cut: Any = jax.tree.map(lambda v: v[:L], solved[:-1])
+    return Solved._make((*cut, solved.scale))
+
+
 def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
     """Where the gap is above the tolerance: the gap from the rows, and if need be the solution too."""
     late = ~np.all(solved.gap <= options.tol, axis=1)
@@ -115,7 +124,7 @@ def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
     solved = solved._replace(gap=gap)
     if not late.any():
         return solved
-    other = solve_on_rows(a, solved.lams[late], options)
+    other = _solve_padded(a, solved.lams[late], options)
     better = other.gap < gap[late]  # a gap that is NaN is not
     coef, intercept, n_iter, df = (v.copy() for v in (*solved.params[::-1], solved.n_iter, solved.df))
     coef[late] = np.where(better[:, None, :], other.params.coef, coef[late])

@@ -39,6 +39,11 @@ def ridge_dual(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array
     """u = Aᵀ(AAᵀ + λI)⁻¹ ỹ, for λ > 0: an n × n system instead of a p × p one.
 
     Args, Returns: as :func:`ridge_cholesky`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> ridge_dual(jnp.array([[2.0], [2.0]]), jnp.array([[1.0], [4.0]]), jnp.array(8.0)).round(4)
+        Array([[0.625]], dtype=float32)
     """
     # Aᵀ(AAᵀ + λI) = (AᵀA + λI)Aᵀ; multiply by the two inverses:  (AᵀA + λI)⁻¹Aᵀ = Aᵀ(AAᵀ + λI)⁻¹.
     n = rows.shape[0]
@@ -54,6 +59,12 @@ def ridge_grid(rows: jax.Array, targets: jax.Array, lams: jax.Array) -> tuple[ja
 
     Returns:
         u, (L, p, t), and the squared singular values e of A, (min(n, p),); Σ e/(e + λ) are the degrees of freedom.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> u, e = ridge_grid(jnp.array([[2.0], [2.0]]), jnp.array([[1.0], [4.0]]), jnp.array([[8.0], [0.0]]))
+        >>> u[:, 0, 0].round(4), e.round(4)
+        (Array([0.625, 1.25 ], dtype=float32), Array([8.], dtype=float32))
     """
     spectrum = spectrum_of_rows(rows, targets, jnp.min(lams))
     shrunk = jax.vmap(lambda lam: shrink(spectrum.right, spectrum.e, lam))(lams)

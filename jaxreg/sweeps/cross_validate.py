@@ -58,7 +58,7 @@ class Sweep(NamedTuple):
 
     Attributes:
         lams: (R, L). l1_ratios: (R,). fold_mse, fold_gap: (R, L, K) or (R, L, K, t). mean_mse, se_mse: (R, L) or
-        (R, L, t). best, one_se: Choice. path: Path on all rows at the best l1_ratio (of each target).
+            (R, L, t). best, one_se: Choice. path: Path on all rows at the best l1_ratio (of each target).
     """
 
     lams: jax.Array
@@ -129,10 +129,23 @@ def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array
 
 
 def mean_and_standard_error(fold_mse: jax.Array, fold_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The mean over the folds and its standard error, each (R, L) or (R, L, t).
+    """The weighted mean over the folds, m̄ = Σ_k W_k m_k / Σ_k W_k, and its standard error.
+
+        se = √( Σ_k W_k (m_k − m̄)² / ((K − 1) Σ_k W_k) )
 
     Args:
         fold_mse: m, (R, L, K) or (R, L, K, t). fold_weight: W, (K,), K ≥ 2.
+
+    Returns:
+        m̄ and se, each (R, L) or (R, L, t).
+
+    Source: glmnet's ``cvm`` and ``cvsd``.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> mean, se = mean_and_standard_error(jnp.array([[[1.0, 2.0, 3.0]]]), jnp.ones(3))
+        >>> float(mean[0, 0]), round(float(se[0, 0]), 4)
+        (2.0, 0.5774)
     """
     share = (fold_weight / jnp.sum(fold_weight)).reshape((1, 1, -1) + (1,) * (fold_mse.ndim - 3))
     mean = jnp.sum(share * fold_mse, axis=2)
@@ -150,6 +163,12 @@ def choose(mean_mse: jax.Array, se_mse: jax.Array, lams: jax.Array) -> tuple[jax
 
     Returns:
         Two integer arrays (2,).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> best, one_se = choose(jnp.array([[5.0, 3.2, 3.0]]), jnp.full((1, 3), 0.4), jnp.array([[1.0, 0.5, 0.1]]))
+        >>> best.tolist(), one_se.tolist()
+        ([0, 2], [0, 1])
     """
     error = jnp.where(jnp.isnan(mean_mse), jnp.inf, mean_mse)
     tied = jnp.where(error == jnp.min(error), lams, -1.0)
