@@ -104,7 +104,7 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
 
 
 def _solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
-    """:func:`solve_on_rows` at these λs, (L, t), filled up to a power of two: few programs serve all numbers of them."""
+    """:func:`solve_on_rows` at these λs, (L, t), filled up to a power of two: few programs serve all counts of them."""
     L = len(lams)
     more = (1 << (L - 1).bit_length()) - L
     solved = solve_on_rows(a, np.concatenate([lams, np.repeat(lams[-1:], more, axis=0)]), options)
