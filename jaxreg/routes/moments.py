@@ -20,6 +20,7 @@ __all__ = [
     "VANISHING",
     "WIDE",
     "goes_down",
+    "improved",
     "moments_of",
     "path_on_moments",
     "repeat_on_rows",
@@ -124,9 +125,15 @@ def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
     solved = solved._replace(gap=gap)
     if not late.any():
         return solved
-    other = _solve_padded(a, solved.lams[late], options)
-    better = other.gap < gap[late]  # a gap that is NaN is not
-    coef, intercept, n_iter, df = (v.copy() for v in (*solved.params[::-1], solved.n_iter, solved.df))
+    return improved(solved, late, _solve_padded(a, solved.lams[late], options))
+
+
+def improved(solved: Solved, late: np.ndarray, other: Solved) -> Solved:
+    """``solved``, but the λs flagged, (L,), from ``other`` wherever its gap is the smaller one."""
+    better = other.gap < solved.gap[late]  # a gap that is NaN is not
+    coef, intercept, gap, n_iter, df = (
+        v.copy() for v in (solved.params.coef, solved.params.intercept, solved.gap, solved.n_iter, solved.df)
+    )
     coef[late] = np.where(better[:, None, :], other.params.coef, coef[late])
     intercept[late] = np.where(better, other.params.intercept, intercept[late])
     gap[late] = np.where(better, other.gap, gap[late])

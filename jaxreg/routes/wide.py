@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxreg.inputs import Arguments, check_values
-from jaxreg.routes.moments import VANISHING, WIDE, goes_down, repeat_on_rows, varies, with_zero
+from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, varies, with_zero
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.rows import degrees_on_rows, solve_on_rows
@@ -18,7 +18,9 @@ __all__ = ["MOST_ROWS", "Columns", "columns_of", "path_on_columns", "solve_on_co
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
 
-_program = jax.jit(path_from_columns)
+_program = jax.jit(path_from_columns, static_argnames="spread")
+# So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
+ELASTIC_SPREAD = 4
 
 
 class Columns(NamedTuple):
@@ -68,13 +70,20 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
     Y[:n] = a.y.reshape(n, -1)
     weight: Any = np.zeros(N)
     weight[:n] = 1.0 if a.sample_weight is None else a.sample_weight
-    order = Order(lams, Y.shape[1], options.eps)
-    found = jax.tree.map(np.asarray, _program(*columns, Y, weight, order.grid, settings(a, options, P)))
-    variance = found.variance[:p]
-    if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
+
+    def down(lams: int | np.ndarray, spread: int) -> tuple[Solved, np.ndarray]:
+        order = Order(lams, Y.shape[1], options.eps)
+        given = *columns, Y, weight, order.grid, settings(a, options, P)
+        found = jax.tree.map(np.asarray, _program(*given, spread=spread))
+        return order.solved(found, a), found.variance[:p]
+
+    solved, variance = down(lams, 1)
+    if not (np.isfinite(variance).all() and np.isfinite(solved.gap).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)
         return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
-    solved = order.solved(found, a)
+    late = ~np.all(solved.gap <= options.tol, axis=1)
+    if options.l1_ratio < 1 and late.any():
+        solved = improved(solved, late, down(solved.lams[late], ELASTIC_SPREAD)[0])
     if options.l1_ratio < 1:
         solved = solved._replace(df=degrees_on_rows(a, solved.params.coef, solved.lams, options))
     return repeat_on_rows(solved, a, options)

@@ -142,8 +142,15 @@ def restart(problem: Problem, l2: jax.Array, state: State) -> State:
     return State(coef, gradient, jnp.sign(coef), none, none, inverse, jnp.zeros_like(state.start))
 
 
-def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) -> tuple[State, jax.Array, Line]:
-    """One round; the state after it, flagged for the next; whether the conditions of optimality hold; how u goes on."""
+def round_(
+    problem: Problem, penalty: Penalty, state: State, safe: jax.Array
+) -> tuple[State, jax.Array, Line, jax.Array]:
+    """One round.
+
+    Returns:
+        The state after it, flagged for the next; whether the conditions of optimality hold; how u goes on; and whether
+        a column was to enter but all slots are taken.
+    """
     assert problem.gram is not None
     l1, l2 = penalty.l1, penalty.l2
     G, p = problem.gram, len(l1)
@@ -245,7 +252,8 @@ def round_(problem: Problem, penalty: Penalty, state: State, safe: jax.Array) ->
     worst = columns == jnp.argmax(jnp.where(violates, jnp.abs(g) - l1, -jnp.inf)).astype(jnp.int32)
     next_in = jnp.where(safe, violates & worst & solved, violates) | (columns == j)
     state = State(u, g, s, broken, next_in, H, jnp.where(swap, t * s_j, 0.0))
-    return state, solved & ~jnp.any(violates) & ~swap, Line(fall, G_fall)
+    full = enters[0] & (vacant[0] >= W)
+    return state, solved & ~jnp.any(violates) & ~swap, Line(fall, G_fall), full
 
 
 def glide(state: State, line: Line, penalty: Penalty, lam: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:
@@ -342,13 +350,14 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
     def one(walk: Walk) -> Walk:
         lam, safe, last = walk.lam, walk.safe, walk.last
         penalty = penalty_at(lam, unit)
-        state, settled, line = round_(problem, penalty, walk.state, safe)
+        state, settled, line, full = round_(problem, penalty, walk.state, safe)
         n_rounds = walk.n_rounds + 1
         reached = gap(problem, penalty, state.coef, problem.correlation - state.gradient)
         finite = jnp.isfinite(reached)
         late = ~finite | (n_rounds >= MOST_BULK_ROUNDS)
-        # Safe rounds that have settled are at the end of what the numbers hold; those that are lost are given up.
-        lost = safe & (~finite | (n_rounds >= SAFE_ROUNDS * len(unit.l1)))
+        # Safe rounds that have settled are at the end of what the numbers hold; those that are lost are given up, and
+        # so is a λ for which there are not enough slots.
+        lost = (safe & (~finite | (n_rounds >= SAFE_ROUNDS * len(unit.l1)))) | full
         done = (
             (settled & ((reached <= tol) | safe)) | (late & (reached <= accuracy.gap)) | (n_rounds >= max_iter) | lost
         )

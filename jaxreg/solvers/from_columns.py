@@ -15,14 +15,20 @@ __all__ = ["path_from_columns"]
 
 
 def path_from_columns(
-    features: jax.Array, offset: jax.Array, Y: jax.Array, sample_weight: jax.Array, grid: Grid, settings: Settings
+    features: jax.Array,
+    offset: jax.Array,
+    Y: jax.Array,
+    sample_weight: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    spread: int = 1,
 ) -> Found:
-    """Solve and certify a path; one compiled program for all options.
+    """Solve and certify a path; one compiled program for all options but ``spread``.
 
     Args:
         features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
         Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
-        grid: Grid, (L, t). settings: Settings of p columns.
+        grid: Grid, (L, t). settings: Settings of p columns. spread: how many times n columns may be active.
 
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
@@ -50,7 +56,7 @@ def path_from_columns(
 
     def one_target(argument: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         lams, target = argument
-        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter)
+        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter, spread)
 
     u, gap, n_iter = jax.lax.map(one_target, (lams.T, targets.T))
     coef = jnp.moveaxis(u, 0, 2) / size[None, :, None]

@@ -31,7 +31,9 @@ __all__ = ["Table", "capacity", "solve_path"]
 CHUNK = 5
 # Columns that may join at a time, and the share of the bound at which they do.
 JOIN, MARGIN = 64, 0.95
-# Visits without a new column or a new λ after which the rest is given up (and reported by its gap).
+# Most columns of a working set for more than n active ones: its Gram matrix has the square of it in numbers.
+LARGEST = 4096
+# Visits without a new λ, beside those that fill the working set, after which a chunk is given up (its gap says so).
 MOST_IDLE = 3
 
 
@@ -81,7 +83,7 @@ class Visit(NamedTuple):
     """What the next visit of a chunk needs: the working set, the walk on it, and what was found out about all columns.
 
     Attributes:
-        score: (p,), how near a column is to joining; above ``MARGIN`` it does. idle: (), visits without progress.
+        score: (p,), how near a column is to joining; above ``MARGIN`` it does. idle: (), visits without a new λ.
         coef: (L, p). gap: (L,). n_iter: (L,).
     """
 
@@ -95,9 +97,10 @@ class Visit(NamedTuple):
     n_iter: jax.Array
 
 
-def capacity(n: int) -> int:
-    """Columns of a working set for n rows: twice as many as can be active."""
-    return max(256, 2 << (n - 1).bit_length())
+def capacity(n: int, spread: int) -> int:
+    """Columns of a working set for n rows: twice as many as may be active, ``spread`` · n if memory allows."""
+    least = 2 << (n - 1).bit_length()
+    return max(256, least, min(spread * least, LARGEST))
 
 
 def _take(values: jax.Array, index: jax.Array, fill: Any = 0) -> jax.Array:
@@ -172,21 +175,30 @@ def _make_room(visit: Visit, p: int) -> Visit:
 
 
 def solve_path(
-    table: Table, target: jax.Array, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
+    table: Table,
+    target: jax.Array,
+    lams: jax.Array,
+    count: Any,
+    unit: Penalty,
+    tol: Any,
+    max_iter: Any,
+    spread: int = 1,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The minimiser of  ½‖ỹ − A u‖² + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
 
     Args:
         table: A, n rows and p columns. target: ỹ, (n,). lams: (L,), λ > 0, descending, of which the first ``count``,
             (), are solved; L ≥ 5. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
-        max_iter: most rounds a λ, ().
+        max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a lasso never exceed n,
+            those of an elastic net may. Where they exceed it, the λ is given up.
 
     Returns:
         u, (L, p), the gap of every u, and the rounds taken, (L,).
     """
     p, n = table.features.shape
     L, dtype = len(lams), target.dtype
-    C, slots = capacity(n), capacity(n) // 2
+    C = capacity(n, spread)
+    slots, most_idle = C // 2, C // JOIN + MOST_IDLE
     yy = jnp.dot(target, target)
 
     def certify(lam: jax.Array, u: jax.Array, unit_u: Penalty, r: jax.Array, z: jax.Array) -> jax.Array:
@@ -202,7 +214,6 @@ def solve_path(
     def one(visit: Visit) -> Visit:
         full = visit.working.size + JOIN > C
         visit = only_if(full, lambda v: _make_room(v, p), visit)
-        before = visit.working.size
         visit = _join(visit, table, target, unit)
         working, first = visit.working, visit.walk.index
         until = jnp.minimum(first + CHUNK, count)
@@ -239,10 +250,9 @@ def solve_path(
         )
         score = jnp.where(violates, 1e3 + score, score)
 
-        progressed = (reached > first) | (working.size > before)
-        idle = jnp.where(progressed, 0, visit.idle + 1)
-        reached = jnp.where(idle >= MOST_IDLE, until, reached)
-        idle = jnp.where(idle >= MOST_IDLE, 0, idle)
+        idle = jnp.where(reached > first, 0, visit.idle + 1)
+        reached = jnp.where(idle >= most_idle, until, reached)
+        idle = jnp.where(idle >= most_idle, 0, idle)
         accepted = visited & (number < reached)
         rows = jnp.where(accepted, number, L)
         wide = jnp.zeros((CHUNK, p), dtype).at[:, working.column].set(u, mode="drop")
