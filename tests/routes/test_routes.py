@@ -217,6 +217,19 @@ def test_lams_between_two_changes_cost_no_rounds():
     assert path.gap.max() <= 1e-13
 
 
+@pytest.mark.slow
+def test_an_elastic_net_with_more_active_columns_than_rows():
+    """The working set of a lasso does not hold them: the λs that lack room are solved with more of it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 400)) + rng.normal(size=(70, 1))
+    y = X[:, :5].sum(axis=1) + rng.normal(size=70)
+    found = jaxreg.path(X, y, 12, 0.03)
+    assert found.converged.all()
+    assert found.n_nonzero[-1] > 128  # slots for 70 rows
+    other = jaxreg.path(X, y, found.lams, 0.03, strategy="parallel")
+    np.testing.assert_allclose(found.coef, other.coef, rtol=0, atol=1e-5 * np.abs(other.coef).max())
+
+
 def test_orders_of_lams():
     lams = np.array([[0.1, 3.0], [2.0, 1.0], [0.1, 2.0]])
     order = Order(lams, 2, 0.1)
