@@ -105,7 +105,7 @@ def check_the_ten_lines(code, names, printed):
 def test_the_targets_of_make_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {words[1] for words in shell_commands() if words[0] == "make"}
-    assert targets == {"sweep", "test", "bench"}
+    assert targets == {"bench", "docs", "sweep", "test"}
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 

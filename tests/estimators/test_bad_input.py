@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.utils._param_validation import InvalidParameterError
@@ -41,7 +40,6 @@ TABLES = {
     "lengths": (X, Y[:-1], ValueError, "20.*19"),
     "complex": (X + 1j, Y, ValueError, "Complex data not supported"),
     "np.matrix": (np.asmatrix, Y, TypeError, "matrix"),
-    "sparse": (sparse.csr_array(X), Y, TypeError, "[Ss]parse"),
     "y of three axes": (X, Y[:, None, None], ValueError, "dim|1d|shape"),
 }
 

@@ -1,0 +1,42 @@
+"""The estimators on sparse tables: the answers of the dense ones, copied or not."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from jaxreg import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV, inputs
+
+RNG = np.random.default_rng(0)
+X = np.where(RNG.random((90, 8)) < 0.3, RNG.normal(size=(90, 8)) + 1, 0.0)
+Y = X @ np.array([2.0, -1, 0, 0, 1, 0, 0, 0]) + 0.3 * RNG.normal(size=90)
+DESCENT = [Lasso(alpha=0.01), ElasticNet(alpha=0.01), LassoCV(alphas=20, cv=3), ElasticNetCV(alphas=20, cv=3)]
+ALL = [*DESCENT, Ridge(), RidgeCV()]
+
+
+def agree(model, table, rtol):
+    expected = model.fit(X, Y)
+    coef, alpha = expected.coef_, getattr(expected, "alpha_", None)
+    prediction = expected.predict(X)
+    found = model.fit(table, Y)
+    np.testing.assert_allclose(found.coef_, coef, rtol=0, atol=rtol * np.abs(coef).max())
+    np.testing.assert_allclose(found.predict(table), prediction, rtol=0, atol=rtol * np.abs(prediction).max())
+    assert alpha is None or found.alpha_ == pytest.approx(alpha, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+@pytest.mark.parametrize("model", ALL, ids=lambda model: type(model).__name__)
+def test_small_tables(model, form):
+    agree(model, form(X), 1e-13)
+
+
+@pytest.mark.parametrize("model", DESCENT, ids=lambda model: type(model).__name__)
+def test_large_tables(model, monkeypatch):
+    monkeypatch.setattr(inputs, "DENSE_BYTES", 0)
+    agree(model, sparse.csc_array(X), 1e-9)
+
+
+@pytest.mark.parametrize("model", [Ridge(), RidgeCV()], ids=lambda model: type(model).__name__)
+def test_ridge_needs_dense_rows(model, monkeypatch):
+    monkeypatch.setattr(inputs, "DENSE_BYTES", 0)
+    with pytest.raises(ValueError, match=r"X is sparse .*X\.toarray\(\) if memory allows"):
+        model.fit(sparse.csr_array(X), Y)
