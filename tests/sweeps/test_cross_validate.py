@@ -384,7 +384,7 @@ def test_42_folds_that_have_not_converged_say_so():
     x = np.linspace(0, 1, N)
     powers = np.vander(x, P + 1, increasing=True)[:, 1:]
     with pytest.warns(ConvergenceWarning) as caught:
-        found = jaxreg.sweep(powers, np.sin(6 * x), [2.0, 5e-3, 2, 2, 2, 2], folds=K, max_iter=1)
+        found = jaxreg.sweep(powers, np.sin(6 * x), [2.0, 5e-3, 2, 2, 2, 2], folds=K, max_iter=1, strategy="parallel")
     text = [str(warning.message) for warning in caught]
     assert text[0].startswith(f"sweep, in the folds: {K} of {L * K} fits")
     assert text[1].startswith(f"sweep, on all rows: 1 of {L} fits")
