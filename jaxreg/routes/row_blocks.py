@@ -21,6 +21,9 @@ __all__ = ["BLOCK", "block_moments", "filled_up", "held_out_errors", "padded_row
 
 # Numbers a block, about: enough for a fast product, few enough to stay in a processor's cache.
 BLOCK = 2**18
+# Where there are so many columns, and fewer rows than so many times them, most of the time goes into paths in other
+# threads, whose cores NumPy's BLAS would hold for a while after each product: held-out errors are left to JAX.
+MANY, MANY_ROWS = 256, 8
 # The sums about a centre are taken again about the mean where less than this share of a column's would be left.
 LEFT = 0.5
 
@@ -155,8 +158,10 @@ def held_out_errors(
         params: coef (L, p, t), intercept (L, t), NumPy. X: (n, p), Y: (n, t). s: (n,) or None. rows: (k,).
     """
     device = jax.config.jax_default_device or jax.devices()[0]
-    here = getattr(device, "platform", device) == "cpu" or is_sparse(X)
-    sums = _sums_by_numpy if here else _sums_on_device
+    here = getattr(device, "platform", device) == "cpu" and not (
+        X.shape[1] >= MANY and X.shape[0] < MANY_ROWS * X.shape[1]
+    )
+    sums = _sums_by_numpy if here or is_sparse(X) else _sums_on_device
     weight = float(len(rows) if s is None else s[rows].sum(dtype=float))
     square, absolute = sums(params, X, Y, s, rows)
     return square / weight, absolute / weight

@@ -230,6 +230,25 @@ def test_an_elastic_net_with_more_active_columns_than_rows():
     np.testing.assert_allclose(found.coef, other.coef, rtol=0, atol=1e-5 * np.abs(other.coef).max())
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_held_out_errors_by_numpy_and_on_the_device(monkeypatch, weighted, x64):
+    X, Y = data(25, 5)
+    rng = np.random.default_rng(0)
+    params = jaxreg.Params(rng.normal(size=(3, Y.shape[1])), rng.normal(size=(3, 5, Y.shape[1])))
+    s = rng.uniform(0, 2, 25) if weighted else None
+    chosen = np.array([1, 4, 9, 24])
+    here = row_blocks.held_out_errors(params, X, Y, s, chosen)
+    monkeypatch.setattr(row_blocks, "MANY", 1)
+    monkeypatch.setattr(row_blocks, "MANY_ROWS", 100)
+    there = row_blocks.held_out_errors(params, X, Y, s, chosen)
+    residual = Y[chosen][None] - np.einsum("np,lpt->lnt", X[chosen], params.coef) - params.intercept[:, None, :]
+    for found in (here, there):
+        np.testing.assert_allclose(found[0], np.average(residual**2, axis=1, weights=None if s is None else s[chosen]))
+        np.testing.assert_allclose(
+            found[1], np.average(np.abs(residual), axis=1, weights=None if s is None else s[chosen])
+        )
+
+
 def test_orders_of_lams():
     lams = np.array([[0.1, 3.0], [2.0, 1.0], [0.1, 2.0]])
     order = Order(lams, 2, 0.1)
