@@ -70,8 +70,8 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True
         sparse: whether a sparse table that would be large comes back by rows, instead of an error.
 
     Raises:
-        TypeError: sparse and masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of
-            finite real numbers with at least one row and column.
+        TypeError: masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of finite real
+            numbers with at least one row and column, and a large sparse table where ``sparse`` is False.
     """
     if is_sparse(X):
         table = _check_sparse(X, name, dtype, sparse)
