@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.elastic_net import weights_of
-from jaxreg.estimators.problems import Problem, errors_of_splits, solve, squares
+from jaxreg.estimators.problems import Problem, Splits, solve, squares
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import check_l1_ratio
 from jaxreg.progress import Bar
@@ -151,9 +151,10 @@ class ElasticNetCV(LinearModel):
         routed: dict[str, Any] = {}
         if _routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params).splitter.split
-        splits = split_rows(check_cv(self.cv), X, y, routed)
+        pairs = split_rows(check_cv(self.cv), X, y, routed)
+        splits = Splits(problem, pairs)
 
-        bar, total = Bar("folds"), len(ratios) * len(splits)
+        bar, total = Bar("folds"), len(ratios) * len(pairs)
         done = iter(range(1, total + 1))
         report = (lambda: bar(next(done), total)) if self.verbose else (lambda: None)
         paths, grids, errors, gaps = [], [], [], []
@@ -161,7 +162,7 @@ class ElasticNetCV(LinearModel):
             here = problem.of_ratio(rho)
             path = solve(here, lams)
             grid = path.lams[:, 0]
-            mse, gap = errors_of_splits(here, splits, [grid] * len(splits), report)
+            mse, gap = splits.errors(here, grid, report)
             paths.append(path)
             grids.append(np.asarray(grid, np.float64))
             errors.append(mse)

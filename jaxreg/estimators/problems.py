@@ -26,7 +26,7 @@ from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.paths import default_tol, prepare
 from jaxreg.sparse import is_sparse
 
-__all__ = ["Problem", "certificate", "errors_of_splits", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
+__all__ = ["Problem", "Splits", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
 
 # Tables of at most so many numbers are padded: they are solved in milliseconds, and compiled in seconds.
 SMALL = 2**16
@@ -191,42 +191,53 @@ def squares(problem: Problem, lam: float) -> np.ndarray:
     return np.average((problem.y - centre) ** 2, axis=0, weights=s)
 
 
-def errors_of_splits(
-    problem: Problem, splits: Sequence[Split], lams: Sequence[np.ndarray], report: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean squared held-out errors and the gaps on the training rows, each (L, K, t).
+class Splits:
+    """The rows that are trained and measured on; what is read of them serves all l1_ratios."""
 
-    Args:
-        splits: K pairs (train, test) of row numbers. lams: K grids (L,). report: called when a fold is done.
+    def __init__(self, problem: Problem, splits: Sequence[Split]) -> None:
+        """
+        Args:
+            splits: K pairs (train, test) of row numbers.
 
-    Raises:
-        ValueError: a fold that trains or measures on nothing.
-    """
-    a, n = problem.arguments, problem.rows
-    s = problem.sample_weight
-    for k, (train, test) in enumerate(splits):
-        for rows, what in ((train, "leaves no row of positive weight to train on"), (test, "holds out no such row")):
-            if not s[rows].any():
-                raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
-    masks = np.zeros((len(splits), len(a.y)), bool)
-    for k, (_, test) in enumerate(splits):
-        masks[k, test] = True
-    rests = all(_is_rest(train, mask[:n]) for (train, _), mask in zip(splits, masks, strict=True))
-    if rests and all(grid is lams[0] for grid in lams):
-        found = errors_of_folds(a, masks, FoldMoments(a, masks), lams[0], problem.options, problem.device, report)
-        return found.mse, found.gap
-    parts = []
-    for (train, test), grid in zip(splits, lams, strict=True):
-        rows = np.concatenate([train, test])
-        weight = s[rows]
-        here = a._replace(X=a.X[rows], y=a.y[rows], sample_weight=weight)
-        mask = np.arange(len(rows)) >= len(train)
-        if _is_small(here):
-            here = _padded(here)
-            mask = np.concatenate([mask, np.zeros(len(here.y) - len(mask), bool)])
-        moments = FoldMoments(here, mask[None])
-        parts.append(errors_of_folds(here, mask[None], moments, grid, problem.options, problem.device, report))
-    return np.concatenate([part.mse for part in parts], axis=1), np.concatenate([part.gap for part in parts], axis=1)
+        Raises:
+            ValueError: a fold that trains or measures on nothing.
+        """
+        a, s = problem.arguments, problem.sample_weight
+        masks = np.zeros((len(splits), len(a.y)), bool)
+        for k, (train, test) in enumerate(splits):
+            masks[k, test] = True
+            for rows, what in (
+                (train, "leaves no row of positive weight to train on"),
+                (test, "holds out no such row"),
+            ):
+                if not s[rows].any():
+                    raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
+        rests = all(_is_rest(train, mask[: problem.rows]) for (train, _), mask in zip(splits, masks, strict=True))
+        together = [(a, masks)] if rests else [_one_split(a, s, *split) for split in splits]
+        self.parts = [(a, masks, FoldMoments(a, masks)) for a, masks in together]
+
+    def errors(self, problem: Problem, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted mean squared held-out errors and the gaps on the training rows, each (L, K, t).
+
+        Args:
+            lams: (L,). report: called when a fold is done.
+        """
+        options, device = problem.options, problem.device
+        found = [errors_of_folds(a, masks, moments, lams, options, device, report) for a, masks, moments in self.parts]
+        return np.concatenate([part.mse for part in found], axis=1), np.concatenate(
+            [part.gap for part in found], axis=1
+        )
+
+
+def _one_split(a: Arguments, s: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[Arguments, np.ndarray]:
+    """The rows of one split, those that are held out last, and which they are, (1, n)."""
+    rows = np.concatenate([train, test])
+    here = a._replace(X=a.X[rows], y=a.y[rows], sample_weight=s[rows])
+    mask = np.arange(len(rows)) >= len(train)
+    if _is_small(here):
+        here = _padded(here)
+        mask = np.concatenate([mask, np.zeros(len(here.y) - len(mask), bool)])
+    return here, mask[None]
 
 
 def _is_rest(train: np.ndarray, held_out: np.ndarray) -> bool:
