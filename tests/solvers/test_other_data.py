@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
-from sklearn.linear_model import lasso_path
+from sklearn.linear_model import lars_path, lasso_path
 
 import jaxreg
 
@@ -53,3 +53,16 @@ def test_equals_scikit_learn(data):
         np.where(active, z, 0), np.where(active, lams * np.sign(found.coef), 0), rtol=0, atol=1e-9 * lams.max()
     )
     assert np.all(np.abs(z) <= lams * (1 + 1e-9) + 1e-12)
+
+
+def test_the_104_knots_of_64_columns():
+    """scikit-learn's homotopy, a method of another kind, gives the solution where the active set changes, and the set."""
+    X, y = squares()
+    alphas, _, coef = lars_path(X, y - y.mean(), method="lasso", max_iter=1_000)
+    knots, coef = alphas[alphas > 0], coef.T[alphas > 0]
+    assert len(knots) == 104
+    found = jaxreg.path(X, y, knots, standardize=False)
+    assert found.gap.max() <= 1e-10
+    largest = np.abs(coef).max()
+    np.testing.assert_allclose(found.coef, coef, rtol=0, atol=1e-9 * largest)  # seen: 8e-12
+    np.testing.assert_array_equal(np.abs(found.coef) > 1e-7 * largest, np.abs(coef) > 1e-7 * largest)
