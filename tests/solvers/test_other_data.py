@@ -56,7 +56,7 @@ def test_equals_scikit_learn(data):
 
 
 def test_the_104_knots_of_64_columns():
-    """scikit-learn's homotopy, a method of another kind, gives the solution where the active set changes, and the set."""
+    """A homotopy (scikit-learn), a method of another kind, gives the solutions where the active set changes."""
     X, y = squares()
     alphas, _, coef = lars_path(X, y - y.mean(), method="lasso", max_iter=1_000)
     knots, coef = alphas[alphas > 0], coef.T[alphas > 0]
