@@ -172,6 +172,17 @@ def test_lasso_cv_is_scikit_learns(data, weighted):
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-6, atol=1e-8 * np.abs(expected.coef_).max())
 
 
+@pytest.mark.parametrize("kind", ["LassoCV", "ElasticNetCV"])
+def test_the_default_grid(kind):
+    """100 alphas, with all defaults but scikit-learn's tolerance."""
+    X, y = DATA["diabetes"]
+    options = {} if kind == "LassoCV" else {"l1_ratio": [0.5, 0.9]}
+    found = getattr(jaxreg, kind)(**options).fit(X, y)
+    expected = getattr(reference, kind)(**options, **EXACT).fit(X, y)
+    np.testing.assert_allclose(found.mse_path_, expected.mse_path_, rtol=1e-8)  # seen: 5e-10
+    assert found.alpha_ == pytest.approx(expected.alpha_, rel=1e-12)
+
+
 def test_elastic_net_cv_is_scikit_learns(data):
     X, y = data
     options = {"l1_ratio": [0.3, 0.9], "alphas": 15, "eps": 1e-2, "cv": KFold(4, shuffle=True, random_state=0)}
