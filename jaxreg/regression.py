@@ -106,7 +106,7 @@ def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any, moment
     if is_sparse(a.X) or not (options.strategy is None and _on_accelerator(device)):
         with computing(True, device):
             if takes_moments(a, options):
-                return solve_on_moments(a, lams, options, None if moments is None else moments.total)
+                return solve_on_moments(a, lams, options, None if moments is None else (moments.total, moments.nothing))
             if takes_columns(a, options):
                 return solve_on_columns(a, lams, options)
     inputs.check_values(a.X, a.names)
@@ -311,7 +311,8 @@ def sweep(
         folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; or a
             scikit-learn splitter. seed: of the random folds.
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
-            share of the fold's own variance that is explained). All three are in the result.
+            share of the fold's own variance that is explained). The first and the last are always in the result; mean
+            absolute errors, which cost a product with the held-out rows, where they are asked for.
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and nothing elsewhere.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
@@ -353,6 +354,7 @@ def sweep(
     with following(progress, "paths") as show:
         for rho in ratios:
             options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
+            options = options._replace(absolute=measure == "mae")
             if strategy is None and _on_accelerator(device) and not is_sparse(a.X):
                 options = options._replace(strategy="parallel")
             _check_size(a, lams, options)
@@ -366,9 +368,9 @@ def sweep(
             report()
             folds_of.append(errors_of_folds(a, masks, moments, paths[-1].lams, options, device, report))
     tol = options.tol
-    fold_mse, fold_mae, fold_gap = (np.stack(v) for v in zip(*folds_of, strict=True))
-    if a.y.ndim == 1:
-        fold_mse, fold_mae, fold_gap = fold_mse[..., 0], fold_mae[..., 0], fold_gap[..., 0]
+    of_all = lambda values: np.stack(values)[..., 0] if a.y.ndim == 1 else np.stack(values)
+    fold_mse, fold_gap = of_all([of.mse for of in folds_of]), of_all([of.gap for of in folds_of])
+    fold_mae = of_all([of.mae for of in folds_of]) if measure == "mae" else None
     s = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
     weight = masks.astype(a.X.dtype) @ s
     all_lams, all_gaps = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
@@ -376,7 +378,7 @@ def sweep(
         r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
         raise FloatingPointError(f"the error of fold {k} at lam={all_lams[r, l]:g} is not finite; rescale X and y.")
     fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
-    errors = {"mse": fold_mse, "mae": fold_mae, "r2": 1 - fold_r2}
+    errors = {"mse": fold_mse, "r2": 1 - fold_r2} | ({"mae": fold_mae} if measure == "mae" else {})
     with computing(a.X.dtype == np.float64, device):
         by = {name: jax.tree.map(np.asarray, _choices(error, weight, all_lams)) for name, error in errors.items()}
     mean, se = by["mse"][:2]
@@ -399,8 +401,8 @@ def sweep(
         **pure._asdict(),
         "fold_mae": fold_mae,
         "fold_r2": fold_r2,
-        "mean_mae": by["mae"][0],
-        "se_mae": by["mae"][1],
+        "mean_mae": by["mae"][0] if measure == "mae" else None,
+        "se_mae": by["mae"][1] if measure == "mae" else None,
         "mean_r2": 1 - by["r2"][0],
         "se_r2": by["r2"][1],
         "best": best,

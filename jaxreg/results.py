@@ -148,6 +148,7 @@ class Sweep(_Saveable):
         lams: (R, L). l1_ratios: (R,). fold_mse, fold_mae, fold_r2, fold_gap: (R, L, K) or (R, L, K, t): mean
             squared and mean absolute held-out errors, the share of the held-out variance explained, duality gaps.
         mean_mse, se_mse: (R, L) or (R, L, t), in squared units of y; mean_mae, se_mae, mean_r2, se_r2: likewise.
+            The absolute errors are None where ``measure`` is not "mae".
         measure: "mse", "mae" or "r2", by which was chosen.
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.

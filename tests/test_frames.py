@@ -43,7 +43,7 @@ def test_the_answers_are_those_of_arrays_and_have_names(frame, tmp_path):
     path, sweep = jaxreg.path(X, y, **options), jaxreg.sweep(X, y, folds=3, **options)
     assert_equal(path, jaxreg.path(VALUES, Y, **plain))
     expected = jaxreg.sweep(VALUES, Y, folds=3, **plain)
-    np.testing.assert_allclose(sweep.fold_mae, expected.fold_mae, rtol=1e-12)
+    np.testing.assert_allclose(sweep.fold_mse, expected.fold_mse, rtol=1e-12)
     solution, loo = jaxreg.fit(X, y, 0.1), jaxreg.ridge_leave_one_out(X, y, 6)
     assert_equal(solution, jaxreg.fit(VALUES, Y, 0.1))
     for result in (path, sweep, solution, loo, sweep.path, sweep.best, sweep.one_se, loo.best):

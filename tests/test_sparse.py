@@ -68,8 +68,8 @@ def test_large_tables_stay_sparse(form, weighted, never_dense):
 def test_cross_validation(never_dense):
     X, y = table()
     labels = np.arange(N) % 4
-    found = jaxreg.sweep(sparse.csc_array(X), y, 20, [0.5, 1.0], folds=labels)
-    expected = jaxreg.sweep(X, y, 20, [0.5, 1.0], folds=labels)
+    found = jaxreg.sweep(sparse.csc_array(X), y, 20, [0.5, 1.0], folds=labels, measure="mae")
+    expected = jaxreg.sweep(X, y, 20, [0.5, 1.0], folds=labels, measure="mae")
     np.testing.assert_allclose(found.fold_mse, expected.fold_mse, rtol=1e-8)
     np.testing.assert_allclose(found.fold_mae, expected.fold_mae, rtol=1e-8)
     assert found.converged

@@ -173,7 +173,7 @@ def mean_squared_error(params: Params, m: Moments) -> jax.Array:
     as yy: where the error is a share f of yy, its relative accuracy is ε/f. From the rows it is ε.
 
     Args:
-        params: coef (p, t), intercept (t,).
+        params: coef (p, t), intercept (t,); JAX or NumPy arrays, as those of m.
 
     Example:
         >>> import jax.numpy as jnp
@@ -182,5 +182,5 @@ def mean_squared_error(params: Params, m: Moments) -> jax.Array:
         0.6667
     """
     w, residual_mean = params.coef, m.y_mean - m.x_mean @ params.coef - params.intercept
-    about_means = m.yy - 2.0 * jnp.sum(w * m.xy, axis=0) + jnp.sum(w * (m.xx @ w), axis=0)
-    return jnp.maximum(about_means, 0.0) / m.weight + residual_mean**2
+    about_means = m.yy - 2.0 * (w * m.xy).sum(axis=0) + (w * (m.xx @ w)).sum(axis=0)
+    return about_means.clip(0.0) / m.weight + residual_mean**2

@@ -1,7 +1,7 @@
 """Cross-validation on this machine: a fold is a path on the moments of the other folds' rows; cores share the folds.
 
-The training moments of a fold are those of all rows less its own. Held-out errors are computed from the rows: they keep
-all digits, and absolute errors cost no more.
+The training moments of a fold are those of all rows less its own. Held-out errors come from those of its own rows, or
+from the rows themselves (:mod:`~jaxreg.routes.held_out`).
 """
 
 import os
@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.formulas.moments import Moments, together
+from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
+from jaxreg.routes import held_out
 from jaxreg.routes.moments import moments_of, path_on_moments, takes_moments
 from jaxreg.routes.options import Options, computing
 from jaxreg.routes.ridge import errors_on_factors, takes_factors
-from jaxreg.routes.row_blocks import held_out_errors
 from jaxreg.routes.rows import BLOCK_BYTES, solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
@@ -34,7 +35,7 @@ class FoldErrors(NamedTuple):
     """Of K folds at L λs: mean squared and absolute held-out errors, and the gaps on the training rows, (L, K, t)."""
 
     mse: np.ndarray
-    mae: np.ndarray
+    mae: np.ndarray | None
     gap: np.ndarray
 
 
@@ -58,16 +59,27 @@ class FoldMoments:
         """Of all rows."""
         return moments_of(self.a) if self.parts is None else together(self.parts)
 
-    def without(self, k: int) -> Moments:
-        """Of the rows that fold k does not hold out."""
+    @cached_property
+    def nothing(self) -> Moments:
+        """Of no rows."""
+        return Moments._make(np.zeros_like(v) for v in self.total)
+
+    def without(self, k: int) -> tuple[Moments, Moments]:
+        """Of the rows that fold k does not hold out: as the difference of two."""
         if self.parts is None:
-            return moments_of(self.a, np.flatnonzero(~self.masks[k]))
-        left = self.total - self.parts[k]
-        if np.all(np.diagonal(left.xx) >= LEFT * np.diagonal(self.total.xx)) and np.all(
-            left.yy >= LEFT * self.total.yy
-        ):
-            return left  # at most a digit is lost
-        return together(self.parts[:k] + self.parts[k + 1 :])
+            return moments_of(self.a, np.flatnonzero(~self.masks[k])), self.nothing
+        left, total = (_squares(self.total) - _squares(self.parts[k])).yy, _squares(self.total).yy
+        if np.all(left >= LEFT * total):
+            return self.total, self.parts[k]  # at most a digit is lost
+        return together(self.parts[:k] + self.parts[k + 1 :]), self.nothing
+
+
+def _squares(m: Moments) -> Moments:
+    """Those of all columns as if they were targets."""
+    square, none = np.concatenate([np.diagonal(m.xx), m.yy]), m.xx[:0, :0]
+    return Moments(
+        m.weight, m.x_mean[:0], np.concatenate([m.x_mean, m.y_mean]), none, np.zeros((0, len(square))), square
+    )
 
 
 def errors_of_folds(
@@ -90,7 +102,7 @@ def errors_of_folds(
         for errors in errors_on_factors(a, masks, lams, options, device):
             found.append(errors)
             report()
-        return FoldErrors(*(np.stack(v, axis=1) for v in zip(*found, strict=True)))
+        return _of_all(found, options)
     Y = a.y.reshape(len(a.y), -1)
     members = np.repeat(lams[:, None], Y.shape[1], axis=1)
     positive = bool(np.all(lams > 0))
@@ -99,18 +111,29 @@ def errors_of_folds(
     with computing(double, device):
         columns = columns_of(a, options) if on_columns else None
 
+    weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
+
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with computing(double, device):  # of this thread
-            weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
             rest = a._replace(sample_weight=np.where(masks[k], 0, weight))
             if on_moments:
-                solved = path_on_moments(moments.without(k), rest, members, options)
+                total, part = moments.without(k)
+                solved = path_on_moments(total, rest, members, options, part)
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:
                 solved = solve_on_rows(rest, members, options)
             rows = np.flatnonzero(masks[k] & (weight > 0))
-            return *held_out_errors(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
+            few = len(rows) <= a.X.shape[1]
+            if few or options.absolute or not on_moments or moments.parts is None:
+                return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
+            error, sure = held_out.from_moments(solved.params, moments.parts[k])
+            again = ~sure.all(axis=1)
+            if again.any():
+                some = Params(*(v[again] for v in solved.params))
+                error[again] = held_out.from_rows(some, a.X, Y, a.sample_weight, rows)[0]
+            error = error.astype(a.X.dtype)
+            return error, error, solved.gap
 
     results: list[Any] = [None] * len(masks)
     # Folds on the rows fill the memory block and all cores by themselves.
@@ -122,4 +145,9 @@ def errors_of_folds(
             report()
     finally:  # an interruption does not wait for the folds that have not begun
         pool.shutdown(cancel_futures=True)
-    return FoldErrors(*(np.stack(v, axis=1) for v in zip(*results, strict=True)))
+    return _of_all(results, options)
+
+
+def _of_all(results: list[Any], options: Options) -> FoldErrors:
+    mse, mae, gap = (np.stack(v, axis=1) for v in zip(*results, strict=True))
+    return FoldErrors(mse, mae if options.absolute else None, gap)

@@ -35,7 +35,7 @@ WIDE = 2
 # A column whose variance is below this may have lost it to underflow.
 VANISHING = 1e-280
 
-_program = jax.jit(path_from_moments)
+_program = jax.jit(path_from_moments, static_argnames="by_knots")
 
 
 def takes_moments(a: Arguments, options: Options) -> bool:
@@ -59,13 +59,16 @@ def moments_of(a: Arguments, rows: np.ndarray | None = None) -> Moments:
     return block_moments(a.X, Y, a.sample_weight, rows)
 
 
-def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, m: Moments | None = None) -> Solved:
+def solve_on_moments(
+    a: Arguments, lams: int | np.ndarray, options: Options, known: tuple[Moments, Moments] | None = None
+) -> Solved:
     """A path. λ = 0, and what moments cannot certify, is solved on the rows.
 
     Args:
-        lams: how many, or (L, t). m: the moments of ``a``, if they are at hand.
+        lams: how many, or (L, t). known: the moments of ``a``, if they are at hand, and those of no rows.
     """
-    found = lambda lams: path_on_moments(moments_of(a) if m is None else m, a, lams, options)
+    m, nothing = known or (None, None)
+    found = lambda lams: path_on_moments(moments_of(a) if m is None else m, a, lams, options, nothing)
     return with_zero(found, a, lams, options)
 
 
@@ -82,11 +85,25 @@ def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarra
     return Solved._make((*joined, some.scale))
 
 
-def path_on_moments(m: Moments, a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
-    """A path at λ > 0 from the moments ``m`` of the rows of ``a`` that have weight."""
+def path_on_moments(
+    m: Moments, a: Arguments, lams: int | np.ndarray, options: Options, without: Moments | None = None
+) -> Solved:
+    """A path at λ > 0.
+
+    A lasso goes from knot to knot. Where that ends early, or has gathered rounding errors, and for an elastic net, it
+    goes down by Newton steps.
+
+    Args:
+        m: the moments of the rows of ``a`` that have weight; with ``without``, of these and of those.
+    """
     P, t = m.xy.shape
     order = Order(lams, t, options.eps)
-    found = jax.tree.map(np.asarray, _program(m, order.grid, settings(a, options, P)))
+    asked = settings(a, options, P)
+    run = lambda by_knots: jax.tree.map(np.asarray, _program(m, without, order.grid, asked, by_knots))
+    found = run(by_knots=asked.l1_ratio == 1)
+    here = slice(order.number)
+    if asked.l1_ratio == 1 and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
+        found = run(by_knots=False)
     variance = found.variance[: a.X.shape[1]]
     if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name

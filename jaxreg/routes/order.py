@@ -24,7 +24,10 @@ class Order:
             # A λ that is given twice takes the first of its solutions: they differ by rounding.
             each = zip(descending[: self.number].T, lams.T, strict=True)
             self.back = np.stack([np.searchsorted(-down, -given) for down, given in each], axis=1)
-        self.grid = Grid._make((descending, np.int32(self.number), np.bool_(self.back is None), np.float64(eps)))
+            if np.array_equal(self.back, np.arange(self.number)[:, None].repeat(t, axis=1)):
+                self.back = None
+        automatic = np.bool_(isinstance(lams, int))
+        self.grid = Grid._make((descending, np.int32(self.number), automatic, np.float64(eps)))
 
     def given(self, values: np.ndarray) -> np.ndarray:
         """(L, ...) in the caller's order."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes import held_out
 from jaxreg.routes.options import Options, Solved, computing
 from jaxreg.routes.ridge_blocks import (
     Blocks,
@@ -22,7 +23,6 @@ from jaxreg.routes.ridge_blocks import (
     solve,
     solve_fold,
 )
-from jaxreg.routes.row_blocks import held_out_errors
 from jaxreg.routes.rows import block_length, solve_on_rows
 from jaxreg.sweeps.cross_validate import Choice, Sweep
 
@@ -104,7 +104,7 @@ def errors_on_factors(
             rest = a._replace(sample_weight=np.where(masks[k], 0, data.s))
             solved = solve_on_rows(rest, np.repeat(lams[:, None], Y.shape[1], axis=1), options)
             rows = np.flatnonzero(masks[k] & (data.s > 0))
-            return *held_out_errors(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
+            return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
     with ThreadPoolExecutor(min(os.cpu_count() or 1, len(masks)) if on_moments else 1) as pool:

@@ -51,6 +51,7 @@ class Found(NamedTuple):
     Attributes:
         coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,).
         lams, intercept, gap, n_iter, df, n_nonzero: (L, t). rounding: (L, t), how much the gap may be off.
+        settled: (L, t), whether the conditions of optimality hold up to rounding.
     """
 
     lams: jax.Array
@@ -63,6 +64,7 @@ class Found(NamedTuple):
     n_nonzero: jax.Array
     scale: jax.Array
     variance: jax.Array
+    settled: jax.Array
 
 
 def lams_of(grid: Grid, covariance: jax.Array, settings: Settings, scale: jax.Array) -> jax.Array:

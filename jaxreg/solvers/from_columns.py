@@ -63,4 +63,5 @@ def path_from_columns(
     intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", mean + offset, coef)
     n_nonzero = jnp.sum(coef != 0, axis=1)
     rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows
-    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, n_nonzero.astype(dtype), n_nonzero, scale, variance)
+    df, settled = n_nonzero.astype(dtype), tol >= gap.T
+    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, df, n_nonzero, scale, variance, settled)

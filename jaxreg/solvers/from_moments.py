@@ -5,7 +5,7 @@ With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy
     G = xx / (W d dᵀ)      c = xy / (W d)      yy = yy / W
 
 (:mod:`~jaxreg.solvers.reduction` makes the same problem from rows). It is solved by
-:mod:`~jaxreg.solvers.active_set`, and certified by the same numbers.
+:mod:`~jaxreg.solvers.homotopy` or :mod:`~jaxreg.solvers.active_set`, and certified by the same numbers.
 
 **Rounding.** G and c carry relative errors of ε, so F and D, sums of terms as large as yy, |c|·|u| and |u|ᵀ|G||u|,
 carry an error of about
@@ -21,7 +21,8 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments, about_zero
-from jaxreg.solvers import active_set, fista
+from jaxreg.solvers import active_set, fista, homotopy
+from jaxreg.solvers.active_round import exceeds
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import Problem, working_penalty
@@ -30,20 +31,25 @@ __all__ = ["path_from_moments"]
 
 # Each of the few sums of ~p terms behind the gap is off by about this many ε of its largest partial sum.
 ROUNDINGS = 8.0
+# Conditions of optimality hold if they are off by at most this share of λ a_j, and of ‖ỹ‖.
+RELATIVE, ABSOLUTE = 1e-10, 1e-13
 
 
-def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
-    """Solve, count and certify a path; one compiled program for all options.
+def path_from_moments(total: Moments, without: Moments | None, grid: Grid, settings: Settings, by_knots: bool) -> Found:
+    """Solve, count and certify a path; one compiled program for all options but ``by_knots``.
 
     Args:
-        m: Moments, p of :func:`jaxreg.solvers.active_set.padded` (columns of 0 fill up).
+        total: Moments, p of :func:`jaxreg.solvers.active_set.padded` (columns of 0 fill up). without: of the rows that
+            are left out, or None.
         grid: Grid, (L, t). settings: Settings of p columns.
+        by_knots: static: from knot to knot, which serves the lasso alone; else by Newton steps.
 
     Returns:
         Found.
     """
     rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, degrees = settings
-    dtype = m.xx.dtype
+    dtype = total.xx.dtype
+    m = total if without is None else total - without
     variance = jnp.diagonal(m.xx) / m.weight
     scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
     m = jax.tree.map(lambda a, b: jnp.where(fit_intercept, a, b), m, about_zero(m))
@@ -54,6 +60,7 @@ def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     per_size = 1.0 / size
     gram = m.xx * (per_size / m.weight)[:, None] * per_size[None, :]
     correlation, yy = covariance / size[:, None], m.yy / m.weight
+    solve_path = homotopy.solve_path if by_knots else active_set.solve_path
 
     lams = lams_of(grid, covariance, settings, scale)
     unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
@@ -61,27 +68,38 @@ def path_from_moments(m: Moments, grid: Grid, settings: Settings) -> Found:
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         lams, correlation, yy = argument
         problem = Problem(gram, gram, correlation, yy)
-        u, n_iter = active_set.solve_path(problem, lams, grid.solved, unit, tol, max_iter)
-        certify = lambda lam, u, product: fista.gap(problem, active_set.penalty_at(lam, unit), u, product)
-        gap = jax.vmap(certify)(lams, u, u @ gram)
-        spread = 1.0 + jnp.sum(jnp.abs(u), axis=1) / jnp.sqrt(jnp.where(yy > 0, yy, 1.0))
-        return u, n_iter, gap, ROUNDINGS * jnp.finfo(dtype).eps * jnp.where(yy > 0, spread**2, 0.0)
+        u, n_iter = solve_path(problem, lams, grid.solved, unit, tol, max_iter)
 
-    u, n_iter, gap, rounding = jax.lax.map(one_target, (lams.T, correlation.T, yy))
-    u, n_iter, gap, rounding = jnp.moveaxis(u, 0, 2), n_iter.T, gap.T, rounding.T
+        def certify(lam: jax.Array, u: jax.Array, product: jax.Array) -> tuple[jax.Array, jax.Array]:
+            penalty = active_set.penalty_at(lam, unit)
+            z = correlation - product - penalty.l2 * u
+            beyond = jnp.where(exceeds(z, penalty.l1, unit), jnp.abs(z) - penalty.l1, 0.0)
+            off = jnp.where(u != 0, jnp.abs(z - penalty.l1 * jnp.sign(u)), beyond)
+            settled = jnp.all(off <= RELATIVE * penalty.l1 + ABSOLUTE * jnp.sqrt(yy))
+            return fista.gap(problem, penalty, u, product), settled
+
+        gap, settled = jax.vmap(certify)(lams, u, u @ gram)
+        spread = 1.0 + jnp.sum(jnp.abs(u), axis=1) / jnp.sqrt(jnp.where(yy > 0, yy, 1.0))
+        rounding = ROUNDINGS * jnp.finfo(dtype).eps * jnp.where(yy > 0, spread**2, 0.0)
+        return u, n_iter, gap, rounding, settled
+
+    u, *rest = jax.lax.map(one_target, (lams.T, correlation.T, yy))
+    n_iter, gap, rounding, settled = (v.T for v in rest)
+    u = jnp.moveaxis(u, 0, 2)
     n_nonzero = jnp.sum(u != 0, axis=1)
     coef = u / size[None, :, None]
     intercept = m.y_mean[None, :] - jnp.einsum("p,lpt->lt", m.x_mean, coef)
-    df = _degrees(gram, unit, lams, jnp.where(degrees, grid.solved, 0), u, n_nonzero)
-    return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance)
+    df = n_nonzero.astype(dtype)
+    if not by_knots:
+        df = _degrees(gram, unit, lams, jnp.where(degrees, grid.solved, 0), u, df)
+    return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance, settled)
 
 
 def _degrees(
-    gram: jax.Array, unit: Penalty, lams: jax.Array, count: jax.Array, u: jax.Array, n_nonzero: jax.Array
+    gram: jax.Array, unit: Penalty, lams: jax.Array, count: jax.Array, u: jax.Array, number: jax.Array
 ) -> jax.Array:
-    """(L, t). Without squares the active columns are independent, and df is their number; else one Cholesky a λ."""
+    """(L, t): without squares the active columns are independent, and df is their number; else one Cholesky a λ."""
     t = u.shape[2]
-    number = n_nonzero.astype(gram.dtype)
 
     def member(k: jax.Array, df: jax.Array) -> jax.Array:
         l, target = k // t, k % t

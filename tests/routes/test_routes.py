@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.routes import folds, moments, row_blocks, rows, wide
+from jaxreg.routes import folds, held_out, moments, row_blocks, rows, wide
 from jaxreg.routes.order import Order
 
 INF = np.inf
@@ -77,7 +77,8 @@ def test_folds_do_not_depend_on_the_route(shape):
     n, p = SHAPES[shape]
     X, Y = data(n, p)
     found, other = (
-        jaxreg.sweep(X, Y, LAMS, [0.5, 1.0], folds=4, strategy=strategy) for strategy in ("active set", "parallel")
+        jaxreg.sweep(X, Y, LAMS, [0.5, 1.0], folds=4, strategy=strategy, measure="mae")
+        for strategy in ("active set", "parallel")
     )
     np.testing.assert_allclose(found.fold_mse, other.fold_mse, rtol=1e-6)
     np.testing.assert_allclose(found.fold_mae, other.fold_mae, rtol=1e-6)
@@ -238,15 +239,46 @@ def test_held_out_errors_by_numpy_and_on_the_device(monkeypatch, weighted, x64):
     params = jaxreg.Params(rng.normal(size=(3, Y.shape[1])), rng.normal(size=(3, 5, Y.shape[1])))
     s = rng.uniform(0, 2, 25) if weighted else None
     chosen = np.array([1, 4, 9, 24])
-    here = row_blocks.held_out_errors(params, X, Y, s, chosen)
-    monkeypatch.setattr(row_blocks, "MANY", 1)
-    monkeypatch.setattr(row_blocks, "MANY_ROWS", 100)
-    there = row_blocks.held_out_errors(params, X, Y, s, chosen)
+    here = held_out.from_rows(params, X, Y, s, chosen)
+    monkeypatch.setattr(held_out, "MANY", 1)
+    monkeypatch.setattr(held_out, "MANY_ROWS", 100)
+    there = held_out.from_rows(params, X, Y, s, chosen)
     residual = Y[chosen][None] - np.einsum("np,lpt->lnt", X[chosen], params.coef) - params.intercept[:, None, :]
     for found in (here, there):
         weights = None if s is None else s[chosen]
         np.testing.assert_allclose(found[0], np.average(residual**2, axis=1, weights=weights), rtol=1e-13)
         np.testing.assert_allclose(found[1], np.average(np.abs(residual), axis=1, weights=weights), rtol=1e-13)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_held_out_errors_by_the_quadratic_form(weighted):
+    """From moments as from the rows; a model that explains all but 1e-8 of y is not to be judged by moments."""
+    X, Y = data(60, 5)
+    X += 7.0
+    rng = np.random.default_rng(0)
+    best = np.linalg.lstsq(np.column_stack([X, np.ones(60)]), Y, rcond=None)[0]
+    Y = np.column_stack([Y[:, 0], X @ best[:5, 1] + best[5, 1] + 1e-8 * rng.normal(size=60)])
+    coef = np.stack([best[:5], np.zeros((5, 2)), rng.normal(size=(5, 2))])
+    params = jaxreg.Params(np.stack([best[5], Y.mean(axis=0), rng.normal(size=2)]), coef)
+    s = rng.uniform(0, 2, 60) if weighted else None
+    rows = np.arange(0, 60, 2)
+    error, sure = held_out.from_moments(params, row_blocks.block_moments(X, Y, s, rows))
+    expected, _ = held_out.from_rows(params, X, Y, s, rows)
+    assert sure.tolist() == [[True, False], [True, True], [True, True]]
+    np.testing.assert_allclose(error[sure], expected[sure], rtol=1e-11)
+
+
+def test_folds_that_are_explained_too_well_for_moments_are_measured_on_their_rows():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(90, 6))
+    y = X @ rng.normal(size=6) + 1e-9 * rng.normal(size=90)
+    labels, lams = np.arange(90) % 3, np.geomspace(1, 1e-11, 24)
+    found = jaxreg.sweep(X, y, lams, folds=labels)
+    for k in range(3):
+        here = labels == k
+        predicted = jaxreg.path(X[~here], y[~here], lams).predict(X[here])
+        expected = np.mean((y[here][:, None] - predicted) ** 2, axis=0)
+        np.testing.assert_allclose(found.fold_mse[0, :, k], expected, rtol=1e-6)
 
 
 def test_orders_of_lams():
@@ -272,7 +304,7 @@ def test_absolute_errors_and_explained_variance(weighted):
     X, Y = data(25, 5)
     s = np.arange(25) % 4 / 2.0 if weighted else None
     labels = np.arange(25) % 3
-    found = jaxreg.sweep(X, Y, LAMS, folds=labels, sample_weight=s)
+    found = jaxreg.sweep(X, Y, LAMS, folds=labels, sample_weight=s, measure="mae")
     for k in range(3):
         here = labels == k
         weight = None if s is None else s[here]

@@ -1,0 +1,139 @@
+"""The path from knot to knot: held against R's lars, scikit-learn, the Newton path, and the tableau's definition."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.linear_model import lars_path, lasso_path
+
+import jaxreg
+from jaxreg.formulas.duality import Penalty
+from jaxreg.routes import moments
+from jaxreg.solvers import homotopy
+from jaxreg.solvers.reduction import Problem
+
+P, N = 64, 300
+
+
+@pytest.fixture(autouse=True)
+def _x64():
+    with jax.enable_x64(True):
+        yield
+
+
+def gram_problem(seed, n=N, p=50):
+    """G with ones on its diagonal, c and ‖y‖², filled up with zeros to P columns; and the columns behind them."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n, p)) @ (np.eye(p) + 0.5 * np.eye(p, k=1))
+    A /= np.linalg.norm(A, axis=0)
+    y = A @ (rng.standard_normal(p) * (rng.random(p) < 0.4)) + 0.05 * rng.standard_normal(n)
+    fill = P - p
+    return Problem(A, np.pad(A.T @ A, (0, fill)), np.pad(A.T @ y, (0, fill)), y @ y), A, y
+
+
+def unit(lower=-np.inf, upper=np.inf):
+    return Penalty(np.ones(P), np.zeros(P), np.full(P, lower), np.full(P, upper))
+
+
+solve = jax.jit(homotopy.solve_path)
+
+
+def test_knots_are_those_of_lars():
+    """scikit-learn's lars_path(method="lasso"): at its knots the same coefficients, to rounding."""
+    problem, A, y = gram_problem(0)
+    knots, _, coef = lars_path(A, y, method="lasso")
+    lams, coef = knots[1:-1] * len(y), coef.T[1:-1]
+    u, n_iter = solve(problem, lams, len(lams), unit(), 1e-10, 10)
+    np.testing.assert_allclose(u[:, :50], coef, atol=1e-12 * np.abs(coef).max())
+    assert int(np.sum(n_iter)) in (len(lams), len(lams) + 1)  # the last knot is at the last λ, up to rounding
+
+
+def test_one_sided_bounds():
+    problem, A, y = gram_problem(1)
+    lams = np.geomspace(1, 1e-3, 20) * np.abs(problem.correlation).max()
+    _, expected, _ = lasso_path(A, y, alphas=lams / len(y), positive=True, tol=1e-14, max_iter=100_000)
+    u, _ = solve(problem, lams, len(lams), unit(lower=0.0), 1e-10, 10)
+    assert np.all(u >= 0)
+    np.testing.assert_allclose(u[:, :50], expected.T, atol=1e-7 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("steps", [1, 7, homotopy.PENDING + 5])
+def test_tableau_is_what_it_is_defined_to_be(steps):
+    """After so many knots, some kept beside it and some added: S = (−H, HG; GH, G − GHG), with the scales taken off."""
+    problem, _, _ = gram_problem(2)
+    G, c = problem.gram, problem.correlation
+    M = homotopy.PENDING
+    tableau = homotopy.Tableau(G, np.zeros(P), np.zeros((M, P)), np.zeros(M), np.int32(0))
+    zero, none = np.zeros(P), np.int32(0)
+    outputs = np.zeros((3, P)), np.zeros(3, np.int32)
+    step = homotopy.Step(np.float64(np.inf), none, True, tableau, c, zero, zero, np.ones(P), *outputs)
+    one = jax.jit(lambda step: homotopy.pass_knot(step, unit(), jnp.full(3, 1e-9), jnp.int32(3)))
+    left = 0
+    for _ in range(steps):
+        active = int(np.sum(step.sign != 0))
+        step = one(step)
+        left += int(np.sum(step.sign != 0)) < active
+    S = np.stack([homotopy.row(step.tableau, k) for k in range(P)])
+    q, A = np.asarray(step.scale), np.asarray(step.sign) != 0
+    S = S / q[:, None] / q[None, :]
+    H = np.linalg.inv(G[np.ix_(A, A)])
+    np.testing.assert_allclose(S[np.ix_(A, A)], -H, atol=1e-11)
+    np.testing.assert_allclose(S[np.ix_(A, ~A)], H @ G[np.ix_(A, ~A)], atol=1e-11)
+    schur = G[np.ix_(~A, ~A)] - G[np.ix_(~A, A)] @ H @ G[np.ix_(A, ~A)]
+    np.testing.assert_allclose(S[np.ix_(~A, ~A)], schur, atol=1e-11)
+    np.testing.assert_allclose((step.at_zero / q)[A], H @ c[A], atol=1e-11)
+    np.testing.assert_allclose((step.slope / q)[A], -H @ np.asarray(step.sign)[A], atol=1e-11)
+    if steps > 50:
+        assert left > 0, "no column left the active set: the test shows less than it should"
+
+
+def test_ends_where_a_column_depends_on_the_active_ones():
+    """Two columns that are all but equal, and a y that needs both: the path ends there; the public one is solved."""
+    rng = np.random.default_rng(3)
+    Z, _ = np.linalg.qr(rng.standard_normal((12, 3)))
+    y = Z @ [3.0, 1.0, 0.5]
+    Z[:, 1] = Z[:, 0] + 1e-5 * Z[:, 1]
+    gram, c = np.zeros((P, P)), np.zeros(P)
+    gram[:3, :3], c[:3] = Z.T @ Z, Z.T @ y
+    lams = np.geomspace(1, 1e-6, 40) * np.abs(c).max()
+    u, n_iter = solve(Problem(Z, gram, c, y @ y), lams, 40, unit(), 1e-10, 10)
+    assert np.all(np.isfinite(u))
+    assert np.any(u[:, :3] != 0, axis=0).sum() == 2, "the third column must not enter"
+    assert np.all(u[-1] == 0), "solved beyond a dependent column"
+    assert int(np.sum(n_iter)) == 3
+    path = jaxreg.path(Z, y, lams[:38] / 12, fit_intercept=False, standardize=False)
+    assert path.converged.all()
+    assert path.n_nonzero[-1] > 0
+
+
+def test_newton_steps_are_not_compiled_where_knots_suffice(monkeypatch):
+    """A lasso takes one program a padded size; an elastic net the other one."""
+    asked = []
+    program = moments._program
+    monkeypatch.setattr(moments, "_program", lambda *args: asked.append(args[-1]) or program(*args))
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((90, 20))
+    y = X[:, 0] + rng.standard_normal(90)
+    assert jaxreg.path(X, y, 30).converged.all()
+    assert asked == [True]
+    before = program._cache_size()
+    assert jaxreg.path(X[:80, :18], y[:80], 31).converged.all()  # the same padded sizes
+    assert program._cache_size() == before
+    assert jaxreg.path(X, y, 30, l1_ratio=0.5).converged.all()
+    assert asked == [True, True, False]
+
+
+def test_equals_the_newton_path(monkeypatch):
+    rng = np.random.default_rng(6)
+    X = rng.standard_normal((120, 40)) @ (np.eye(40) + 0.9 * np.eye(40, k=1))
+    y = X[:, :10] @ rng.standard_normal(10) + rng.standard_normal(120)
+    weight, factor = rng.random(120) + 0.1, rng.random(40) + 0.5
+    options = {"sample_weight": weight, "penalty_factor": factor, "upper": np.where(np.arange(40) % 3 == 0, 0, np.inf)}
+    by_knots = jaxreg.path(X, y, 50, **options)
+    program = moments._program
+    monkeypatch.setattr(moments, "_program", lambda *args: program(*args[:-1], False))
+    by_newton = jaxreg.path(X, y, 50, **options)
+    assert by_knots.converged.all()
+    np.testing.assert_allclose(by_knots.coef, by_newton.coef, atol=1e-11 * np.abs(by_newton.coef).max())
+    np.testing.assert_array_equal(by_knots.n_nonzero, by_newton.n_nonzero)
+    assert jnp.isfinite(by_knots.gap).all()
