@@ -16,12 +16,14 @@ from jaxreg.formulas.moments import Moments, together
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes import held_out
-from jaxreg.routes.moments import moments_of, path_on_moments, takes_moments
+from jaxreg.routes.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
 from jaxreg.routes.options import Options, computing
+from jaxreg.routes.order import Order, settings
 from jaxreg.routes.ridge import errors_on_factors, takes_factors
-from jaxreg.routes.rows import BLOCK_BYTES, solve_on_rows
+from jaxreg.routes.rows import solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.found import Found
 
 __all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 
@@ -29,6 +31,10 @@ Report = Callable[[], None]
 
 # Where less than this share of a column's square is left without a fold, the other folds are added instead.
 LEFT = 0.1
+# Moments of all folds are kept up to this size.
+KEPT_BYTES = 2**27
+# The paths of all folds are one program where there are at most so many columns.
+FEW = 128
 
 
 class FoldErrors(NamedTuple):
@@ -40,38 +46,56 @@ class FoldErrors(NamedTuple):
 
 
 class FoldMoments:
-    """The moments of all rows, and of those that a fold does not hold out; each row is read once for all of them."""
+    """The moments of all rows, and of those that a fold does not hold out.
+
+    Where those of all folds take little memory, each row is read once for all of them.
+    """
 
     def __init__(self, a: Arguments, masks: np.ndarray) -> None:
         self.a, self.masks = a, masks
+        counts = slice(None) if a.sample_weight is None else a.sample_weight > 0
+        # Every row that counts is held out once.
+        self.parts_make_all = bool(np.all(masks[:, counts].sum(axis=0) == 1))
 
     @cached_property
-    def parts(self) -> list[Moments] | None:
-        """Of the rows that each fold holds out; None where they do not fit into memory, or do not make up all rows."""
-        P = padded(self.a.X.shape[1])
-        counts = slice(None) if self.a.sample_weight is None else self.a.sample_weight > 0
-        if np.all(self.masks[:, counts].sum(axis=0) == 1) and len(self.masks) * P * P * 8 <= BLOCK_BYTES:
+    def kept(self) -> list[Moments] | None:
+        """Of the rows that each fold holds out; None where they take much memory, or do not make up all rows."""
+        if self.parts_make_all and len(self.masks) * padded(self.a.X.shape[1]) ** 2 * 8 <= KEPT_BYTES:
             return [moments_of(self.a, np.flatnonzero(mask)) for mask in self.masks]
         return None
 
     @cached_property
     def total(self) -> Moments:
         """Of all rows."""
-        return moments_of(self.a) if self.parts is None else together(self.parts)
+        return moments_of(self.a) if self.kept is None else together(self.kept)
 
     @cached_property
     def nothing(self) -> Moments:
         """Of no rows."""
         return Moments._make(np.zeros_like(v) for v in self.total)
 
-    def without(self, k: int) -> tuple[Moments, Moments]:
-        """Of the rows that fold k does not hold out: as the difference of two."""
-        if self.parts is None:
-            return moments_of(self.a, np.flatnonzero(~self.masks[k])), self.nothing
-        left, total = (_squares(self.total) - _squares(self.parts[k])).yy, _squares(self.total).yy
-        if np.all(left >= LEFT * total):
-            return self.total, self.parts[k]  # at most a digit is lost
-        return together(self.parts[:k] + self.parts[k + 1 :]), self.nothing
+    def part(self, k: int) -> Moments | None:
+        """Of the rows that fold k holds out; None where folds do not make up all rows."""
+        if not self.parts_make_all:
+            return None
+        return moments_of(self.a, np.flatnonzero(self.masks[k])) if self.kept is None else self.kept[k]
+
+    def without(self, k: int, part: Moments | None) -> tuple[Moments, Moments]:
+        """Of the rows that fold k does not hold out: as the difference of two.
+
+        Args:
+            part: what :meth:`part` has returned for k.
+        """
+        if part is not None and self.can_subtract(part):
+            return self.total, part
+        if self.kept is not None:
+            return together(self.kept[:k] + self.kept[k + 1 :]), self.nothing
+        return moments_of(self.a, np.flatnonzero(~self.masks[k])), self.nothing
+
+    def can_subtract(self, part: Moments) -> bool:
+        """Whether at most a digit is lost."""
+        total = _squares(self.total)
+        return bool(np.all((total - _squares(part)).yy >= LEFT * total.yy))
 
 
 def _squares(m: Moments) -> Moments:
@@ -98,11 +122,11 @@ def errors_of_folds(
     """
     options = options._replace(degrees=False)
     if takes_factors(a, options, lams):
-        found = []
+        of_folds = []
         for errors in errors_on_factors(a, masks, lams, options, device):
-            found.append(errors)
+            of_folds.append(errors)
             report()
-        return _of_all(found, options)
+        return _of_all(of_folds, options)
     Y = a.y.reshape(len(a.y), -1)
     members = np.repeat(lams[:, None], Y.shape[1], axis=1)
     positive = bool(np.all(lams > 0))
@@ -111,41 +135,58 @@ def errors_of_folds(
     with computing(double, device):
         columns = columns_of(a, options) if on_columns else None
 
+    if on_moments:
+        order, asked = Order(members, Y.shape[1], options.eps), settings(a, options, padded(a.X.shape[1]))
+    found: list[Found | None] = [None] * len(masks)
+    if on_moments and asked.l1_ratio == 1 and padded(a.X.shape[1]) <= FEW and moments.kept is not None:
+        with computing(double, device):
+            if all(map(moments.can_subtract, moments.kept)):
+                found = list(paths_by_knots(moments.total, moments.kept, order, asked))
     weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
 
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with computing(double, device):  # of this thread
             rest = a._replace(sample_weight=np.where(masks[k], 0, weight))
+            part = moments.part(k) if on_moments else None
             if on_moments:
-                total, part = moments.without(k)
-                solved = path_on_moments(total, rest, members, options, part)
+                total, without = moments.without(k, part)
+                solved = path_on_moments(total, rest, order, asked, options, without, found[k])
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:
                 solved = solve_on_rows(rest, members, options)
             rows = np.flatnonzero(masks[k] & (weight > 0))
-            few = len(rows) <= a.X.shape[1]
-            if few or options.absolute or not on_moments or moments.parts is None:
-                return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
-            error, sure = held_out.from_moments(solved.params, moments.parts[k])
-            again = ~sure.all(axis=1)
-            if again.any():
-                some = Params(*(v[again] for v in solved.params))
-                error[again] = held_out.from_rows(some, a.X, Y, a.sample_weight, rows)[0]
-            error = error.astype(a.X.dtype)
-            return error, error, solved.gap
+            return *_errors(solved.params, a, Y, rows, part, options.absolute), solved.gap
 
     results: list[Any] = [None] * len(masks)
-    # Folds on the rows fill the memory block and all cores by themselves.
-    workers = min(os.cpu_count() or 1, len(masks)) if on_moments or on_columns else 1
-    pool = ThreadPoolExecutor(workers)
+    # Folds on the rows fill the memory block and all cores by themselves; where paths are known, little is left to do.
+    alone = found[0] is not None or not (on_moments or on_columns)
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(masks)))
     try:
-        for k, result in enumerate(pool.map(fold, range(len(masks)))):
+        for k, result in enumerate((map if alone else pool.map)(fold, range(len(masks)))):
             results[k] = result
             report()
     finally:  # an interruption does not wait for the folds that have not begun
         pool.shutdown(cancel_futures=True)
     return _of_all(results, options)
+
+
+def _errors(
+    params: Params, a: Arguments, Y: np.ndarray, rows: np.ndarray, part: Moments | None, absolute: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean squared and absolute errors on the given rows, whose moments are ``part`` if they are known, each (L, t).
+
+    Where the absolute ones are not asked for, they may be any numbers.
+    """
+    if part is None or absolute or len(rows) <= a.X.shape[1]:
+        return held_out.from_rows(params, a.X, Y, a.sample_weight, rows)
+    error, sure = held_out.from_moments(params, part)
+    again = ~sure.all(axis=1)
+    if again.any():
+        some = Params(*(v[again] for v in params))
+        error[again] = held_out.from_rows(some, a.X, Y, a.sample_weight, rows)[0]
+    error = error.astype(a.X.dtype)
+    return error, error
 
 
 def _of_all(results: list[Any], options: Options) -> FoldErrors:

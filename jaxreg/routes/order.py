@@ -17,7 +17,7 @@ class Order:
     """λs as given, (L, t) or how many, and as a path takes them."""
 
     def __init__(self, lams: int | np.ndarray, t: int, eps: float) -> None:
-        self.number = lams if isinstance(lams, int) else len(lams)
+        self.lams, self.number = lams, lams if isinstance(lams, int) else len(lams)
         descending, self.back = np.ones((padded(self.number), t)), None
         if not isinstance(lams, int):
             descending[: self.number] = -np.sort(-lams, axis=0)

@@ -27,7 +27,7 @@ from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import Problem, working_penalty
 
-__all__ = ["path_from_moments"]
+__all__ = ["path_from_moments", "paths_from_moments"]
 
 # Each of the few sums of ~p terms behind the gap is off by about this many ε of its largest partial sum.
 ROUNDINGS = 8.0
@@ -93,6 +93,11 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
     if not by_knots:
         df = _degrees(gram, unit, lams, jnp.where(degrees, grid.solved, 0), u, df)
     return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance, settled)
+
+
+def paths_from_moments(total: Moments, parts: Moments, grid: Grid, settings: Settings) -> Found:
+    """:func:`path_from_moments` of a lasso without each of K parts, one after the other; all with a leading axis K."""
+    return jax.lax.map(lambda part: path_from_moments(total, part, grid, settings, by_knots=True), parts)
 
 
 def _degrees(
