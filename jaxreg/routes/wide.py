@@ -9,6 +9,7 @@ from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, varies, with_zero
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
+from jaxreg.routes.row_blocks import aligned_zeros
 from jaxreg.routes.rows import degrees_on_rows, solve_on_rows
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_columns import path_from_columns
@@ -48,7 +49,7 @@ def columns_of(a: Arguments, options: Options) -> Columns:
     offset = np.zeros(_padded_columns(p))
     if options.fit_intercept:
         offset[:p] = np.average(a.X, axis=0, weights=a.sample_weight)
-    features = np.zeros((len(offset), padded(n)))
+    features = aligned_zeros(len(offset), padded(n))
     np.subtract(a.X.T, offset[:p, None], out=features[:p, :n])
     return Columns(jax.device_put(features), jax.device_put(offset))
 

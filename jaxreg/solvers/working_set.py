@@ -27,10 +27,11 @@ from jaxreg.solvers.updated_inverse import only_if
 
 __all__ = ["Table", "capacity", "solve_path"]
 
-# λs a chunk: with ten, every second chunk had to be visited twice.
-CHUNK = 5
-# Columns that may join at a time, and the share of the bound at which they do.
-JOIN, MARGIN = 64, 0.95
+# λs a chunk, which one product with the whole table certifies.
+CHUNK = 10
+# Columns that may join at a time, at most half the smallest capacity, and the share of the bound at which they do: with
+# 64 and 0.95 every second chunk had to be visited twice.
+JOIN, MARGIN = 128, 0.9
 # Most columns of a working set for more than n active ones: its Gram matrix has the square of it in numbers.
 LARGEST = 4096
 # Visits without a new λ, beside those that fill the working set, after which a chunk is given up (its gap says so).
@@ -144,7 +145,7 @@ def _make_room(visit: Visit, p: int) -> Visit:
     order = jnp.nonzero(active, size=C, fill_value=C)[0].astype(jnp.int32)
     moved = lambda a: _take(a, order)
     column = _take(working.column, order, p)
-    both = _take(_take(working.gram, order).T, order).T
+    both = _take(_take(working.gram, order).T, order)  # symmetric
     unit = Penalty(*(_take(a, order, f) for a, f in zip(working.unit, (1.0, 0.0, -jnp.inf, jnp.inf), strict=True)))
     kept = WorkingSet(
         column,
@@ -188,7 +189,7 @@ def solve_path(
 
     Args:
         table: A, n rows and p columns. target: ỹ, (n,). lams: (L,), λ > 0, descending, of which the first ``count``,
-            (), are solved; L ≥ 5. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
+            (), are solved; L ≥ 10. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
         max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a lasso never exceed n,
             those of an elastic net may. Where they exceed it, the λ is given up.
 
