@@ -106,7 +106,7 @@ def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any, moment
     if is_sparse(a.X) or not (options.strategy is None and _on_accelerator(device)):
         with computing(True, device):
             if takes_moments(a, options):
-                return solve_on_moments(a, lams, options, None if moments is None else (moments.total, moments.nothing))
+                return solve_on_moments(a, lams, options, moments)
             if takes_columns(a, options):
                 return solve_on_columns(a, lams, options)
     inputs.check_values(a.X, a.names)
@@ -191,7 +191,8 @@ def fit(
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised.
         lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
-        strategy: "active set" goes down the λs one after the other, by Newton steps on the columns that are not 0;
+        strategy: "active set" goes down the λs one after the other: a lasso from knot to knot, where a column becomes
+            0 or ceases to be 0, and other penalties by Newton steps on the columns that are not 0;
             "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
             solve the problem, and the second on a GPU. The certificate is the same.
         dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.

@@ -244,7 +244,7 @@ def test_the_second_call_does_not_compile_again(usual):
 
 
 def test_another_shape_of_the_same_padded_size_does_not_compile(usual):
-    """Nor do other options: weights, factors, a sign, no intercept, fewer λs, one λ. Elastic nets have their own one."""
+    """Nor do other options: weights, factors, a sign, no intercept, fewer λs, one λ. Elastic nets have their own."""
     jaxreg.path(X, Y, LAMS, 0.5)
     programs = (moments._program,)
     before = [program._cache_size() for program in programs]

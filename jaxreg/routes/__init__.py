@@ -3,9 +3,9 @@
 ==========  ==========================================  ========================================================
 route       taken where                                 by
 ==========  ==========================================  ========================================================
-moments     p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: Newton steps on the active
-            no free columns, bounds 0 or infinite       set, one λ after the other
-columns     p ≫ n, the rest as for moments              ``solvers.from_columns``: the same inside a growing set
+moments     p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: from knot to knot (ρ = 1), or by
+            no free columns, bounds 0 or infinite       Newton steps on the active set, one λ after the other
+columns     p ≫ n, the rest as for moments              ``solvers.from_columns``: Newton steps inside a growing set
                                                         of columns
 ridge       ρ = 0, several λ > 0, no free columns, no   ``solvers.factored_ridge``: one eigendecomposition for
             bounds                                      all λs and targets
@@ -13,6 +13,6 @@ rows        everything else, what moments could not     ``solvers.paths``: close
             certify, and ``strategy="parallel"``        finish for all λs at once
 ==========  ==========================================  ========================================================
 
-Every route ends with the same certificate. Reading order: ``options`` → ``row_blocks`` → ``rows`` → ``moments`` →
-``wide`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
+Every route ends with the same certificate. Reading order: ``options`` → ``row_blocks`` → ``held_out`` → ``rows`` →
+``moments`` → ``wide`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
 """

@@ -4,26 +4,29 @@ The training moments of a fold are those of all rows less its own. Held-out erro
 from the rows themselves (:mod:`~jaxreg.routes.held_out`).
 """
 
-import os
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxreg.formulas.moments import Moments, together
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes import held_out
+from jaxreg.routes.cores import CORES, blas_of_one_thread, share
 from jaxreg.routes.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
 from jaxreg.routes.options import Options, computing
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.ridge import errors_on_factors, takes_factors
+from jaxreg.routes.row_blocks import SHARED
 from jaxreg.routes.rows import solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
-from jaxreg.solvers.found import Found
+from jaxreg.solvers.found import Settings
 
 __all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 
@@ -61,7 +64,9 @@ class FoldMoments:
     def kept(self) -> list[Moments] | None:
         """Of the rows that each fold holds out; None where they take much memory, or do not make up all rows."""
         if self.parts_make_all and len(self.masks) * padded(self.a.X.shape[1]) ** 2 * 8 <= KEPT_BYTES:
-            return [moments_of(self.a, np.flatnonzero(mask)) for mask in self.masks]
+            of = lambda mask: moments_of(self.a, np.flatnonzero(mask))
+            small = np.prod(self.a.X.shape) < SHARED
+            return [of(mask) for mask in self.masks] if small else share(of, list(self.masks))
         return None
 
     @cached_property
@@ -91,6 +96,22 @@ class FoldMoments:
         if self.kept is not None:
             return together(self.kept[:k] + self.kept[k + 1 :]), self.nothing
         return moments_of(self.a, np.flatnonzero(~self.masks[k])), self.nothing
+
+    def by_knots(self, order: Order, asked: Settings, folds: bool) -> list[Any] | None:
+        """The paths of a lasso without each fold, or the one of all rows, by one program; else None."""
+        if self.kept is None or asked.l1_ratio != 1 or len(self.total.x_mean) > FEW:
+            return None
+        if not folds:
+            return paths_by_knots(self.total, jax.tree.map(np.zeros_like, self.stacked), 1, order, asked)
+        if not all(map(self.can_subtract, self.kept)):
+            return None
+        return paths_by_knots(self.total, self.stacked, len(self.kept), order, asked)
+
+    @cached_property
+    def stacked(self) -> Moments:
+        """The moments that are kept, (K, ...)."""
+        assert self.kept is not None
+        return jax.tree.map(lambda *v: np.stack(v), *self.kept)
 
     def can_subtract(self, part: Moments) -> bool:
         """Whether at most a digit is lost."""
@@ -137,11 +158,8 @@ def errors_of_folds(
 
     if on_moments:
         order, asked = Order(members, Y.shape[1], options.eps), settings(a, options, padded(a.X.shape[1]))
-    found: list[Found | None] = [None] * len(masks)
-    if on_moments and asked.l1_ratio == 1 and padded(a.X.shape[1]) <= FEW and moments.kept is not None:
-        with computing(double, device):
-            if all(map(moments.can_subtract, moments.kept)):
-                found = list(paths_by_knots(moments.total, moments.kept, order, asked))
+    with computing(double, device):
+        found = moments.by_knots(order, asked, folds=True) if on_moments else None
     weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
 
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,7 +168,7 @@ def errors_of_folds(
             part = moments.part(k) if on_moments else None
             if on_moments:
                 total, without = moments.without(k, part)
-                solved = path_on_moments(total, rest, order, asked, options, without, found[k])
+                solved = path_on_moments(total, rest, order, asked, options, without, found and found[k])
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:
@@ -160,12 +178,13 @@ def errors_of_folds(
 
     results: list[Any] = [None] * len(masks)
     # Folds on the rows fill the memory block and all cores by themselves; where paths are known, little is left to do.
-    alone = found[0] is not None or not (on_moments or on_columns)
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(masks)))
+    alone = found is not None or not (on_moments or on_columns)
+    pool = ThreadPoolExecutor(min(CORES, len(masks)))
     try:
-        for k, result in enumerate((map if alone else pool.map)(fold, range(len(masks)))):
-            results[k] = result
-            report()
+        with contextlib.nullcontext() if alone else blas_of_one_thread():
+            for k, result in enumerate((map if alone else pool.map)(fold, range(len(masks)))):
+                results[k] = result
+                report()
     finally:  # an interruption does not wait for the folds that have not begun
         pool.shutdown(cancel_futures=True)
     return _of_all(results, options)

@@ -62,19 +62,18 @@ def moments_of(a: Arguments, rows: np.ndarray | None = None) -> Moments:
     return block_moments(a.X, Y, a.sample_weight, rows)
 
 
-def solve_on_moments(
-    a: Arguments, lams: int | np.ndarray, options: Options, known: tuple[Moments, Moments] | None = None
-) -> Solved:
+def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, known: Any = None) -> Solved:
     """A path. λ = 0, and what moments cannot certify, is solved on the rows.
 
     Args:
-        lams: how many, or (L, t). known: the moments of ``a``, if they are at hand, and those of no rows.
+        lams: how many, or (L, t). known: the :class:`~jaxreg.routes.folds.FoldMoments` of ``a``, if they are at hand.
     """
 
     def found(lams: int | np.ndarray) -> Solved:
-        m, nothing = known or (moments_of(a), None)
+        m, nothing = (moments_of(a), None) if known is None else (known.total, known.nothing)
         order, asked = Order(lams, len(m.y_mean), options.eps), settings(a, options, len(m.x_mean))
-        return path_on_moments(m, a, order, asked, options, nothing)
+        by_knots = None if known is None else known.by_knots(order, asked, folds=False)
+        return path_on_moments(m, a, order, asked, options, nothing, None if by_knots is None else by_knots[0])
 
     return with_zero(found, a, lams, options)
 
@@ -123,10 +122,13 @@ def path_on_moments(
     return repeat_on_rows(order.solved(found, a), a, options)
 
 
-def paths_by_knots(total: Moments, parts: list[Moments], order: Order, asked: Settings) -> list[Any]:
-    """Of a lasso, without the rows of each part; one program solves them all, for few columns cost less than calls."""
-    found = _numpy(_programs(total, jax.tree.map(lambda *v: np.stack(v), *parts), order.grid, asked))
-    return [Found._make(v[k] for v in found) for k in range(len(parts))]
+def paths_by_knots(total: Moments, parts: Moments, count: int, order: Order, asked: Settings) -> list[Any]:
+    """Of a lasso, without the rows of each of the first parts, which are stacked.
+
+    One program solves them all, for a path of few columns takes less time than a call.
+    """
+    found = _numpy(_programs(total, parts, np.int32(count), order.grid, asked))
+    return [Found._make(v[k] for v in found) for k in range(count)]
 
 
 def _numpy(found: Found) -> Any:

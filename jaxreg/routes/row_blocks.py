@@ -5,11 +5,13 @@ host functions: NumPy arrays in, NumPy numbers out.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxreg.formulas.moments import Moments
+from jaxreg.routes.cores import CORES, can_share, share
 from jaxreg.solvers.active_set import padded
 
 __all__ = ["BLOCK", "aligned_zeros", "block_moments", "filled_up", "padded_rows", "slices"]
@@ -23,6 +25,8 @@ SMALL_MEAN = 0.1
 # Rows that need not be copied are taken whole where there are many columns, and else so many numbers at a time, which a
 # core keeps near it.
 MANY, CACHED = 256, 2**16
+# Tables of so many numbers, and of so many rows a column, are shared by the cores.
+SHARED, ROWS_A_COLUMN = 2**18, 4
 # Rows of xx that are moved at a time, and where XLA wants arrays to begin, in bytes.
 SOME_ROWS, XLA_ALIGNMENT = 64, 64
 
@@ -110,22 +114,52 @@ def _early_mean(
     return x, first_y + share @ (target - first_y)
 
 
+class _Sums(NamedTuple):
+    """Over some rows: Σ s, Σ s z, Σ s r, Σ s z zᵀ, Σ s z rᵀ and Σ s r², of z = x_i − x and r = y_i − y."""
+
+    weight: Any
+    z: np.ndarray
+    r: np.ndarray
+    zz: np.ndarray
+    zr: np.ndarray
+    rr: np.ndarray
+
+
 def _sums_about(
     x: np.ndarray, y: np.ndarray, X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None
 ) -> Moments:
     """W, and the means of z = x_i − x and of r = y_i − y, and the sums Σ s z zᵀ, Σ s z rᵀ and Σ s r²."""
-    (n, p), t = X.shape, Y.shape[1]
-    as_they_are = s is None and not x.any() and X.dtype == float
+    n, p = X.shape
     number = n if rows is None else len(rows)
+    shares = CORES if number * p >= SHARED and number >= ROWS_A_COLUMN * p and can_share() else 1
+    ends = [number * k // shares for k in range(shares + 1)]
+    parts = [slice(*pair) if rows is None else rows[slice(*pair)] for pair in pairwise(ends)]
+    first, *others = share(lambda part: _sums_of(x, y, X, Y, s, part), parts)
+    for other in others:
+        for mine, its in zip(first[1:], other[1:], strict=True):
+            mine += its
+    weight = sum((of.weight for of in others), first.weight)
+    return Moments(weight, first.z / weight, first.r / weight, first.zz, first.zr, first.rr)
+
+
+def _sums_of(
+    x: np.ndarray, y: np.ndarray, X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: slice | np.ndarray
+) -> _Sums:
+    p, t = X.shape[1], Y.shape[1]
+    number = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+    as_they_are = s is None and not x.any() and X.dtype == float
     size = padded_rows(number, p)
     # A block lies in memory as the table does.
     order: Any = "F" if X.flags.f_contiguous and not X.flags.c_contiguous else "C"
     if as_they_are:
-        size = max(number, 1) if rows is None and (p >= MANY or order == "F") else max(CACHED // p, 1)
+        whole = isinstance(rows, slice) and (p >= MANY or order == "F")
+        size = max(number, 1) if whole else max(CACHED // p, 1)
     space = None if as_they_are else np.empty((size, p), order=order)
-    xx, product, xy, yy, z, r = None, None, np.zeros((p, t)), np.zeros(t), np.zeros(p), np.zeros(t)
-    weight = np.float64(0.0)
-    for here in slices(n, rows, size):
+    weight, z, r = np.float64(0.0), np.zeros(p), np.zeros(t)
+    zz, product, zr, rr = None, None, np.zeros((p, t)), np.zeros(t)
+    for start in range(0, number, size):
+        stop = min(start + size, number)
+        here = slice(rows.start + start, rows.start + stop) if isinstance(rows, slice) else rows[start:stop]
         Z, R = X[here], Y[here] - y
         if space is not None:
             Z = np.subtract(Z, x, out=space[: len(Z)])
@@ -133,14 +167,14 @@ def _sums_about(
         if root is not None:
             Z *= root[:, None]
             R *= root[:, None]
-        if xx is None:
-            xx = Z.T @ Z
+        if zz is None:
+            zz = Z.T @ Z
         else:
             product = np.matmul(Z.T, Z, out=product)
-            xx += product
-        xy += Z.T @ R
-        yy += np.einsum("nt,nt->t", R, R)
+            zz += product
+        zr += Z.T @ R
+        rr += np.einsum("nt,nt->t", R, R)
         weight += len(Z) if s is None else s[here].sum(dtype=float)
         z += Z.sum(axis=0) if root is None else root @ Z
         r += R.sum(axis=0) if root is None else root @ R
-    return Moments(weight, z / weight, r / weight, np.zeros((p, p)) if xx is None else xx, xy, yy)
+    return _Sums(weight, z, r, np.zeros((p, p)) if zz is None else zz, zr, rr)

@@ -95,9 +95,17 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
     return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance, settled)
 
 
-def paths_from_moments(total: Moments, parts: Moments, grid: Grid, settings: Settings) -> Found:
-    """:func:`path_from_moments` of a lasso without each of K parts, one after the other; all with a leading axis K."""
-    return jax.lax.map(lambda part: path_from_moments(total, part, grid, settings, by_knots=True), parts)
+def paths_from_moments(total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings) -> Found:
+    """:func:`path_from_moments` of a lasso without each of the first ``count``, (), of K parts, in turn.
+
+    Parts, and what is returned, have a leading axis K.
+    """
+    K = len(parts.weight)
+    one = lambda k: path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, by_knots=True)
+    shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
+    empty = jax.tree.map(lambda v: jnp.zeros((K, *v.shape), v.dtype), shapes)
+    write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
+    return jax.lax.fori_loop(0, count, write, empty)
 
 
 def _degrees(
