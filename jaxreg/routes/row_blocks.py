@@ -20,6 +20,8 @@ __all__ = ["BLOCK", "aligned_zeros", "block_moments", "filled_up", "padded_rows"
 BLOCK = 2**18
 # The sums about a centre are taken again about the mean where less than this share of a column's would be left.
 LEFT = 0.5
+# Rows of which the mean is the first centre.
+EARLY = 128
 # A mean is small if its square is at most this share of the column's mean square.
 SMALL_MEAN = 0.1
 # Rows that need not be copied are taken whole where there are many columns, and else so many numbers at a time, which a
@@ -49,7 +51,7 @@ def block_moments(X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.n
 
         Σ s (x − x̄)(x − x̄)ᵀ = Σ s (x − c)(x − c)ᵀ − W z̄ z̄ᵀ                              (Steiner, Huygens)
 
-    c is 0 if the first block's means are small beside its columns, for then the rows need not be copied, and else those
+    c is 0 if the first rows' means are small beside its columns, for then the rows need not be copied, and else those
     means. Where the step takes away half of a column's square, digits may be lost: then the sums are taken again,
     about x̄.
 
@@ -100,10 +102,10 @@ def _early_mean(
     """
     some = rows if rows is not None else np.arange(len(X)) if s is not None else None
     if some is None:
-        here: Any = slice(0, padded_rows(*X.shape))
+        here: Any = slice(0, EARLY)
     else:
         start = 0 if s is None else int(np.argmax(s[some] > 0))
-        here = some[start : start + padded_rows(len(some), X.shape[1])]
+        here = some[start : start + EARLY]
     block, target = X[here], Y[here]
     share = np.ones(len(block)) if s is None else np.asarray(s[here], float)
     share = share / share.sum()
