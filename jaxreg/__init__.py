@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
 from jaxreg.archive import load
 from jaxreg.checks import check_gradient
+from jaxreg.covariances import IllConditionedWarning, path_from_moments
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "IllConditionedWarning",
     "Params",
     "__version__",
     "check_gradient",
@@ -39,6 +41,7 @@ __all__ = [
     "load",
     "objective",
     "path",
+    "path_from_moments",
     "predict",
     "product",
     "ridge_leave_one_out",

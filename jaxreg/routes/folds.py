@@ -34,7 +34,7 @@ Report = Callable[[], None]
 
 # Where less than this share of a column's square is left without a fold, the other folds are added instead.
 LEFT = 0.1
-# Moments of all folds are kept up to this size.
+# Moments of all folds are kept up to this size; coefficients of all folds at once may take as much.
 KEPT_BYTES = 2**27
 # The paths of all folds are one program where there are at most so many columns.
 FEW = 128
@@ -101,6 +101,8 @@ class FoldMoments:
         """The paths of a lasso without each fold, or the one of all rows, by one program; else None."""
         if self.kept is None or asked.l1_ratio != 1 or len(self.total.x_mean) > FEW:
             return None
+        if padded(len(self.kept)) * self.total.xy.size * len(order.grid.lams) * 8 > KEPT_BYTES:
+            return None  # for the coefficients
         if not folds:
             return paths_by_knots(self.total, jax.tree.map(np.zeros_like, self.stacked), 1, order, asked)
         if not all(map(self.can_subtract, self.kept)):
@@ -109,9 +111,10 @@ class FoldMoments:
 
     @cached_property
     def stacked(self) -> Moments:
-        """The moments that are kept, (K, ...)."""
+        """The moments that are kept, and those of nothing up to a padded number of folds, (padded K, ...)."""
         assert self.kept is not None
-        return jax.tree.map(lambda *v: np.stack(v), *self.kept)
+        more = [self.nothing] * (padded(len(self.kept)) - len(self.kept))
+        return jax.tree.map(lambda *v: np.stack(v), *self.kept, *more)
 
     def can_subtract(self, part: Moments) -> bool:
         """Whether at most a digit is lost."""

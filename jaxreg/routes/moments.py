@@ -20,6 +20,7 @@ from jaxreg.sparse import is_sparse, moments_of_sparse, same_in_all_rows
 __all__ = [
     "VANISHING",
     "WIDE",
+    "found_on_moments",
     "goes_down",
     "improved",
     "moments_of",
@@ -91,6 +92,24 @@ def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarra
     return Solved._make((*joined, some.scale))
 
 
+def found_on_moments(m: Moments, without: Moments | None, order: Order, asked: Settings, found: Any = None) -> Any:
+    """A path at λ > 0, uncut and as NumPy arrays.
+
+    A lasso goes from knot to knot. Where that ends early, or has gathered rounding errors, and for an elastic net, it
+    goes down by Newton steps.
+
+    Args:
+        m: the moments of the rows; with ``without``, of these and of those. order, asked: the λs and what is minimised,
+            as a path takes them. found: what one from knot to knot has found, if that is known.
+    """
+    run = lambda by_knots: _numpy(_program(m, without, order.grid, asked, by_knots))
+    lasso, here = asked.l1_ratio == 1, slice(order.number)
+    found = run(by_knots=lasso) if found is None else found
+    if lasso and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
+        found = run(by_knots=False)
+    return found
+
+
 def path_on_moments(
     m: Moments,
     a: Arguments,
@@ -100,20 +119,8 @@ def path_on_moments(
     without: Moments | None = None,
     found: Any = None,
 ) -> Solved:
-    """A path at λ > 0.
-
-    A lasso goes from knot to knot. Where that ends early, or has gathered rounding errors, and for an elastic net, it
-    goes down by Newton steps.
-
-    Args:
-        m: the moments of the rows of ``a`` that have weight; with ``without``, of these and of those.
-        order, asked: the λs and what is minimised, as a path takes them. found: what one from knot to knot has found.
-    """
-    run = lambda by_knots: _numpy(_program(m, without, order.grid, asked, by_knots))
-    lasso, here = asked.l1_ratio == 1, slice(order.number)
-    found = run(by_knots=lasso) if found is None else found
-    if lasso and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
-        found = run(by_knots=False)
+    """:func:`found_on_moments` for the rows of ``a`` that have weight; what it cannot certify is solved on them."""
+    found = found_on_moments(m, without, order, asked, found)
     variance = found.variance[: a.X.shape[1]]
     if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name

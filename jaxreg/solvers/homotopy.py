@@ -51,6 +51,8 @@ __all__ = ["solve_path"]
 KNOTS, MORE_KNOTS = 4, 16
 # A column that enters with less than this share of its square not explained by the active ones depends on them.
 DEPENDENT = 1e-9
+# A λ counts as a knot if they differ by so many ε.
+ROUNDINGS = 8.0
 # Changes that are kept beside the tableau, and the rows a block in which they are added to it.
 PENDING, ROWS = 64, 128
 
@@ -137,7 +139,8 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array) -> Ste
     # u = x₀ + λ x₁ in A.
     per_scale = jnp.where(step.sign != 0, 1.0 / step.scale, 0.0)
     at_zero, slope = per_scale * step.at_zero, per_scale * step.slope
-    reached = lambda solved: (solved[0] < end) & (lams[jnp.minimum(solved[0], len(lams) - 1)] >= lam)
+    above = (1.0 - ROUNDINGS * jnp.finfo(lam.dtype).eps) * lam  # a λ that is the knot but for rounding is not below it
+    reached = lambda solved: (solved[0] < end) & (lams[jnp.minimum(solved[0], len(lams) - 1)] >= above)
 
     def solve(solved: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         index, coef = solved

@@ -334,3 +334,23 @@ def test_the_choice_by_another_measure(measure):
     assert found.best.mean_mse == found.mean_mse[0, found.best.index[1]]
     with pytest.raises(ValueError, match="measure is 'rmse'"):
         jaxreg.sweep(X, Y[:, 0], LAMS, measure="rmse")
+
+
+def test_another_number_of_folds_does_not_compile():
+    """The folds of a lasso of few columns are one program, the path of all rows among them; so are those of 3 or 5."""
+    X, Y = data(60, 5, 1)
+    jaxreg.sweep(X, Y[:, 0], LAMS, folds=4)
+    before = moments._programs._cache_size()
+    found = jaxreg.sweep(X, Y[:, 0], LAMS, folds=5, seed=1)
+    jaxreg.sweep(X[:50], Y[:50, 0], LAMS, folds=3)
+    assert moments._programs._cache_size() == before
+    np.testing.assert_allclose(found.path.coef, jaxreg.path(X, Y[:, 0], LAMS).coef, rtol=1e-9, atol=1e-12)
+
+
+def test_folds_in_one_program_or_one_by_one(monkeypatch):
+    X, Y = data(60, 5)
+    usual = jaxreg.sweep(X, Y, LAMS, folds=4)
+    monkeypatch.setattr(folds, "FEW", 0)
+    other = jaxreg.sweep(X, Y, LAMS, folds=4)
+    np.testing.assert_allclose(other.fold_mse, usual.fold_mse, rtol=1e-12)
+    np.testing.assert_array_equal(other.best.index, usual.best.index)
