@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from problems import SHAPES
+
 __all__ = ["draw"]
 
 MARKERS = {
@@ -41,6 +43,7 @@ def draw(measured: dict[str, Any], file: Path) -> None:
 
 def _times(ax: Any, shapes: dict[str, Any]) -> None:
     """A row a shape, time to the right: jaxreg filled, peers hollow, those without the gap crossed out in grey."""
+    shapes = {name: shapes[name] for name in SHAPES if name in shapes}
     for place, record in enumerate(shapes.values()):
         for row in record["rows"]:
             time = row.get("median")

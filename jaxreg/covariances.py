@@ -63,6 +63,9 @@ def path_from_moments(
         IllConditionedWarning: by rounding, the gap may be off by more than a tenth of ``tol``. ConvergenceWarning: it
             is above ``tol`` besides.
 
+    Source: moments and how they are added, :mod:`jaxreg.formulas.moments`; the gap and its rounding,
+    :mod:`jaxreg.solvers.from_moments`.
+
     Example:
         >>> import jax, jaxreg
         >>> from jaxreg.formulas.moments import moments

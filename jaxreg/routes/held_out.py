@@ -27,7 +27,8 @@ from jaxreg.sparse import is_sparse
 __all__ = ["from_moments", "from_rows"]
 
 # Where there are so many columns, and fewer rows than so many times them, most of the time goes into paths in other
-# threads, whose cores NumPy's BLAS would hold for a while after each product: held-out errors are left to JAX.
+# threads, whose cores NumPy's BLAS would hold for a while after each product (unless it is told not to,
+# :mod:`~jaxreg.routes.cores`): held-out errors are left to JAX.
 MANY, MANY_ROWS = 256, 8
 # The quadratic form is off by about so many ε of its largest term, and may be off by this share of itself.
 ROUNDINGS, ACCURACY = 8.0, 1e-10

@@ -58,11 +58,16 @@ def test_moments_do_not_depend_on_who_shares(monkeypatch, order, centre, weighte
     X = np.asarray(rng.normal(size=(1_001, 7)) + centre, order=order)
     Y, s = rng.normal(size=(1_001, 2)), rng.uniform(0, 2, 1_001) if weighted else None
     monkeypatch.setattr(row_blocks, "CACHED", 2**9)
+    given = []
+    share = lambda task, parts: given.append(len(parts)) or cores.share(task, parts)
+    monkeypatch.setattr(row_blocks, "share", share)
     for rows in (None, np.arange(0, 1_001, 3)):
+        monkeypatch.setattr(row_blocks, "SHARED", 2**18)
         alone = row_blocks.block_moments(X, Y, s, rows)
         monkeypatch.setattr(row_blocks, "SHARED", 1)
+        given.clear()
         shared = row_blocks.block_moments(X, Y, s, rows)
-        monkeypatch.undo()
+        assert given[0] == 2
         for mine, its in zip(shared, alone, strict=True):
             np.testing.assert_allclose(mine, its, rtol=1e-11, atol=1e-11)
         here = slice(None) if rows is None else rows

@@ -1,4 +1,4 @@
-"""The path from knot to knot: held against R's lars, scikit-learn, the Newton path, and the tableau's definition."""
+"""The path from knot to knot, held against scikit-learn, Newton steps, and what the tableau is defined to be."""
 
 import jax
 import jax.numpy as jnp
