@@ -19,7 +19,7 @@ __all__ = ["MOST_ROWS", "Columns", "columns_of", "path_on_columns", "solve_on_co
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
 
-_program = jax.jit(path_from_columns, static_argnames="spread")
+_program = jax.jit(path_from_columns, static_argnames=("spread", "by_knots"))
 # So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
 ELASTIC_SPREAD = 4
 
@@ -72,10 +72,17 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
     weight: Any = np.zeros(N)
     weight[:n] = 1.0 if a.sample_weight is None else a.sample_weight
 
+    asked = settings(a, options, P)
+
     def down(lams: int | np.ndarray, spread: int) -> tuple[Solved, np.ndarray]:
-        order = Order(lams, Y.shape[1], options.eps)
-        given = *columns, Y, weight, order.grid, settings(a, options, P)
-        found = jax.tree.map(np.asarray, _program(*given, spread=spread))
+        """By knots a lasso; what they do not settle, and elastic nets, by Newton steps."""
+        order, lasso = Order(lams, Y.shape[1], options.eps), options.l1_ratio == 1
+        run = lambda by_knots: jax.tree.map(
+            np.asarray, _program(*columns, Y, weight, order.grid, asked, spread=spread, by_knots=by_knots)
+        )
+        found, here = run(by_knots=lasso), slice(order.number)
+        if lasso and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
+            found = run(by_knots=False)
         return order.solved(found, a), found.variance[:p]
 
     solved, variance = down(lams, 1)

@@ -22,13 +22,15 @@ def path_from_columns(
     grid: Grid,
     settings: Settings,
     spread: int = 1,
+    by_knots: bool = False,
 ) -> Found:
-    """Solve and certify a path; one compiled program for all options but ``spread``.
+    """Solve and certify a path; one compiled program for all options but ``spread`` and ``by_knots``.
 
     Args:
         features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
         Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
         grid: Grid, (L, t). settings: Settings of p columns. spread: how many times n columns may be active.
+        by_knots: from knot to knot, which serves the lasso alone; else by Newton steps.
 
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
@@ -50,13 +52,13 @@ def path_from_columns(
     # A column without variance is as if it were 0.
     table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
 
-    covariance = table.products(targets.T).T * size[:, None]
+    covariance = table.products(targets.T) * size[:, None]
     lams = lams_of(grid, covariance, settings, scale)
     unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
 
     def one_target(argument: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         lams, target = argument
-        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter, spread)
+        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter, spread, by_knots)
 
     u, gap, n_iter = jax.lax.map(one_target, (lams.T, targets.T))
     coef = jnp.moveaxis(u, 0, 2) / size[None, :, None]

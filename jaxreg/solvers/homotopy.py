@@ -6,35 +6,20 @@ and N the others. Then
     u_A = H (c_A − λ (a s)_A),     H = G_AA⁻¹,          g_N = c_N − G_NA u_A
 
 stay optimal while λ falls until a coefficient reaches 0, and leaves A, or a gradient its limit ±λ a_j, and enters. That
-λ is a *knot*. All that is asked for at a knot stands in one symmetric matrix, the tableau
+λ is a *knot*. All that is asked for at a knot stands in the tableau S of :mod:`~jaxreg.solvers.tableau`. The numbers
+x(λ) = x₀ + λ x₁, which are u_i in A and g_i in N, change with it. What has to become 0 in the column k that enters or
+leaves is e = g_k − λ a_k s_k or e = u_k:
 
-    S = ( −H      H G_AN              )
-        ( G_NA H  G_NN − G_NA H G_AN  )
+    x_i ← x_i − S_ik e / d     (i ≠ k),                x_k ← e / |d|  (+ λ a_k s_k if k leaves),        d = S_kk
 
-When column k enters or leaves A, with d = S_kk (> 0 or < 0), the sweep operator gives the next one:
-
-    S_ij ← S_ij − S_ik S_jk / d     (i, j ≠ k),        S_ik ← S_ik / |d|,        S_kk ← −1/d.
-
-The numbers x(λ) = x₀ + λ x₁, which are u_i in A and g_i in N, change likewise. What has to become 0 in column k is
-e = g_k − λ a_k s_k if it enters, and e = u_k if it leaves:
-
-    x_i ← x_i − S_ik e / d     (i ≠ k),                x_k ← e / |d|  (+ λ a_k s_k if k leaves).
-
-**One rank.** Let row and column k be scaled by √|d| besides. Then the change is one of rank one, and of one diagonal
-entry: with t = S_k and τ = √|d| sign d,
-
-    S ← S − v vᵀ / d − 2τ e_k e_kᵀ,        v = t − τ e_k
-
-for row k becomes t_i − t_i (d − τ)/d = t_i / √|d|, and the diagonal d − (d − τ)²/d − 2τ = −sign d. So all that belongs
-to a column stands here multiplied by its scale q (S_ij by q_i q_j), and q_k ← √|d| / q_k. Changes are kept beside S,
-and added to it by one product when there are many.
+or in the scaled coordinates of the tableau, x_k ← e / √|d|.
 
 A knot costs p² multiplications, most of them in products, and a path has few more knots than columns that become
 active. Rounding errors add up, and a column that depends on the active ones (d near 0) ends the path: the solutions
 have to be certified.
 
 Sources: Osborne, Presnell and Turlach, IMA J. Numer. Anal. 20(3), 2000; Efron, Hastie, Johnstone and Tibshirani, Ann.
-Statist. 32(2), 2004; the sweep operator: Goodnight, *The American Statistician* 33(3), 1979.
+Statist. 32(2), 2004.
 """
 
 from typing import Any, NamedTuple
@@ -43,40 +28,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.duality import Penalty
+from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.tableau import Tableau
 
-__all__ = ["solve_path"]
+__all__ = ["Step", "advance", "solve_path", "start"]
 
 # Knots that may be passed: so many times p, and so many besides.
 KNOTS, MORE_KNOTS = 4, 16
 # A column that enters with less than this share of its square not explained by the active ones depends on them.
 DEPENDENT = 1e-9
+# A gradient that comes to its limit at less than this share of the limit's own speed stays where it is: it is that of a
+# multiple of an active column.
+PARALLEL = 1e-11
 # A λ counts as a knot if they differ by so many ε.
 ROUNDINGS = 8.0
-# Changes that are kept beside the tableau, and the rows a block in which they are added to it.
-PENDING, ROWS = 64, 128
-
-
-class Tableau(NamedTuple):
-    """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
-
-    Attributes:
-        base: (p, p). diagonal: (p,). changes: v, (M, p). weight: w, (M,), 0 where there is no change.
-        used: (), of the M.
-    """
-
-    base: jax.Array
-    diagonal: jax.Array
-    changes: jax.Array
-    weight: jax.Array
-    used: jax.Array
 
 
 class Step(NamedTuple):
-    """At a knot. What belongs to a column is scaled by its q.
+    """Where the path stands. What belongs to a column is scaled by its q.
 
     Attributes:
-        lam: the knot, (). index: (), the λ of the grid that comes next. going: whether to go on, ().
+        lam: λ, (). index: (), the λ of the grid that comes next. going: whether to go on, ().
         tableau: S. at_zero, slope: x₀ and x₁, (p,). sign: s, (p,), 0 in N. scale: q, (p,).
         coef: u of the λs passed, (L, p), not scaled. n_iter: (L,), the knots between each λ and the one before.
     """
@@ -93,47 +66,35 @@ class Step(NamedTuple):
     n_iter: jax.Array
 
 
-def row(S: Tableau, k: jax.Array) -> jax.Array:
-    """S_k, (p,)."""
-    return S.base[k].at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
+def start(G: jax.Array, correlation: jax.Array, number: int) -> Step:
+    """Above all knots: nothing is active.
 
-
-def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array) -> Tableau:
-    """S − v vᵀ / d + more e_k e_kᵀ."""
-    M, p = S.changes.shape
-    rows, none = min(ROWS, p // 2), jnp.zeros((), jnp.int32)
-    changes = jax.lax.dynamic_update_slice(S.changes, v[None, :], (S.used, none))
-    weight = S.weight.at[S.used].set(1.0 / d)
-    full = S.used == M - 1
-
-    def block(i: jax.Array, base: jax.Array) -> jax.Array:
-        start = (i * rows).astype(jnp.int32)
-        left = jax.lax.dynamic_slice(changes, (none, start), (M, rows)) * weight[:, None]
-        here = jax.lax.dynamic_slice(base, (start, none), (rows, p)) - left.T @ changes
-        return jax.lax.dynamic_update_slice(base, here, (start, none))
-
-    # A loop of no turn leaves the base where it is; a condition would copy it.
-    base = jax.lax.fori_loop(0, jnp.where(full, p // rows, 0), block, S.base)
-    weight, used = jnp.where(full, 0.0, weight), jnp.where(full, 0, S.used + 1)
-    return Tableau(base, S.diagonal.at[k].add(more), changes, weight, used)
+    Args:
+        G: (p, p), p a power of two. correlation: c, (p,). number: of λs, static.
+    """
+    dtype, zero, none = G.dtype, jnp.zeros_like(correlation), jnp.zeros((), jnp.int32)
+    outputs = jnp.zeros((number, len(G)), dtype), jnp.zeros((number,), jnp.int32)
+    lam, going = jnp.full((), jnp.inf, dtype), jnp.ones((), bool)
+    return Step(lam, none, going, tableaus.start(G), correlation, zero, zero, jnp.ones_like(correlation), *outputs)
 
 
 def next_knot(step: Step, unit: Penalty) -> tuple[jax.Array, jax.Array]:
-    """The largest λ below the knot at which a column leaves or enters, and the column.
+    """The largest λ below this one at which a column leaves or enters, and the column.
 
     As λ falls to 0, x goes to x₀: u_i meets 0 where s_i x₀ < 0, and g_i the limit of the sign of x₀.
     """
     x0, x1, s = step.at_zero, step.slope, step.sign
-    active, side = s != 0, jnp.sign(x0)
-    falls = jnp.where(active, s * x1, step.scale * unit.l1 - side * x1)
+    active, side, limit = s != 0, jnp.sign(x0), step.scale * unit.l1
+    falls = jnp.where(active, s * x1, limit - side * x1)
     allowed = jnp.where(active, side != s, jnp.where(side > 0, unit.upper > 0, unit.lower < 0))
-    meets = jnp.where(allowed & (falls > 0), jnp.abs(x0) / jnp.where(falls > 0, falls, 1.0), 0.0)
+    allowed = allowed & (falls > jnp.where(active, 0.0, PARALLEL * limit))
+    meets = jnp.where(allowed, jnp.abs(x0) / jnp.where(allowed, falls, 1.0), 0.0)
     k = jnp.argmax(meets).astype(jnp.int32)
     return jnp.minimum(meets[k], step.lam), k
 
 
-def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array) -> Step:
-    """The solutions down to the next knot, where one column leaves or enters."""
+def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:
+    """The solutions down to the next knot, where one column leaves or enters, if λs are left below it."""
     lam, k = next_knot(step, unit)
 
     # u = x₀ + λ x₁ in A.
@@ -148,8 +109,10 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array) -> Ste
         return index + 1, jax.lax.dynamic_update_slice(coef, u[None, :], (index, jnp.zeros((), jnp.int32)))
 
     index, coef = jax.lax.while_loop(reached, solve, (step.index, step.coef))
+    passes = index < end
 
-    t, here = row(step.tableau, k), jnp.arange(len(step.sign), dtype=jnp.int32) == k
+    t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
+    here = (jnp.arange(len(step.sign), dtype=jnp.int32) == k) & passes
     x0, x1, s, q, a = jnp.stack([step.at_zero, step.slope, step.sign, step.scale, unit.l1])[:, k]
     leaves, side, d = s != 0, jnp.sign(x0), t[k]
     possible = jnp.where(leaves, d < 0, d > DEPENDENT * q * q)
@@ -160,10 +123,21 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array) -> Ste
     at_zero = jnp.where(here, e0 / root, step.at_zero - t * (e0 / d))
     slope = jnp.where(here, e1 / root + jnp.where(leaves, root / q * a * s, 0.0), step.slope - t * (e1 / d))
     sign, scale = jnp.where(here, jnp.where(leaves, 0.0, side), step.sign), jnp.where(here, root / q, step.scale)
-    tableau = change(step.tableau, k, v, d, -2.0 * jnp.sign(d) * root)
-    n_iter = step.n_iter.at[index].add(1)
-    going = possible & (index < end) & (jnp.sum(n_iter) < KNOTS * len(sign) + MORE_KNOTS)
+    tableau = tableaus.change(step.tableau, k, v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0), blocks)
+    n_iter = step.n_iter.at[index].add(passes.astype(jnp.int32))
+    going = (possible | ~passes) & (jnp.sum(n_iter) < KNOTS * len(sign) + MORE_KNOTS)
+    lam = jnp.where(passes, lam, lams[end - 1])
     return Step(lam, index, going, tableau, at_zero, slope, sign, scale, coef, n_iter)
+
+
+def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:
+    """Solve the λs from ``step.index`` on, up to but without the one numbered ``end``.
+
+    Args:
+        unit: the penalty at λ = 1. lams: (L,). blocks: of rows of the tableau that have entries.
+    """
+    one = lambda step: pass_knot(step, unit, lams, end, blocks)
+    return jax.lax.while_loop(lambda step: step.going & (step.index < end), one, step)
 
 
 def solve_path(
@@ -181,15 +155,9 @@ def solve_path(
         u, (L, p), and how many knots lie between each λ and the one before, (L,). Right as far as the knots could be
         passed, and 0 from there on: to be certified.
     """
-    G, c = problem.gram, problem.correlation
+    G = problem.gram
     assert G is not None
-    p, dtype = len(c), c.dtype
-    zero, none = jnp.zeros_like(c), jnp.zeros((), jnp.int32)
-    tableau = Tableau(G, zero, jnp.zeros((PENDING, p), dtype), jnp.zeros((PENDING,), dtype), none)
-    outputs = jnp.zeros((len(lams), p), dtype), jnp.zeros((len(lams),), jnp.int32)
-    first = Step(
-        jnp.full((), jnp.inf, dtype), none, jnp.ones((), bool), tableau, c, zero, zero, jnp.ones_like(c), *outputs
-    )
-    one = lambda step: pass_knot(step, unit, lams, jnp.asarray(count, jnp.int32))
-    end = jax.lax.while_loop(lambda step: step.going, one, first)
+    first = start(G, problem.correlation, len(lams))
+    blocks = len(G) // tableaus.block_rows(len(G))
+    end = advance(first, unit, lams, jnp.asarray(count, jnp.int32), blocks)
     return end.coef, end.n_iter

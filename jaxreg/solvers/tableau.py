@@ -1,0 +1,137 @@
+"""The tableau of a set of columns of which some are active: all that changes when one of them enters or leaves.
+
+For columns with Gram matrix G, the active ones A, the others N and H = G_AA⁻¹, it is the symmetric matrix
+
+    S = ( −H      H G_AN              )
+        ( G_NA H  G_NN − G_NA H G_AN  )
+
+When column k enters or leaves A, with d = S_kk (> 0 or < 0), the sweep operator gives the next one:
+
+    S_ij ← S_ij − S_ik S_jk / d     (i, j ≠ k),        S_ik ← S_ik / |d|,        S_kk ← −1/d.
+
+**One rank.** Let row and column k be scaled by √|d| besides. Then the change is one of rank one, and of one diagonal
+entry: with t = S_k and τ = √|d| sign d,
+
+    S ← S − v vᵀ / d − 2τ e_k e_kᵀ,        v = t − τ e_k
+
+for row k becomes t_i − t_i (d − τ)/d = t_i / √|d|, and the diagonal d − (d − τ)²/d − 2τ = −sign d. So all that belongs
+to a column stands here multiplied by its scale q (S_ij by q_i q_j), and q_k ← √|d| / q_k. Changes are kept beside S,
+and added to it by one product when there are many.
+
+**More columns.** Columns J that join the set, in N, bring the rows
+
+    S_JA = G_JA H = −G_JA S_AA       S_JN = G_JN − G_JA S_AN       S_JJ = G_JJ − G_JA S_AJ
+
+so, with P = G_JA S_A of all columns that were there:  S_JA = −P_A,  S_JN = G_JN − P_N,  S_JJ = G_JJ + G_JA P_Aᵀ.
+
+Source: Goodnight, *The American Statistician* 33(3), 1979 (the sweep operator).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["PENDING", "Tableau", "block_rows", "change", "copied", "join", "keep", "row", "start"]
+
+# Changes that are kept beside the tableau, and the rows a block in which they are added to it.
+PENDING, ROWS = 64, 128
+
+
+class Tableau(NamedTuple):
+    """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
+
+    Attributes:
+        base: (p, p). diagonal: (p,). changes: v, (M, p). weight: w, (M,), 0 where there is no change.
+        used: (), of the M.
+    """
+
+    base: jax.Array
+    diagonal: jax.Array
+    changes: jax.Array
+    weight: jax.Array
+    used: jax.Array
+
+
+def start(G: jax.Array) -> Tableau:
+    """Without active columns S is G, (p, p), p a power of two."""
+    p, dtype = len(G), G.dtype
+    none = jnp.zeros((), jnp.int32)
+    return Tableau(G, jnp.zeros((p,), dtype), jnp.zeros((PENDING, p), dtype), jnp.zeros((PENDING,), dtype), none)
+
+
+def row(S: Tableau, k: jax.Array) -> jax.Array:
+    """S_k, (p,)."""
+    return S.base[k].at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
+
+
+def block_rows(p: int) -> int:
+    """The rows a block."""
+    return min(ROWS, p // 2)
+
+
+def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array, blocks: jax.Array | int) -> Tableau:
+    """S − v vᵀ / d + more e_k e_kᵀ, where S has entries in its first ``blocks`` of rows alone."""
+    M, p = S.changes.shape
+    rows, none = block_rows(p), jnp.zeros((), jnp.int32)
+    changes = jax.lax.dynamic_update_slice(S.changes, v[None, :], (S.used, none))
+    weight = S.weight.at[S.used].set(1.0 / d)
+    full = S.used == M - 1
+
+    def block(i: jax.Array, base: jax.Array) -> jax.Array:
+        start = (i * rows).astype(jnp.int32)
+        left = jax.lax.dynamic_slice(changes, (none, start), (M, rows)) * weight[:, None]
+        here = jax.lax.dynamic_slice(base, (start, none), (rows, p)) - left.T @ changes
+        return jax.lax.dynamic_update_slice(base, here, (start, none))
+
+    # A loop of no turn leaves the base where it is; a condition would copy it.
+    base = jax.lax.fori_loop(0, jnp.where(full, blocks, 0), block, S.base)
+    weight, used = jnp.where(full, 0.0, weight), jnp.where(full, 0, S.used + 1)
+    return Tableau(base, S.diagonal.at[k].add(more), changes, weight, used)
+
+
+def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.Array) -> Tableau:
+    """S with more columns J, in N and with scale 1.
+
+    Args:
+        at: (), the number of the first of J; no entries stand in S from here on. G: (k, p), G_J with all columns, J
+            among them. active: (p,) booleans. scale: q, (p,).
+    """
+    k, p = G.shape
+    rows, none = block_rows(p), jnp.zeros((), jnp.int32)
+    G_A = jnp.where(active, G / scale, 0.0)
+    order = jnp.nonzero(active, size=p, fill_value=p)[0].astype(jnp.int32)
+    blocks = (jnp.sum(active, dtype=jnp.int32) + rows - 1) // rows
+
+    def add(i: jax.Array, product: jax.Array) -> jax.Array:
+        some = jax.lax.dynamic_slice(order, ((i * rows).astype(jnp.int32),), (rows,))
+        left = G_A.T.at[some].get(mode="fill", fill_value=0)
+        return product + left.T @ S.base.at[some].get(mode="fill", fill_value=0)
+
+    pending = (S.changes @ G_A.T) * S.weight[:, None]
+    product = jax.lax.fori_loop(0, blocks, add, G_A * S.diagonal - pending.T @ S.changes)
+    own = jax.lax.dynamic_slice(G, (none, at), (k, k)) + G_A @ product.T
+    new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, G * scale) - product, own, (none, at))
+    base = jax.lax.dynamic_update_slice(S.base, new, (at, none))
+    return S._replace(base=jax.lax.dynamic_update_slice(base, new.T, (none, at)))
+
+
+def keep(S: Tableau, order: jax.Array) -> Tableau:
+    """The columns numbered ``order``, (p,), p where there is none, and no others; all active ones must be among them."""
+    take = lambda a: a.at[order].get(mode="fill", fill_value=0)
+    return S._replace(base=take(take(S.base).T), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
+
+
+def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Tableau]:
+    """S, and a copy of it in the place of ``into``: of the base so many blocks of rows, the others being equal."""
+    p = len(S.diagonal)
+    rows, none = block_rows(p), jnp.zeros((), jnp.int32)
+
+    def block(i: jax.Array, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        base, copy = both
+        start = (i * rows).astype(jnp.int32)
+        here = jax.lax.dynamic_slice(base, (start, none), (rows, p))
+        return base, jax.lax.dynamic_update_slice(copy, here, (start, none))
+
+    base, copy = jax.lax.fori_loop(0, blocks, block, (S.base, into.base))
+    return S._replace(base=base), S._replace(base=copy)
