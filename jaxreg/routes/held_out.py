@@ -26,10 +26,8 @@ from jaxreg.sparse import is_sparse
 
 __all__ = ["from_moments", "from_rows"]
 
-# Where there are so many columns, and fewer rows than so many times them, most of the time goes into paths in other
-# threads, whose cores NumPy's BLAS would hold for a while after each product (unless it is told not to,
-# :mod:`~jaxreg.routes.cores`): held-out errors are left to JAX.
-MANY, MANY_ROWS = 256, 8
+# Columns in which no model has a coefficient are left out where they are at least this share of all.
+UNUSED = 0.5
 # The quadratic form is off by about so many ε of its largest term, and may be off by this share of itself.
 ROUNDINGS, ACCURACY = 8.0, 1e-10
 
@@ -62,9 +60,7 @@ def from_rows(
         params: coef (L, p, t), intercept (L, t), NumPy. X: (n, p), Y: (n, t). s: (n,) or None. rows: (k,).
     """
     device = jax.config.jax_default_device or jax.devices()[0]
-    here = getattr(device, "platform", device) == "cpu" and not (
-        X.shape[1] >= MANY and X.shape[0] < MANY_ROWS * X.shape[1]
-    )
+    here = getattr(device, "platform", device) == "cpu"
     sums = _sums_by_numpy if here or is_sparse(X) else _sums_on_device
     weight = float(len(rows) if s is None else s[rows].sum(dtype=float))
     square, absolute = sums(params, X, Y, s, rows)
@@ -77,10 +73,15 @@ def _sums_by_numpy(
     """Σ s r² and Σ s |r| of every model, each (L, t)."""
     L, p, t = params.coef.shape
     flat = np.moveaxis(params.coef, 1, 0).reshape(p, L * t)
+    used = params.coef.any(axis=(0, 2))
+    some = not is_sparse(X) and np.count_nonzero(used) <= (1 - UNUSED) * p
+    if some:
+        flat = flat[used]
     square, absolute = np.zeros((L, t)), np.zeros((L, t))
     with np.errstate(all="ignore"):
         for here in slices(X.shape[0], rows, max(1, BLOCK // max(p, L * t))):
-            residual = (X[here] @ flat).reshape(-1, L, t)
+            x = X[here][:, used] if some else X[here]
+            residual = (x @ flat).reshape(-1, L, t)
             residual += params.intercept
             np.subtract(Y[here][:, None, :], residual, out=residual)
             weight = np.ones(len(here), X.dtype) if s is None else s[here]

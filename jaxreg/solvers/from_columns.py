@@ -52,15 +52,20 @@ def path_from_columns(
     # A column without variance is as if it were 0.
     table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
 
-    covariance = table.products(targets.T) * size[:, None]
+    correlation = table.products(targets.T)
+    covariance = correlation * size[:, None]
     lams = lams_of(grid, covariance, settings, scale)
     unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
 
-    def one_target(argument: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        lams, target = argument
-        return working_set.solve_path(table, target, lams, grid.solved, unit, tol, max_iter, spread, by_knots)
+    def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        lams, target, z = argument
+        return working_set.solve_path(table, target, z, lams, grid.solved, unit, tol, max_iter, spread, by_knots)
 
-    u, gap, n_iter = jax.lax.map(one_target, (lams.T, targets.T))
+    targets_first = lams.T, targets.T, correlation.T
+    if len(lams.T) == 1:  # a loop would copy the solutions
+        u, gap, n_iter = (v[None] for v in one_target(tuple(v[0] for v in targets_first)))
+    else:
+        u, gap, n_iter = jax.lax.map(one_target, targets_first)
     coef = jnp.moveaxis(u, 0, 2) / size[None, :, None]
     intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", mean + offset, coef)
     n_nonzero = jnp.sum(coef != 0, axis=1)

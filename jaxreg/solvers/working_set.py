@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
-from jaxreg.solvers.active_set import penalty_at
+from jaxreg.solvers.active_set import padded, penalty_at
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
@@ -31,7 +31,7 @@ from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 __all__ = ["Table", "capacity", "solve_path"]
 
 # λs a chunk, which one product with the whole table certifies.
-CHUNK = 10
+CHUNK = 8
 # Columns that may join at a time, at most half the smallest capacity, and the share of the bound at which they do.
 JOIN, MARGIN = 128, 0.95
 # Most columns of a working set for more than n active ones: its Gram matrix has the square of it in numbers.
@@ -103,9 +103,13 @@ class Visit(NamedTuple):
 
 
 def capacity(n: int, spread: int) -> int:
-    """Columns of a working set for n rows: twice as many as may be active, ``spread`` · n if memory allows."""
-    least = 2 << (n - 1).bit_length()
-    return max(256, least, min(spread * least, LARGEST))
+    """Columns of a working set for n rows: more than may be active, ``spread`` times as many if memory allows.
+
+    Of a lasso at most n are active; JOIN more find room in 7/8 of the next power of two, which is not one itself: rows
+    as long as that would fall on the same lines of a cache.
+    """
+    least = max(256, 7 * (1 << (n - 1).bit_length()) // 4)
+    return max(least, min(spread * least, LARGEST))
 
 
 def _take(values: jax.Array, index: jax.Array, fill: Any = 0) -> jax.Array:
@@ -171,6 +175,7 @@ def _make_room(visit: Visit, p: int) -> Visit:
 def solve_path(
     table: Table,
     target: jax.Array,
+    correlation: jax.Array,
     lams: jax.Array,
     count: Any,
     unit: Penalty,
@@ -182,8 +187,8 @@ def solve_path(
     """The minimiser of  ½‖ỹ − A u‖² + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
 
     Args:
-        table: A, n rows and p columns. target: ỹ, (n,). lams: (L,), λ > 0, descending, of which the first ``count``,
-            (), are solved; L ≥ 10. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
+        table: A, n rows and p columns. target: ỹ, (n,). correlation: Aᵀỹ, (p,). lams: (L,), λ > 0, descending, of
+            which the first ``count``, (), are solved; L ≥ 8. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
         max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a lasso never exceed n,
             those of an elastic net may. Where they exceed it, the λ is given up. by_knots: from knot to knot, which
             serves the lasso alone; else by Newton steps.
@@ -194,7 +199,7 @@ def solve_path(
     p, n = table.features.shape
     L, dtype = len(lams), target.dtype
     C = capacity(n, spread)
-    slots, most_idle = C // 2, C // JOIN + MOST_IDLE
+    slots, most_idle = padded(C) // 2, C // JOIN + MOST_IDLE
     yy = jnp.dot(target, target)
 
     def certify(lam: jax.Array, u: jax.Array, unit_u: Penalty, r: jax.Array, z: jax.Array) -> jax.Array:
@@ -272,12 +277,9 @@ def solve_path(
         jnp.zeros((C,), dtype),
         Penalty(*(jnp.full((C,), value, dtype) for value in (1.0, 0.0, -jnp.inf, jnp.inf))),
     )
-    z = table.products(target[None, :])[:, 0]
-    allowed = jnp.where(z > 0, unit.upper > 0, unit.lower < 0)
-    begin = jnp.max(jnp.where(allowed, jnp.abs(z) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0))
-    goal = lams[jnp.minimum(CHUNK, count) - 1]
-    score = jnp.where(allowed, jnp.abs(z) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0) / goal
-    lam = jnp.maximum(lams[0], begin)
+    allowed = jnp.where(correlation > 0, unit.upper > 0, unit.lower < 0)
+    begin = jnp.where(allowed, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
+    score, lam = begin / lams[jnp.minimum(CHUNK, count) - 1], jnp.maximum(lams[0], jnp.max(begin))
     walk = Knots.start(C, lams) if by_knots else NewtonSteps.start(C, slots, lams, lam, tol, max_iter)
     none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((L, p), dtype), jnp.full((L,), jnp.inf, dtype))
     visit = Visit(none, empty, walk, score, target, none, *outputs)
