@@ -63,10 +63,10 @@ def path_from_columns(
 
     targets_first = lams.T, targets.T, correlation.T
     if len(lams.T) == 1:  # a loop would copy the solutions
-        u, gap, n_iter = (v[None] for v in one_target(tuple(v[0] for v in targets_first)))
+        coef, gap, n_iter = (v[None] for v in one_target(tuple(v[0] for v in targets_first)))
     else:
-        u, gap, n_iter = jax.lax.map(one_target, targets_first)
-    coef = jnp.moveaxis(u, 0, 2) / size[None, :, None]
+        coef, gap, n_iter = jax.lax.map(one_target, targets_first)
+    coef = jnp.moveaxis(coef, 0, 2)
     intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", mean + offset, coef)
     n_nonzero = jnp.sum(coef != 0, axis=1)
     rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows

@@ -99,7 +99,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
     """
     k, p = G.shape
     rows, none = block_rows(p), jnp.zeros((), jnp.int32)
-    G_A = jnp.where(active, G / scale, 0.0)
+    G_A = jnp.where(active, 1.0 / scale, 0.0)[None, :] * G
     order = jnp.nonzero(active, size=p, fill_value=p)[0].astype(jnp.int32)
     blocks = (jnp.sum(active, dtype=jnp.int32) + rows - 1) // rows
 
@@ -109,9 +109,9 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
         return product + left.T @ S.base.at[some].get(mode="fill", fill_value=0)
 
     pending = (S.changes @ G_A.T) * S.weight[:, None]
-    product = jax.lax.fori_loop(0, blocks, add, G_A * S.diagonal - pending.T @ S.changes)
+    product = jax.lax.fori_loop(0, blocks, add, G_A * S.diagonal[None, :] - pending.T @ S.changes)
     own = jax.lax.dynamic_slice(G, (none, at), (k, k)) + G_A @ product.T
-    new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, G * scale) - product, own, (none, at))
+    new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, scale)[None, :] * G - product, own, (none, at))
     base = jax.lax.dynamic_update_slice(S.base, new, (at, none))
     return S._replace(base=jax.lax.dynamic_update_slice(base, new.T, (none, at)))
 

@@ -200,7 +200,7 @@ class Knots(NamedTuple):
         del gradient
         s = self.step
         write = lambda array, new: jax.lax.dynamic_update_slice(array, new, (at,))
-        G_A = jnp.where(self.active, G / s.scale, 0.0)
+        G_A = jnp.where(self.active, 1.0 / s.scale, 0.0)[None, :] * G
         step = s._replace(
             tableau=tableaus.join(s.tableau, at, G, self.active, s.scale),
             at_zero=write(s.at_zero, correlation - G_A @ s.at_zero),

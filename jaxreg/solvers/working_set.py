@@ -33,7 +33,7 @@ __all__ = ["Table", "capacity", "solve_path"]
 # λs a chunk, which one product with the whole table certifies.
 CHUNK = 8
 # Columns that may join at a time, at most half the smallest capacity, and the share of the bound at which they do.
-JOIN, MARGIN = 128, 0.95
+JOIN, MARGIN = 96, 0.88
 # Most columns of a working set for more than n active ones: its Gram matrix has the square of it in numbers.
 LARGEST = 4096
 # Visits without a new λ, beside those that fill the working set, after which a chunk is given up (its gap says so).
@@ -194,7 +194,7 @@ def solve_path(
             serves the lasso alone; else by Newton steps.
 
     Returns:
-        u, (L, p), the gap of every u, ∞ where there is none, and the rounds or knots taken, (L,).
+        w = u / d, (L, p), its gap, ∞ where there is none, and the rounds or knots taken, (L,).
     """
     p, n = table.features.shape
     L, dtype = len(lams), target.dtype
@@ -248,9 +248,7 @@ def solve_path(
         share = jnp.where(fell > 0, (chunk[last] - goal) / jnp.where(fell > 0, fell, 1.0), 0.0)
         ahead = Z[:, last] + share * (Z[:, last] - Z[:, previous])
         ahead_allowed = jnp.where(ahead > 0, rises, falls)
-        score = jnp.maximum(
-            jnp.where(ahead_allowed, jnp.abs(ahead) / l1 / goal, 0.0), magnitude[:, last]
-        )
+        score = 0.5 * (jnp.where(ahead_allowed, jnp.abs(ahead) / l1 / goal, 0.0) + magnitude[:, last])
         score = jnp.where(violates, 1e3 + score, score)
 
         # Where a failure is not overcome, or no further λ can be solved, the chunk is given up, or all that is left.
@@ -262,7 +260,8 @@ def solve_path(
         reached = jnp.where(failed, again, until)
         accepted = visited & (number < reached)
         rows = jnp.where(accepted, number, L)
-        wide = jnp.zeros((CHUNK, p), dtype).at[:, working.column].set(u, mode="drop")
+        per_size = u / _take(table.size, working.column, 1.0)[None, :]
+        wide = jnp.zeros((CHUNK, p), dtype).at[:, working.column].set(per_size, mode="drop")
         coef = visit.coef.at[rows].set(wide, mode="drop")
         gaps = visit.gap.at[rows].set(gap, mode="drop")
 

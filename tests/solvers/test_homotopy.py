@@ -9,7 +9,7 @@ from sklearn.linear_model import lars_path, lasso_path
 import jaxreg
 from jaxreg.formulas.duality import Penalty
 from jaxreg.routes import moments
-from jaxreg.solvers import homotopy
+from jaxreg.solvers import homotopy, tableau
 from jaxreg.solvers.reduction import Problem
 
 P, N = 64, 300
@@ -57,23 +57,20 @@ def test_one_sided_bounds():
     np.testing.assert_allclose(u[:, :50], expected.T, atol=1e-7 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("steps", [1, 7, homotopy.PENDING + 5])
+@pytest.mark.parametrize("steps", [1, 7, tableau.PENDING + 5])
 def test_tableau_is_what_it_is_defined_to_be(steps):
     """After so many knots, some kept beside it and some added: S = (−H, HG; GH, G − GHG), with the scales taken off."""
     problem, _, _ = gram_problem(2)
     G, c = problem.gram, problem.correlation
-    M = homotopy.PENDING
-    tableau = homotopy.Tableau(G, np.zeros(P), np.zeros((M, P)), np.zeros(M), np.int32(0))
-    zero, none = np.zeros(P), np.int32(0)
-    outputs = np.zeros((3, P)), np.zeros(3, np.int32)
-    step = homotopy.Step(np.float64(np.inf), none, True, tableau, c, zero, zero, np.ones(P), *outputs)
-    one = jax.jit(lambda step: homotopy.pass_knot(step, unit(), jnp.full(3, 1e-9), jnp.int32(3)))
+    step = homotopy.start(jnp.asarray(G), jnp.asarray(c), 3)
+    blocks = P // tableau.block_rows(P)
+    one = jax.jit(lambda step: homotopy.pass_knot(step, unit(), jnp.full(3, 1e-9), jnp.int32(3), blocks))
     left = 0
     for _ in range(steps):
         active = int(np.sum(step.sign != 0))
         step = one(step)
         left += int(np.sum(step.sign != 0)) < active
-    S = np.stack([homotopy.row(step.tableau, k) for k in range(P)])
+    S = np.stack([tableau.row(step.tableau, k) for k in range(P)])
     q, A = np.asarray(step.scale), np.asarray(step.sign) != 0
     S = S / q[:, None] / q[None, :]
     H = np.linalg.inv(G[np.ix_(A, A)])
