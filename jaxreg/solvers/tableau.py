@@ -42,7 +42,7 @@ class Tableau(NamedTuple):
     """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
 
     Attributes:
-        base: (p, p). diagonal: (p,). changes: v, (M, p). weight: w, (M,), 0 where there is no change.
+        base: (p, p), of which the blocks on and below the diagonal count. diagonal: (p,). changes: v, (M, p). weight: w, (M,), 0 where there is no change.
         used: (), of the M.
     """
 
@@ -60,14 +60,22 @@ def start(G: jax.Array) -> Tableau:
     return Tableau(G, jnp.zeros((p,), dtype), jnp.zeros((PENDING, p), dtype), jnp.zeros((PENDING,), dtype), none)
 
 
+def block_rows(p: int) -> int:
+    """The rows, and columns, a block."""
+    return min(ROWS, p // 2)
+
+
+def below(base: jax.Array, k: jax.Array) -> jax.Array:
+    """Rows of the base, (..., p), where its blocks above the diagonal do not count."""
+    p, rows = len(base), block_rows(len(base))
+    counts = jnp.arange(p, dtype=jnp.int32) < ((k // rows + 1) * rows)[..., None]
+    at = {"mode": "fill", "fill_value": 0}
+    return jnp.where(counts, base.at[k].get(**at), jnp.moveaxis(base.at[:, k].get(**at), 0, -1))
+
+
 def row(S: Tableau, k: jax.Array) -> jax.Array:
     """S_k, (p,)."""
-    return S.base[k].at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
-
-
-def block_rows(p: int) -> int:
-    """The rows a block."""
-    return min(ROWS, p // 2)
+    return below(S.base, k).at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
 
 
 def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array, blocks: jax.Array | int) -> Tableau:
@@ -78,14 +86,18 @@ def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array
     weight = S.weight.at[S.used].set(1.0 / d)
     full = S.used == M - 1
 
-    def block(i: jax.Array, base: jax.Array) -> jax.Array:
-        start = (i * rows).astype(jnp.int32)
-        left = jax.lax.dynamic_slice(changes, (none, start), (M, rows)) * weight[:, None]
-        here = jax.lax.dynamic_slice(base, (start, none), (rows, p)) - left.T @ changes
-        return jax.lax.dynamic_update_slice(base, here, (start, none))
+    def block(_: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        base, i, j = carry
+        at = i * rows, j * rows
+        left = jax.lax.dynamic_slice(changes, (none, at[0]), (M, rows)) * weight[:, None]
+        right = jax.lax.dynamic_slice(changes, (none, at[1]), (M, rows))
+        here = jax.lax.dynamic_slice(base, at, (rows, rows)) - left.T @ right
+        last = i == j
+        return jax.lax.dynamic_update_slice(base, here, at), jnp.where(last, i + 1, i), jnp.where(last, 0, j + 1)
 
     # A loop of no turn leaves the base where it is; a condition would copy it.
-    base = jax.lax.fori_loop(0, jnp.where(full, blocks, 0), block, S.base)
+    turns = jnp.where(full, blocks * (blocks + 1) // 2, 0)
+    base = jax.lax.fori_loop(0, turns, block, (S.base, none, none))[0]
     weight, used = jnp.where(full, 0.0, weight), jnp.where(full, 0, S.used + 1)
     return Tableau(base, S.diagonal.at[k].add(more), changes, weight, used)
 
@@ -106,7 +118,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
     def add(i: jax.Array, product: jax.Array) -> jax.Array:
         some = jax.lax.dynamic_slice(order, ((i * rows).astype(jnp.int32),), (rows,))
         left = G_A.T.at[some].get(mode="fill", fill_value=0)
-        return product + left.T @ S.base.at[some].get(mode="fill", fill_value=0)
+        return product + left.T @ below(S.base, some)
 
     pending = (S.changes @ G_A.T) * S.weight[:, None]
     product = jax.lax.fori_loop(0, blocks, add, G_A * S.diagonal[None, :] - pending.T @ S.changes)
@@ -119,7 +131,8 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
 def keep(S: Tableau, order: jax.Array) -> Tableau:
     """The columns numbered ``order``, (p,), p where there is none, and no others; all active ones must be among them."""
     take = lambda a: a.at[order].get(mode="fill", fill_value=0)
-    return S._replace(base=take(take(S.base).T), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
+    base = below(S.base, jnp.arange(len(order), dtype=jnp.int32))
+    return S._replace(base=take(take(base).T), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
 
 
 def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Tableau]:
