@@ -139,8 +139,12 @@ def together(parts: Sequence["Moments"]) -> "Moments":
     y = first.y_mean + sum(share * (m.y_mean - first.y_mean) for share, m in zip(shares, parts, strict=True))
     D = xp.stack([m.weight**0.5 * (m.x_mean - x) for m in parts])
     E = xp.stack([m.weight**0.5 * (m.y_mean - y) for m in parts])
-    xx, xy, yy = (sum((m[i] for m in parts[1:]), first[i]) for i in (3, 4, 5))
-    return Moments(weight, x, y, xx + D.T @ D, xy + D.T @ E, yy + (E**2).sum(axis=0))
+    xx, xy, yy = D.T @ D, D.T @ E, (E**2).sum(axis=0)
+    for m in parts:
+        xx += m.xx  # NumPy adds in place, where large arrays need no more memory
+        xy += m.xy
+        yy += m.yy
+    return Moments(weight, x, y, xx, xy, yy)
 
 
 def _gram(Z: jax.Array) -> jax.Array:

@@ -72,7 +72,10 @@ class FoldMoments:
     @cached_property
     def total(self) -> Moments:
         """Of all rows."""
-        return moments_of(self.a) if self.kept is None else together(self.kept)
+        if self.kept is None:
+            return moments_of(self.a)
+        with blas_of_one_thread():  # a small product, after which BLAS's threads would keep the cores from the paths
+            return together(self.kept)
 
     @cached_property
     def nothing(self) -> Moments:

@@ -25,8 +25,8 @@ EARLY = 128
 # A mean is small if its square is at most this share of the column's mean square.
 SMALL_MEAN = 0.1
 # Rows that need not be copied are taken whole where there are many columns, and else so many numbers at a time, which a
-# core keeps near it.
-MANY, CACHED = 256, 2**16
+# core keeps near it; rows that have to be gathered, so many with many columns.
+MANY, CACHED, GATHERED = 256, 2**16, 2**19
 # Tables of so many numbers, and of so many rows a column, are shared by the cores.
 SHARED, ROWS_A_COLUMN = 2**18, 4
 # Rows of xx that are moved at a time, and where XLA wants arrays to begin, in bytes.
@@ -155,16 +155,19 @@ def _sums_of(
     order: Any = "F" if X.flags.f_contiguous and not X.flags.c_contiguous else "C"
     if as_they_are:
         whole = isinstance(rows, slice) and (p >= MANY or order == "F")
-        size = max(number, 1) if whole else max(CACHED // p, 1)
-    space = None if as_they_are else np.empty((size, p), order=order)
+        size = max(number, 1) if whole else max((CACHED if p < MANY else GATHERED) // p, 1)
+    gathers = as_they_are and not isinstance(rows, slice) and X.flags.c_contiguous
+    space = np.empty((min(size, number), p), order=order) if gathers or not as_they_are else None
     weight, z, r = np.float64(0.0), np.zeros(p), np.zeros(t)
     zz, product, zr, rr = None, None, np.zeros((p, t)), np.zeros(t)
     for start in range(0, number, size):
         stop = min(start + size, number)
         here = slice(rows.start + start, rows.start + stop) if isinstance(rows, slice) else rows[start:stop]
-        Z, R = X[here], Y[here] - y
-        if space is not None:
-            Z = np.subtract(Z, x, out=space[: len(Z)])
+        R = Y[here] - y
+        if gathers:  # into the same memory; the mode keeps NumPy from making a copy first
+            Z = np.take(X, here, axis=0, out=space[: len(here)], mode="clip")
+        else:
+            Z = X[here] if space is None else np.subtract(X[here], x, out=space[: stop - start])
         root = None if s is None else np.sqrt(s[here], dtype=float)
         if root is not None:
             Z *= root[:, None]

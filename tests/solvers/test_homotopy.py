@@ -11,6 +11,7 @@ from jaxreg.formulas.duality import Penalty
 from jaxreg.routes import moments
 from jaxreg.solvers import homotopy, tableau
 from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.walks import Knots
 
 P, N = 64, 300
 
@@ -57,19 +58,8 @@ def test_one_sided_bounds():
     np.testing.assert_allclose(u[:, :50], expected.T, atol=1e-7 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("steps", [1, 7, tableau.PENDING + 5])
-def test_tableau_is_what_it_is_defined_to_be(steps):
-    """After so many knots, some kept beside it and some added: S = (−H, HG; GH, G − GHG), with the scales taken off."""
-    problem, _, _ = gram_problem(2)
-    G, c = problem.gram, problem.correlation
-    step = homotopy.start(jnp.asarray(G), jnp.asarray(c), 3)
-    blocks = P // tableau.block_rows(P)
-    one = jax.jit(lambda step: homotopy.pass_knot(step, unit(), jnp.full(3, 1e-9), jnp.int32(3), blocks))
-    left = 0
-    for _ in range(steps):
-        active = int(np.sum(step.sign != 0))
-        step = one(step)
-        left += int(np.sum(step.sign != 0)) < active
+def assert_defined(step, G, c):
+    """S = (−H, HG; GH, G − GHG), x₀ and x₁ with the scales taken off."""
     S = np.stack([tableau.row(step.tableau, k) for k in range(P)])
     q, A = np.asarray(step.scale), np.asarray(step.sign) != 0
     S = S / q[:, None] / q[None, :]
@@ -78,10 +68,70 @@ def test_tableau_is_what_it_is_defined_to_be(steps):
     np.testing.assert_allclose(S[np.ix_(A, ~A)], H @ G[np.ix_(A, ~A)], atol=1e-11)
     schur = G[np.ix_(~A, ~A)] - G[np.ix_(~A, A)] @ H @ G[np.ix_(A, ~A)]
     np.testing.assert_allclose(S[np.ix_(~A, ~A)], schur, atol=1e-11)
-    np.testing.assert_allclose((step.at_zero / q)[A], H @ c[A], atol=1e-11)
-    np.testing.assert_allclose((step.slope / q)[A], -H @ np.asarray(step.sign)[A], atol=1e-11)
+    u0, u1 = H @ c[A], -H @ np.asarray(step.sign)[A]
+    np.testing.assert_allclose((step.at_zero / q)[A], u0, atol=1e-11)
+    np.testing.assert_allclose((step.slope / q)[A], u1, atol=1e-11)
+    np.testing.assert_allclose((step.at_zero / q)[~A], c[~A] - G[np.ix_(~A, A)] @ u0, atol=1e-11)
+    np.testing.assert_allclose((step.slope / q)[~A], -G[np.ix_(~A, A)] @ u1, atol=1e-11)
+
+
+BLOCKS = P // tableau.block_rows(P)
+one_knot = jax.jit(lambda step: homotopy.pass_knot(step, unit(), jnp.full(3, 1e-9), jnp.int32(3), BLOCKS))
+
+
+@pytest.mark.parametrize("steps", [1, 7, tableau.PENDING + 5])
+def test_tableau_is_what_it_is_defined_to_be(steps):
+    """After so many knots, some kept beside it and some added."""
+    problem, _, _ = gram_problem(2)
+    G, c = problem.gram, problem.correlation
+    step = homotopy.start(jnp.asarray(G), jnp.asarray(c), 3)
+    left = 0
+    for _ in range(steps):
+        active = int(np.sum(step.sign != 0))
+        step = one_knot(step)
+        left += int(np.sum(step.sign != 0)) < active
+    assert_defined(step, G, c)
     if steps > 50:
         assert left > 0, "no column left the active set: the test shows less than it should"
+
+
+@pytest.mark.parametrize("steps", [0, 12, tableau.PENDING + 5])
+def test_tableau_takes_in_and_gives_back_columns(steps):
+    """After so many knots of 30 columns, 20 more join; after as many again, those that are not active leave."""
+    problem, _, _ = gram_problem(4)
+    G, c = problem.gram, problem.correlation
+    first = np.arange(P) < 30
+    some = np.where(first[:, None] & first, G, 0)
+    knots = Knots.start(P, jnp.ones(3))._replace(
+        step=homotopy.start(jnp.asarray(some), jnp.asarray(np.where(first, c, 0)), 3)
+    )
+    for _ in range(steps):
+        knots = knots._replace(step=one_knot(knots.step))
+    knots = jax.jit(Knots.join)(knots, jnp.int32(30), G[30:50], c[30:50], c[30:50])
+    assert_defined(knots.step, G, c)
+    for _ in range(steps):
+        knots = knots._replace(step=one_knot(knots.step))
+    assert_defined(knots.step, G, c)
+    order = np.pad(np.flatnonzero(knots.active), (0, P - int(knots.active.sum())), constant_values=P)
+    kept = jax.jit(Knots.keep)(knots, order)
+    moved = lambda a: np.pad(a, [(0, 1)] * a.ndim)[np.ix_(*[order] * a.ndim)]
+    assert_defined(kept.step, moved(G), moved(c))
+
+
+def test_columns_that_are_equal_do_not_end_the_path():
+    """Nor do those that are the negative of one another: whichever comes first enters."""
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((40, 12))
+    y = X[:, :4] @ [3.0, -2.0, 1.0, 0.5] + rng.standard_normal(40)
+    A = np.hstack([X, X, -X])
+    gram, c = np.zeros((P, P)), np.zeros(P)
+    gram[:36, :36], c[:36] = A.T @ A, A.T @ y
+    lams = np.geomspace(1, 1e-4, 30) * np.abs(c).max()
+    u, n_iter = solve(Problem(A, gram, c, y @ y), lams, 30, unit(), 1e-10, 10)
+    assert int(np.sum(n_iter)) >= 12
+    z = c - u @ gram
+    assert np.all(np.abs(z) <= lams[:, None] * (1 + 1e-9))
+    np.testing.assert_allclose(np.where(u != 0, z, 0), lams[:, None] * np.sign(u), rtol=1e-9)
 
 
 def test_ends_where_a_column_depends_on_the_active_ones():

@@ -1,0 +1,86 @@
+"""A lasso with many columns, from knot to knot inside a working set: held against Newton steps and scikit-learn."""
+
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import lasso_path
+
+import jaxreg
+from jaxreg.routes import wide
+from jaxreg.solvers import working_set
+
+
+def data(n=40, p=300, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) + rng.standard_normal((n, 1))
+    return X, X[:, :8] @ rng.standard_normal(8) + rng.standard_normal(n)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Whether each program that has been called goes by knots."""
+    calls, program = [], wide._program
+    monkeypatch.setattr(wide, "_program", lambda *args, **more: calls.append(more["by_knots"]) or program(*args, **more))
+    return calls
+
+
+@pytest.mark.parametrize("join", [96, 2])
+def test_equals_scikit_learn_however_few_columns_join(monkeypatch, asked, join):
+    """With two at a time nearly every chunk is found wanting, and solved again."""
+    monkeypatch.setattr(working_set, "JOIN", join)
+    jax.clear_caches()  # the number is part of the program
+    X, y = data()
+    X, y = X - X.mean(axis=0), y - y.mean()
+    lams = np.geomspace(1, 0.02, 40) * np.abs(X.T @ y).max() / len(y)
+    found = jaxreg.path(X, y, lams, fit_intercept=False, standardize=False)
+    _, expected, _ = lasso_path(X, y, alphas=lams, tol=1e-14, max_iter=1_000_000)
+    np.testing.assert_allclose(found.coef, expected.T, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert found.converged.all()
+    assert asked == [True]
+    jax.clear_caches()
+
+
+def test_equals_newton_steps(monkeypatch, asked):
+    X, y = data(seed=1)
+    rng = np.random.default_rng(1)
+    options = {
+        "sample_weight": rng.random(40) + 0.1,
+        "penalty_factor": rng.random(300) + 0.5,
+        "upper": np.where(np.arange(300) % 3 == 0, 0, np.inf),
+    }
+    by_knots = jaxreg.path(X, y, 50, **options)
+    program = wide._program
+    monkeypatch.setattr(wide, "_program", lambda *args, **more: program(*args, **(more | {"by_knots": False})))
+    by_newton = jaxreg.path(X, y, 50, **options)
+    assert asked == [True, False]
+    assert by_knots.converged.all()
+    np.testing.assert_allclose(by_knots.coef, by_newton.coef, rtol=0, atol=1e-10 * np.abs(by_newton.coef).max())
+    np.testing.assert_array_equal(by_knots.n_nonzero, by_newton.n_nonzero)
+
+
+def test_working_set_gives_columns_back(asked):
+    """More columns come near the active ones than have room at a time."""
+    X, y = data(n=100, p=3000, seed=2)
+    assert working_set.capacity(100, 1) == 256
+    found = jaxreg.path(X, y, 100, eps=1e-3)
+    ever = np.count_nonzero(found.coef.any(axis=0))
+    assert ever + working_set.JOIN > 256, "they all find room: the test shows less than it should"
+    assert found.converged.all()
+    assert asked == [True]
+
+
+def test_what_knots_do_not_settle_is_solved_by_newton_steps(asked):
+    """To where the active columns explain y: there all others depend on them."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 3, (12, 200)).astype(float)
+    y = rng.standard_normal(12)
+    found = jaxreg.path(X, y, 60, eps=1e-7)
+    assert found.converged.all()
+    assert asked[0]
+
+
+def test_elastic_nets_take_newton_steps(asked):
+    X, y = data(seed=4)
+    assert jaxreg.path(X, y, 20).converged.all()
+    assert jaxreg.path(X, y, 20, l1_ratio=0.5).converged.all()
+    assert asked == [True, False]
