@@ -157,12 +157,12 @@ def _sums_of(
         whole = isinstance(rows, slice) and (p >= MANY or order == "F")
         size = max(number, 1) if whole else max((CACHED if p < MANY else GATHERED) // p, 1)
     gathers = as_they_are and not isinstance(rows, slice) and X.flags.c_contiguous
-    space = np.empty((min(size, number), p), order=order) if gathers or not as_they_are else None
+    space: Any = np.empty((min(size, number), p), order=order) if gathers or not as_they_are else None
     weight, z, r = np.float64(0.0), np.zeros(p), np.zeros(t)
     zz, product, zr, rr = None, None, np.zeros((p, t)), np.zeros(t)
     for start in range(0, number, size):
         stop = min(start + size, number)
-        here = slice(rows.start + start, rows.start + stop) if isinstance(rows, slice) else rows[start:stop]
+        here: Any = slice(rows.start + start, rows.start + stop) if isinstance(rows, slice) else rows[start:stop]
         R = Y[here] - y
         if gathers:  # into the same memory; the mode keeps NumPy from making a copy first
             Z = np.take(X, here, axis=0, out=space[: len(here)], mode="clip")

@@ -52,6 +52,7 @@ class Step(NamedTuple):
         lam: λ, (). index: (), the λ of the grid that comes next. going: whether to go on, ().
         tableau: S. at_zero, slope: x₀ and x₁, (p,). sign: s, (p,), 0 in N. scale: q, (p,).
         coef: u of the λs passed, (L, p), not scaled. n_iter: (L,), the knots between each λ and the one before.
+        n_knots: (), of all.
     """
 
     lam: jax.Array
@@ -64,6 +65,7 @@ class Step(NamedTuple):
     scale: jax.Array
     coef: jax.Array
     n_iter: jax.Array
+    n_knots: jax.Array
 
 
 def start(G: jax.Array, correlation: jax.Array, number: int) -> Step:
@@ -75,7 +77,9 @@ def start(G: jax.Array, correlation: jax.Array, number: int) -> Step:
     dtype, zero, none = G.dtype, jnp.zeros_like(correlation), jnp.zeros((), jnp.int32)
     outputs = jnp.zeros((number, len(G)), dtype), jnp.zeros((number,), jnp.int32)
     lam, going = jnp.full((), jnp.inf, dtype), jnp.ones((), bool)
-    return Step(lam, none, going, tableaus.start(G), correlation, zero, zero, jnp.ones_like(correlation), *outputs)
+    return Step(
+        lam, none, going, tableaus.start(G), correlation, zero, zero, jnp.ones_like(correlation), *outputs, none
+    )
 
 
 def next_knot(step: Step, unit: Penalty) -> tuple[jax.Array, jax.Array]:
@@ -97,15 +101,12 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks
     """The solutions down to the next knot, where one column leaves or enters, if λs are left below it."""
     lam, k = next_knot(step, unit)
 
-    # u = x₀ + λ x₁ in A.
-    per_scale = jnp.where(step.sign != 0, 1.0 / step.scale, 0.0)
-    at_zero, slope = per_scale * step.at_zero, per_scale * step.slope
     above = (1.0 - ROUNDINGS * jnp.finfo(lam.dtype).eps) * lam  # a λ that is the knot but for rounding is not below it
     reached = lambda solved: (solved[0] < end) & (lams[jnp.minimum(solved[0], len(lams) - 1)] >= above)
 
     def solve(solved: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         index, coef = solved
-        u = at_zero + lams[index] * slope
+        u = jnp.where(step.sign != 0, (step.at_zero + lams[index] * step.slope) / step.scale, 0.0)
         return index + 1, jax.lax.dynamic_update_slice(coef, u[None, :], (index, jnp.zeros((), jnp.int32)))
 
     index, coef = jax.lax.while_loop(reached, solve, (step.index, step.coef))
@@ -124,10 +125,11 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks
     slope = jnp.where(here, e1 / root + jnp.where(leaves, root / q * a * s, 0.0), step.slope - t * (e1 / d))
     sign, scale = jnp.where(here, jnp.where(leaves, 0.0, side), step.sign), jnp.where(here, root / q, step.scale)
     tableau = tableaus.change(step.tableau, k, v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0), blocks)
-    n_iter = step.n_iter.at[index].add(passes.astype(jnp.int32))
-    going = (possible | ~passes) & (jnp.sum(n_iter) < KNOTS * len(sign) + MORE_KNOTS)
+    one = passes.astype(jnp.int32)
+    n_iter, n_knots = step.n_iter.at[index].add(one), step.n_knots + one
+    going = (possible | ~passes) & (n_knots < KNOTS * len(sign) + MORE_KNOTS)
     lam = jnp.where(passes, lam, lams[end - 1])
-    return Step(lam, index, going, tableau, at_zero, slope, sign, scale, coef, n_iter)
+    return Step(lam, index, going, tableau, at_zero, slope, sign, scale, coef, n_iter, n_knots)
 
 
 def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:

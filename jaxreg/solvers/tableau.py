@@ -42,8 +42,8 @@ class Tableau(NamedTuple):
     """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
 
     Attributes:
-        base: (p, p), of which the blocks on and below the diagonal count. diagonal: (p,). changes: v, (M, p). weight: w, (M,), 0 where there is no change.
-        used: (), of the M.
+        base: (p, p), of which the blocks on and below the diagonal count. diagonal: (p,). changes: v, (M, p).
+        weight: w, (M,), 0 where there is no change. used: (), of the M.
     """
 
     base: jax.Array
@@ -68,9 +68,10 @@ def block_rows(p: int) -> int:
 def below(base: jax.Array, k: jax.Array) -> jax.Array:
     """Rows of the base, (..., p), where its blocks above the diagonal do not count."""
     p, rows = len(base), block_rows(len(base))
-    counts = jnp.arange(p, dtype=jnp.int32) < ((k // rows + 1) * rows)[..., None]
-    at = {"mode": "fill", "fill_value": 0}
-    return jnp.where(counts, base.at[k].get(**at), jnp.moveaxis(base.at[:, k].get(**at), 0, -1))
+    column = jnp.arange(p, dtype=jnp.int32).reshape((1,) * k.ndim + (p,))
+    counts = column < ((k // rows + 1) * rows)[..., None]
+    row = base.at[k].get(mode="fill", fill_value=0)
+    return jnp.where(counts, row, jnp.moveaxis(base.at[:, k].get(mode="fill", fill_value=0), 0, -1))
 
 
 def row(S: Tableau, k: jax.Array) -> jax.Array:
@@ -129,7 +130,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
 
 
 def keep(S: Tableau, order: jax.Array) -> Tableau:
-    """The columns numbered ``order``, (p,), p where there is none, and no others; all active ones must be among them."""
+    """The columns numbered ``order``, (p,), p where there is none; all that are active must be among them."""
     take = lambda a: a.at[order].get(mode="fill", fill_value=0)
     base = below(S.base, jnp.arange(len(order), dtype=jnp.int32))
     return S._replace(base=take(take(base).T), diagonal=take(S.diagonal), changes=take(S.changes.T).T)

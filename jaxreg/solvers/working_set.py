@@ -187,11 +187,11 @@ def solve_path(
     """The minimiser of  ½‖ỹ − A u‖² + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
 
     Args:
-        table: A, n rows and p columns. target: ỹ, (n,). correlation: Aᵀỹ, (p,). lams: (L,), λ > 0, descending, of
-            which the first ``count``, (), are solved; L ≥ 8. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the gap to reach, ().
-        max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a lasso never exceed n,
-            those of an elastic net may. Where they exceed it, the λ is given up. by_knots: from knot to knot, which
-            serves the lasso alone; else by Newton steps.
+        table: A, n rows and p columns. target: ỹ, (n,). correlation: Aᵀỹ, (p,). lams: (L,), λ > 0, descending, of which
+            the first ``count``, (), are solved; L ≥ 8. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the
+            gap to reach, (). max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a
+            lasso never exceed n, those of an elastic net may. Where they exceed it, the λ is given up. by_knots: from
+            knot to knot, which serves the lasso alone; else by Newton steps.
 
     Returns:
         w = u / d, (L, p), its gap, ∞ where there is none, and the rounds or knots taken, (L,).

@@ -60,7 +60,7 @@ def test_one_sided_bounds():
 
 def assert_defined(step, G, c):
     """S = (−H, HG; GH, G − GHG), x₀ and x₁ with the scales taken off."""
-    S = np.stack([tableau.row(step.tableau, k) for k in range(P)])
+    S = np.stack([tableau.row(step.tableau, jnp.int32(k)) for k in range(P)])
     q, A = np.asarray(step.scale), np.asarray(step.sign) != 0
     S = S / q[:, None] / q[None, :]
     H = np.linalg.inv(G[np.ix_(A, A)])
@@ -129,6 +129,7 @@ def test_columns_that_are_equal_do_not_end_the_path():
     lams = np.geomspace(1, 1e-4, 30) * np.abs(c).max()
     u, n_iter = solve(Problem(A, gram, c, y @ y), lams, 30, unit(), 1e-10, 10)
     assert int(np.sum(n_iter)) >= 12
+    u = np.asarray(u)
     z = c - u @ gram
     assert np.all(np.abs(z) <= lams[:, None] * (1 + 1e-9))
     np.testing.assert_allclose(np.where(u != 0, z, 0), lams[:, None] * np.sign(u), rtol=1e-9)
