@@ -2,8 +2,8 @@
 
 Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``leave_one_out`` (closed forms);
 ``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
-``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``from_moments``, ``working_set`` →
-``from_columns`` (down the λs).
+``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``from_moments`` (down the λs);
+``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n).
 """
 
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out

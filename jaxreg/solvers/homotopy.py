@@ -26,13 +26,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.lax.linalg import cholesky
+from jax.scipy.linalg import cho_solve
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.tableau import Tableau
 
-__all__ = ["Step", "advance", "solve_path", "start"]
+__all__ = ["Step", "advance", "rebuilt", "solve_path", "start"]
 
 # Knots that may be passed: so many times p, and so many besides.
 KNOTS, MORE_KNOTS = 4, 16
@@ -140,6 +142,28 @@ def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: 
     """
     one = lambda step: pass_knot(step, unit, lams, end, blocks)
     return jax.lax.while_loop(lambda step: step.going & (step.index < end), one, step)
+
+
+def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
+    """The step as if it had just begun at this active set: without the rounding errors of the knots passed.
+
+    Args:
+        G: of all columns, (p, p). c: (p,).
+    """
+    active, one = step.sign != 0, jnp.ones_like(c)
+    both = lambda left, right: left[:, None] & right[None, :]
+    M = jnp.where(both(active, active), G, jnp.eye(len(c), dtype=c.dtype))
+    H = jnp.where(both(active, active), cho_solve((cholesky(M), True), jnp.eye(len(c), dtype=c.dtype)), 0.0)
+    G_AN = jnp.where(both(active, ~active), G, 0.0)
+    HG = H @ G_AN
+    S = HG + HG.T - H + jnp.where(both(~active, ~active), G - G_AN.T @ HG, 0.0)
+
+    def solved(b: jax.Array, rest: jax.Array) -> jax.Array:
+        u = H @ b
+        return jnp.where(active, u, rest - u @ G)
+
+    at_zero, slope = solved(c, c), solved(-unit.l1 * step.sign, jnp.zeros_like(c))
+    return step._replace(tableau=tableaus.start(S), at_zero=at_zero, slope=slope, scale=one)
 
 
 def solve_path(

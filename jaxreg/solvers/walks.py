@@ -56,6 +56,9 @@ class Walk(Protocol):
     def advance(self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any) -> "Walk":
         """Solve the λs from ``first`` on, up to but without ``until``, in the first ``size`` columns."""
 
+    def rebuilt(self, problem: Problem, unit: Penalty) -> "Walk":
+        """Without the rounding errors that it has gathered."""
+
     def missed(self, magnitude: jax.Array) -> jax.Array:
         """Whether a gradient of this many times its limit must not be outside, whatever the gap."""
 
@@ -139,6 +142,10 @@ class NewtonSteps(NamedTuple):
         walk = self.walk._replace(index=first)
         problem = problem._replace(gram=self.gram)
         return self._replace(walk=active_set.advance(walk, problem, unit, lams, until, self.tol, self.max_iter))
+
+    def rebuilt(self, problem: Problem, unit: Penalty) -> "NewtonSteps":
+        del problem, unit
+        return self
 
     def missed(self, magnitude: jax.Array) -> jax.Array:
         return jnp.zeros(magnitude.shape, bool)
@@ -230,6 +237,9 @@ class Knots(NamedTuple):
         before = step._replace(tableau=copy, coef=step.coef[:0], n_iter=step.n_iter[:0])
         step = homotopy.advance(step._replace(tableau=tableau), unit, lams, until, blocks)
         return Knots(step, before, blocks, until)
+
+    def rebuilt(self, problem: Problem, unit: Penalty) -> "Knots":
+        return self._replace(step=homotopy.rebuilt(self.step, problem.rows.T @ problem.rows, problem.correlation, unit))
 
     def missed(self, magnitude: jax.Array) -> jax.Array:
         """A column that has passed its limit has no knot below this λ."""

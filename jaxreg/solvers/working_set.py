@@ -3,12 +3,14 @@
 A few λs at a time (a *chunk*) are solved on the working set alone. One product with all columns then gives the duality
 gap of the whole problem at each of them: where it is within the tolerance the λ is done, at the first where it is not
 the walk continues, with the columns that were missed. The same product says which columns to add for the next chunk:
-those whose gradient, extended linearly to the chunk's last λ, would nearly reach the bound
+those whose gradient comes near the bound, as the mean of what it is now, as a share of λ a_j, and of what it will be at
+the next chunk's last λ if it goes on linearly:
 
-    |g_j| > margin · λ a_j
+    ½ |g_j(now)| / λ_now a_j + ½ |g_j(then)| / λ_then a_j ≥ margin
 
-(the sequential strong rule of Tibshirani et al., J. R. Stat. Soc. B 74(2), 2012, with a slope that is known instead of
-bounded). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
+(a kin of the sequential strong rule of Tibshirani et al., J. R. Stat. Soc. B 74(2), 2012, with a slope that is known
+instead of bounded; the mean needs a sixth fewer columns than the larger of the two for the same safety, on the data of
+the benchmarks). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
 
 On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, an
 elastic net by Newton steps.
@@ -34,7 +36,7 @@ __all__ = ["Table", "capacity", "solve_path"]
 CHUNK = 8
 # Columns that may join at a time, at most half the smallest capacity, and the share of the bound at which they do.
 JOIN, MARGIN = 96, 0.88
-# Most columns of a working set for more than n active ones: its Gram matrix has the square of it in numbers.
+# Most columns of a working set for more than n active ones, of whose number the memory is the square.
 LARGEST = 4096
 # Visits without a new λ, beside those that fill the working set, after which a chunk is given up (its gap says so).
 MOST_IDLE = 3
@@ -87,9 +89,9 @@ class Visit(NamedTuple):
     """What the next visit of a chunk needs: the working set, the walk on it, and what was found out about all columns.
 
     Attributes:
-        index: (), the λ that comes next.
-        score: (p,), how near a column is to joining; above ``MARGIN`` it does. residual: of the λ solved last, (n,).
-        idle: (), visits without a new λ. coef: (L, p). gap: (L,), ∞ where λ is not solved.
+        index: (), the λ that comes next. score: (p,), how near a column is to joining; from ``MARGIN`` on it does.
+        residual: of the λ solved last, (n,). idle: (), visits without a new λ. drifted: (), whether the last one failed
+        by rounding errors. coef: w, (L, p). gap: (L,), ∞ where λ is not solved.
     """
 
     index: jax.Array  # type: ignore[assignment]  # hides tuple.index
@@ -98,6 +100,7 @@ class Visit(NamedTuple):
     score: jax.Array
     residual: jax.Array
     idle: jax.Array
+    drifted: jax.Array
     coef: jax.Array
     gap: jax.Array
 
@@ -218,8 +221,9 @@ def solve_path(
         visit = _join(visit, table, target, unit)
         working, first = visit.working, visit.index
         until = jnp.minimum(first + CHUNK, count)
-        problem = Problem(working.rows, None, working.correlation, yy)
-        walk: Walk = visit.walk.advance(problem, working.unit, lams, first, until, working.size)
+        problem = Problem(working.rows.T, None, working.correlation, yy)
+        walk: Walk = only_if(visit.drifted, lambda walk: walk.rebuilt(problem, working.unit), visit.walk)
+        walk = walk.advance(problem, working.unit, lams, first, until, working.size)
 
         # The certificate of the chunk, and of the λ before it, which gives the slope.
         here = jnp.clip(first, 0, L - CHUNK)
@@ -252,8 +256,11 @@ def solve_path(
         score = jnp.where(violates, 1e3 + score, score)
 
         # Where a failure is not overcome, or no further λ can be solved, the chunk is given up, or all that is left.
-        again, stuck = walk.resumes(first, failure), walk.stuck
+        again = walk.resumes(first, failure)
         idle = jnp.where(failed & (again == first), visit.idle + 1, 0)
+        # A path from knot to knot that is wrong, though no column was missed, has gathered rounding errors.
+        drifted = failed & ~jnp.any(visited & missed) & by_knots
+        stuck = walk.stuck | (drifted & visit.drifted)
         given_up = stuck | (idle >= most_idle)
         failed, idle = failed & ~given_up, jnp.where(given_up, 0, idle)
         walk = walk.back(failed, lams[jnp.minimum(failure, L - 1)])
@@ -266,7 +273,7 @@ def solve_path(
         gaps = visit.gap.at[rows].set(gap, mode="drop")
 
         index = jnp.where(stuck, count, reached)
-        return Visit(index, working, walk, score, R[last], idle, coef, gaps)
+        return Visit(index, working, walk, score, R[last], idle, drifted, coef, gaps)
 
     empty = WorkingSet(
         jnp.full((C,), p, jnp.int32),
@@ -281,6 +288,6 @@ def solve_path(
     score, lam = begin / lams[jnp.minimum(CHUNK, count) - 1], jnp.maximum(lams[0], jnp.max(begin))
     walk = Knots.start(C, lams) if by_knots else NewtonSteps.start(C, slots, lams, lam, tol, max_iter)
     none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((L, p), dtype), jnp.full((L,), jnp.inf, dtype))
-    visit = Visit(none, empty, walk, score, target, none, *outputs)
+    visit = Visit(none, empty, walk, score, target, none, jnp.zeros((), bool), *outputs)
     visit = jax.lax.while_loop(lambda visit: visit.index < count, one, visit)
     return visit.coef, visit.gap, visit.walk.n_iter

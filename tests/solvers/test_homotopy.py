@@ -91,6 +91,7 @@ def test_tableau_is_what_it_is_defined_to_be(steps):
         step = one_knot(step)
         left += int(np.sum(step.sign != 0)) < active
     assert_defined(step, G, c)
+    assert_defined(homotopy.rebuilt(step, jnp.asarray(G), jnp.asarray(c), unit()), G, c)
     if steps > 50:
         assert left > 0, "no column left the active set: the test shows less than it should"
 
