@@ -171,20 +171,19 @@ class Knots(NamedTuple):
 
     Attributes:
         step: see there. before: the step, less its solutions, from which the λs solved last began.
-        blocks: (), of rows of the tableau that have entries. until: (), the λ up to which it was to go.
+        blocks: (), of rows of the tableau that have entries.
     """
 
     step: Step
     before: Step
     blocks: jax.Array
-    until: jax.Array
 
     @classmethod
     def start(cls, C: int, lams: jax.Array) -> "Knots":
         """Without columns."""
         G, c, none = jnp.zeros((C, C), lams.dtype), jnp.zeros((C,), lams.dtype), jnp.zeros((), jnp.int32)
         step = homotopy.start(G, c, len(lams))
-        return cls(step, step._replace(coef=step.coef[:0], n_iter=step.n_iter[:0]), none, none)
+        return cls(step, step._replace(coef=step.coef[:0], n_iter=step.n_iter[:0]), none)
 
     @property
     def coef(self) -> jax.Array:
@@ -236,7 +235,7 @@ class Knots(NamedTuple):
         tableau, copy = tableaus.copied(step.tableau, self.before.tableau, blocks)
         before = step._replace(tableau=copy, coef=step.coef[:0], n_iter=step.n_iter[:0])
         step = homotopy.advance(step._replace(tableau=tableau), unit, lams, until, blocks)
-        return Knots(step, before, blocks, until)
+        return Knots(step, before, blocks)
 
     def rebuilt(self, problem: Problem, unit: Penalty) -> "Knots":
         return self._replace(step=homotopy.rebuilt(self.step, problem.rows.T @ problem.rows, problem.correlation, unit))
