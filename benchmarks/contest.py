@@ -28,6 +28,7 @@ JAXREG_TOLERANCE = 1e-6
 JAXREG_DEFAULT = 1e-10
 FARTHEST = 1e-14  # no tolerance below this is tried
 DECIDES = 3.0  # times the fastest peer's time
+REST = 0.5  # seconds before a program is timed: the threads of the one before may wait for work until they sleep
 
 LOOSEST = {name: peer.loosest for name, peer in PEERS.items()} | {"LassoCV": 1e-3, "R glmnet": 1e-6}
 
@@ -176,6 +177,7 @@ def _in_turn(job: str, runners: list[tuple[Contestant, dict[str, Any]]], repeats
             contestant, row = racing[place]
             if seconds[place] and sum(seconds[place]) + seconds[place][-1] > limit:
                 continue
+            time.sleep(REST)
             try:
                 seconds[place].append(contestant.ask(job, row["tolerance"], 4 * limit)["best"])
             except Failed as failure:
