@@ -5,8 +5,8 @@
 jaxreg stops at a relative duality gap of 1e-6, and at its default of 1e-10 in the row below. A peer counts with a gap
 of at most 1e-4, recomputed from X; its tolerance is the loosest that reaches it. No program standardises the columns;
 all fit an intercept, the peers by getting columns that were centred before the clock started. A time is the best of
-the calls that fit into 0.2 seconds, and one call if it takes longer; median and best are those of the repeats. Ratio:
-the median over the repeats of jaxreg's time over that of the fastest peer.
+the calls that fit into 0.2 seconds, and one call if it takes longer, after half a second of rest; median and best are
+those of the repeats. Ratio: the median over the repeats of jaxreg's time over that of the fastest peer.
 
 Memory is what the process grew by in one call; jaxreg's first row is its first call, compiling included. The first
 call's time is measured in fresh processes, without JAX's compilation cache and with a warm one, the import apart.

@@ -27,6 +27,7 @@ __all__ = [
     "path_on_moments",
     "paths_by_knots",
     "repeat_on_rows",
+    "settled",
     "solve_on_moments",
     "takes_moments",
     "varies",
@@ -103,11 +104,18 @@ def found_on_moments(m: Moments, without: Moments | None, order: Order, asked: S
             as a path takes them. found: what one from knot to knot has found, if that is known.
     """
     run = lambda by_knots: _numpy(_program(m, without, order.grid, asked, by_knots))
-    lasso, here = asked.l1_ratio == 1, slice(order.number)
-    found = run(by_knots=lasso) if found is None else found
-    if lasso and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
-        found = run(by_knots=False)
-    return found
+    return settled(run, order, asked, found)
+
+
+def settled(run: Callable[[bool], Any], order: Order, asked: Settings, found: Any = None) -> Any:
+    """What ``run(by_knots)`` finds: a lasso by knots, elastic nets and what knots do not settle by Newton steps.
+
+    Where a variance is not finite, no way to solve it would help.
+    """
+    lasso, here = bool(asked.l1_ratio == 1), slice(order.number)
+    found = run(lasso) if found is None else found
+    done = found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter
+    return run(False) if lasso and not done and np.isfinite(found.variance).all() else found
 
 
 def path_on_moments(

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxreg.inputs import Arguments, check_values
-from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, varies, with_zero
+from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, settled, varies, with_zero
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.row_blocks import aligned_zeros
@@ -75,14 +75,10 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
     asked = settings(a, options, P)
 
     def down(lams: int | np.ndarray, spread: int) -> tuple[Solved, np.ndarray]:
-        """By knots a lasso; what they do not settle, and elastic nets, by Newton steps."""
-        order, lasso = Order(lams, Y.shape[1], options.eps), options.l1_ratio == 1
-        run = lambda by_knots: jax.tree.map(
-            np.asarray, _program(*columns, Y, weight, order.grid, asked, spread=spread, by_knots=by_knots)
-        )
-        found, here = run(by_knots=lasso), slice(order.number)
-        if lasso and not (found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter):
-            found = run(by_knots=False)
+        order = Order(lams, Y.shape[1], options.eps)
+        given = *columns, Y, weight, order.grid, asked
+        run = lambda by_knots: jax.tree.map(np.asarray, _program(*given, spread=spread, by_knots=by_knots))
+        found = settled(run, order, asked)
         return order.solved(found, a), found.variance[:p]
 
     solved, variance = down(lams, 1)

@@ -9,11 +9,10 @@ the next chunk's last λ if it goes on linearly:
     ½ |g_j(now)| / λ_now a_j + ½ |g_j(then)| / λ_then a_j ≥ margin
 
 (a kin of the sequential strong rule of Tibshirani et al., J. R. Stat. Soc. B 74(2), 2012, with a slope that is known
-instead of bounded; the mean needs a sixth fewer columns than the larger of the two for the same safety, on the data of
-the benchmarks). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
+instead of bounded). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
 
-On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, an
-elastic net by Newton steps.
+On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, where
+a chunk that misses a column is solved again from its beginning, or by Newton steps, which go on at the λ that failed.
 
 Columns are centred and scaled implicitly: a_j = √(s/Σs) (x_j − m_j)/d_j from the table as it is, so folds of one table,
 which differ in s, m and d alone, share it.
