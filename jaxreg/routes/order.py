@@ -19,9 +19,7 @@ class Order:
     def __init__(self, lams: int | np.ndarray, t: int, eps: float) -> None:
         self.lams, self.number = lams, lams if isinstance(lams, int) else len(lams)
         descending, self.back = np.ones((padded(self.number), t)), None
-        if not isinstance(lams, int) and np.all(lams[1:] < lams[:-1]):
-            descending[: self.number] = lams
-        elif not isinstance(lams, int):
+        if not isinstance(lams, int):
             descending[: self.number] = -np.sort(-lams, axis=0)
             # A λ that is given twice takes the first of its solutions: they differ by rounding.
             each = zip(descending[: self.number].T, lams.T, strict=True)
