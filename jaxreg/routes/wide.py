@@ -1,15 +1,18 @@
 """The wide route, for p ≫ n: one copy of the table on the device, column by column; folds are weights of 0 and 1."""
 
+import weakref
+from collections import deque
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.cores import CORES, share
 from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, settled, varies, with_zero
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
-from jaxreg.routes.row_blocks import aligned_zeros
+from jaxreg.routes.row_blocks import SHARED, aligned_zeros
 from jaxreg.routes.rows import degrees_on_rows, solve_on_rows
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_columns import path_from_columns
@@ -18,6 +21,10 @@ __all__ = ["MOST_ROWS", "Columns", "columns_of", "path_on_columns", "solve_on_co
 
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
+
+# The space of the last table is kept for the next one up to this size.
+KEPT_BYTES = 2**26
+_spare: deque[np.ndarray] = deque(maxlen=1)
 
 _program = jax.jit(path_from_columns, static_argnames=("spread", "by_knots"))
 # So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
@@ -49,9 +56,27 @@ def columns_of(a: Arguments, options: Options) -> Columns:
     offset = np.zeros(_padded_columns(p))
     if options.fit_intercept:
         offset[:p] = np.average(a.X, axis=0, weights=a.sample_weight)
-    features = aligned_zeros(len(offset), padded(n))
-    np.subtract(a.X.T, offset[:p, None], out=features[:p, :n])
-    return Columns(jax.device_put(features), jax.device_put(offset))
+    table = _space(len(offset), padded(n))
+    table[p:], table[:p, n:] = 0.0, 0.0
+
+    def fill(some: slice) -> None:
+        np.subtract(a.X.T[some], offset[:p][some, None], out=table[:p, :n][some])
+
+    some = p if a.X.size < SHARED else -(-p // CORES)
+    share(fill, [slice(start, start + some) for start in range(0, p, some)])
+    features = jax.device_put(table)
+    if table.nbytes <= KEPT_BYTES:
+        weakref.finalize(features, _spare.append, table).atexit = False
+    return Columns(features, jax.device_put(offset))
+
+
+def _space(rows: int, columns: int) -> np.ndarray:
+    """Space for a table, that of an earlier one if it has the same shape: fresh memory costs as much as filling it."""
+    try:
+        table = _spare.pop()
+    except IndexError:
+        return aligned_zeros(rows, columns)
+    return table if table.shape == (rows, columns) else aligned_zeros(rows, columns)
 
 
 def solve_on_columns(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:

@@ -66,9 +66,9 @@ def path_from_columns(
         coef, gap, n_iter = (v[None] for v in one_target(tuple(v[0] for v in targets_first)))
     else:
         coef, gap, n_iter = jax.lax.map(one_target, targets_first)
+    intercept = y_mean[None, :] - (coef @ (mean + offset)).T
     coef = jnp.moveaxis(coef, 0, 2)
-    intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", mean + offset, coef)
-    n_nonzero = jnp.sum(coef != 0, axis=1)
+    n_nonzero = jnp.sum(coef != 0, axis=1, dtype=jnp.int32)
     rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows
     df, settled = n_nonzero.astype(dtype), tol >= gap.T
     return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, df, n_nonzero, scale, variance, settled)

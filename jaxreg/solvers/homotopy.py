@@ -26,8 +26,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.lax.linalg import cholesky
-from jax.scipy.linalg import cho_solve
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import tableau as tableaus
@@ -99,6 +97,30 @@ def next_knot(step: Step, unit: Penalty) -> tuple[jax.Array, jax.Array]:
     return jnp.minimum(meets[k], step.lam), k
 
 
+def pivot(
+    step: Step, unit: Penalty, k: jax.Array, side: jax.Array, passes: jax.Array, blocks: jax.Array | int
+) -> tuple[Step, jax.Array]:
+    """What column k changes when it leaves or, with the sign ``side``, enters, and whether it could.
+
+    Args:
+        passes: if not, nothing changes.
+    """
+    t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
+    here = (jnp.arange(len(step.sign), dtype=jnp.int32) == k) & passes
+    x0, x1, s, q, a = jnp.stack([step.at_zero, step.slope, step.sign, step.scale, unit.l1])[:, k]
+    leaves, d = s != 0, t[k]
+    possible = jnp.where(leaves, d < 0, d > DEPENDENT * q * q)
+    d = jnp.where(possible, d, 1.0)
+    root = jnp.sqrt(jnp.abs(d))
+    v = jnp.where(here, d - jnp.sign(d) * root, t)
+    e0, e1 = x0, x1 - jnp.where(leaves, 0.0, q * a * side)
+    at_zero = jnp.where(here, e0 / root, step.at_zero - t * (e0 / d))
+    slope = jnp.where(here, e1 / root + jnp.where(leaves, root / q * a * s, 0.0), step.slope - t * (e1 / d))
+    sign, scale = jnp.where(here, jnp.where(leaves, 0.0, side), step.sign), jnp.where(here, root / q, step.scale)
+    tableau = tableaus.change(step.tableau, k, v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0), blocks)
+    return step._replace(tableau=tableau, at_zero=at_zero, slope=slope, sign=sign, scale=scale), possible
+
+
 def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:
     """The solutions down to the next knot, where one column leaves or enters, if λs are left below it."""
     lam, k = next_knot(step, unit)
@@ -114,24 +136,12 @@ def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks
     index, coef = jax.lax.while_loop(reached, solve, (step.index, step.coef))
     passes = index < end
 
-    t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
-    here = (jnp.arange(len(step.sign), dtype=jnp.int32) == k) & passes
-    x0, x1, s, q, a = jnp.stack([step.at_zero, step.slope, step.sign, step.scale, unit.l1])[:, k]
-    leaves, side, d = s != 0, jnp.sign(x0), t[k]
-    possible = jnp.where(leaves, d < 0, d > DEPENDENT * q * q)
-    d = jnp.where(possible, d, 1.0)
-    root = jnp.sqrt(jnp.abs(d))
-    v = jnp.where(here, d - jnp.sign(d) * root, t)
-    e0, e1 = x0, x1 - jnp.where(leaves, 0.0, q * a * side)
-    at_zero = jnp.where(here, e0 / root, step.at_zero - t * (e0 / d))
-    slope = jnp.where(here, e1 / root + jnp.where(leaves, root / q * a * s, 0.0), step.slope - t * (e1 / d))
-    sign, scale = jnp.where(here, jnp.where(leaves, 0.0, side), step.sign), jnp.where(here, root / q, step.scale)
-    tableau = tableaus.change(step.tableau, k, v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0), blocks)
+    passed, possible = pivot(step, unit, k, jnp.sign(step.at_zero[k]), passes, blocks)
     one = passes.astype(jnp.int32)
     n_iter, n_knots = step.n_iter.at[index].add(one), step.n_knots + one
-    going = (possible | ~passes) & (n_knots < KNOTS * len(sign) + MORE_KNOTS)
+    going = (possible | ~passes) & (n_knots < KNOTS * len(step.sign) + MORE_KNOTS)
     lam = jnp.where(passes, lam, lams[end - 1])
-    return Step(lam, index, going, tableau, at_zero, slope, sign, scale, coef, n_iter, n_knots)
+    return passed._replace(lam=lam, index=index, going=going, coef=coef, n_iter=n_iter, n_knots=n_knots)
 
 
 def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:
@@ -145,25 +155,24 @@ def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: 
 
 
 def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
-    """The step as if it had just begun at this active set: without the rounding errors of the knots passed.
+    """The step with its active columns entered one after the other: without the rounding errors of the knots passed.
 
     Args:
         G: of all columns, (p, p). c: (p,).
     """
-    active, one = step.sign != 0, jnp.ones_like(c)
-    both = lambda left, right: left[:, None] & right[None, :]
-    M = jnp.where(both(active, active), G, jnp.eye(len(c), dtype=c.dtype))
-    H = jnp.where(both(active, active), cho_solve((cholesky(M), True), jnp.eye(len(c), dtype=c.dtype)), 0.0)
-    G_AN = jnp.where(both(active, ~active), G, 0.0)
-    HG = H @ G_AN
-    S = HG + HG.T - H + jnp.where(both(~active, ~active), G - G_AN.T @ HG, 0.0)
+    order = jnp.nonzero(step.sign, size=len(c), fill_value=0)[0].astype(jnp.int32)
+    zero, yes = jnp.zeros_like(c), jnp.ones((), bool)
 
-    def solved(b: jax.Array, rest: jax.Array) -> jax.Array:
-        u = H @ b
-        return jnp.where(active, u, rest - u @ G)
+    def enter(i: jax.Array, now: Step) -> Step:
+        entered, possible = pivot(now, unit, order[i], step.sign[order[i]], yes, all_blocks(G))
+        return entered._replace(going=now.going & possible)
 
-    at_zero, slope = solved(c, c), solved(-unit.l1 * step.sign, jnp.zeros_like(c))
-    return step._replace(tableau=tableaus.start(S), at_zero=at_zero, slope=slope, scale=one)
+    begin = step._replace(tableau=tableaus.start(G), at_zero=c, slope=zero, sign=zero, scale=jnp.ones_like(c))
+    return jax.lax.fori_loop(0, jnp.sum(step.sign != 0, dtype=jnp.int32), enter, begin)
+
+
+def all_blocks(G: jax.Array) -> int:
+    return len(G) // tableaus.block_rows(len(G))
 
 
 def solve_path(
@@ -184,6 +193,5 @@ def solve_path(
     G = problem.gram
     assert G is not None
     first = start(G, problem.correlation, len(lams))
-    blocks = len(G) // tableaus.block_rows(len(G))
-    end = advance(first, unit, lams, jnp.asarray(count, jnp.int32), blocks)
+    end = advance(first, unit, lams, jnp.asarray(count, jnp.int32), all_blocks(G))
     return end.coef, end.n_iter

@@ -65,18 +65,18 @@ def block_rows(p: int) -> int:
     return min(ROWS, p // 2)
 
 
-def below(base: jax.Array, k: jax.Array) -> jax.Array:
-    """Rows of the base, (..., p), where its blocks above the diagonal do not count."""
-    p, rows = len(base), block_rows(len(base))
-    column = jnp.arange(p, dtype=jnp.int32).reshape((1,) * k.ndim + (p,))
-    counts = column < ((k // rows + 1) * rows)[..., None]
-    row = base.at[k].get(mode="fill", fill_value=0)
-    return jnp.where(counts, row, jnp.moveaxis(base.at[:, k].get(mode="fill", fill_value=0), 0, -1))
+def entries(base: jax.Array, i: jax.Array, j: jax.Array) -> jax.Array:
+    """Those in rows i, (r,), and columns j, (c,), from the blocks on and below the diagonal; 0 where i or j is p."""
+    rows = block_rows(len(base))
+    i, j = i[:, None], j[None, :]
+    stands = j // rows <= i // rows
+    return base.at[jnp.where(stands, i, j), jnp.where(stands, j, i)].get(mode="fill", fill_value=0)
 
 
 def row(S: Tableau, k: jax.Array) -> jax.Array:
     """S_k, (p,)."""
-    return below(S.base, k).at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
+    base = entries(S.base, k[None], jnp.arange(len(S.diagonal), dtype=jnp.int32))[0]
+    return base.at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
 
 
 def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array, blocks: jax.Array | int) -> Tableau:
@@ -114,15 +114,22 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
     rows, none = block_rows(p), jnp.zeros((), jnp.int32)
     G_A = jnp.where(active, 1.0 / scale, 0.0)[None, :] * G
     order = jnp.nonzero(active, size=p, fill_value=p)[0].astype(jnp.int32)
-    blocks = (jnp.sum(active, dtype=jnp.int32) + rows - 1) // rows
+    n_active, columns = (jnp.sum(active, dtype=jnp.int32) + rows - 1) // rows, (at + rows - 1) // rows
 
-    def add(i: jax.Array, product: jax.Array) -> jax.Array:
-        some = jax.lax.dynamic_slice(order, ((i * rows).astype(jnp.int32),), (rows,))
-        left = G_A.T.at[some].get(mode="fill", fill_value=0)
-        return product + left.T @ below(S.base, some)
+    def add(_: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        product, i, j = carry
+        some = jax.lax.dynamic_slice(order, (i * rows,), (rows,))
+        here = some, j * rows + jnp.arange(rows, dtype=jnp.int32)
+        more = G_A.T.at[some].get(mode="fill", fill_value=0).T @ entries(S.base, *here)
+        start = none, here[1][0]
+        so_far = jax.lax.dynamic_slice(product, start, (k, rows))
+        last = j == columns - 1
+        product = jax.lax.dynamic_update_slice(product, so_far + more, start)
+        return product, jnp.where(last, i + 1, i), jnp.where(last, 0, j + 1)
 
     pending = (S.changes @ G_A.T) * S.weight[:, None]
-    product = jax.lax.fori_loop(0, blocks, add, G_A * S.diagonal[None, :] - pending.T @ S.changes)
+    begin = G_A * S.diagonal[None, :] - pending.T @ S.changes
+    product = jax.lax.fori_loop(0, n_active * columns, add, (begin, none, none))[0]
     own = jax.lax.dynamic_slice(G, (none, at), (k, k)) + G_A @ product.T
     new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, scale)[None, :] * G - product, own, (none, at))
     base = jax.lax.dynamic_update_slice(S.base, new, (at, none))
@@ -132,8 +139,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
 def keep(S: Tableau, order: jax.Array) -> Tableau:
     """The columns numbered ``order``, (p,), p where there is none; all that are active must be among them."""
     take = lambda a: a.at[order].get(mode="fill", fill_value=0)
-    base = below(S.base, jnp.arange(len(order), dtype=jnp.int32))
-    return S._replace(base=take(take(base).T), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
+    return S._replace(base=entries(S.base, order, order), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
 
 
 def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Tableau]:

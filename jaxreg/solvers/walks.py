@@ -54,16 +54,21 @@ class Walk(Protocol):
         """With the columns numbered ``order``, (C,), alone, C where there is none."""
 
     def advance(self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any) -> "Walk":
-        """Solve the λs from ``first`` on, up to but without ``until``, in the first ``size`` columns."""
+        """Solve the λs from ``first`` on, and those since :meth:`back` went, up to but without ``until``.
 
-    def rebuilt(self, problem: Problem, unit: Penalty) -> "Walk":
-        """Without the rounding errors that it has gathered."""
+        Args:
+            size: how many of the columns there are.
+        """
+
+    def rebuilt(self, rows: jax.Array, correlation: jax.Array, unit: Penalty) -> "Walk":
+        """Without the rounding errors that it has gathered.
+
+        Args:
+            rows: the columns, as rows, (C, n). correlation: c, (C,).
+        """
 
     def missed(self, magnitude: jax.Array) -> jax.Array:
         """Whether a gradient of this many times its limit must not be outside, whatever the gap."""
-
-    def resumes(self, first: jax.Array, failure: jax.Array) -> jax.Array:
-        """The λ at which to go on after a failure."""
 
     def back(self, failed: jax.Array, lam: jax.Array) -> "Walk":
         """As it goes on if the solution at λ was not accepted."""
@@ -143,19 +148,15 @@ class NewtonSteps(NamedTuple):
         problem = problem._replace(gram=self.gram)
         return self._replace(walk=active_set.advance(walk, problem, unit, lams, until, self.tol, self.max_iter))
 
-    def rebuilt(self, problem: Problem, unit: Penalty) -> "NewtonSteps":
-        del problem, unit
+    def rebuilt(self, rows: jax.Array, correlation: jax.Array, unit: Penalty) -> "NewtonSteps":
+        del rows, correlation, unit
         return self
 
     def missed(self, magnitude: jax.Array) -> jax.Array:
         return jnp.zeros(magnitude.shape, bool)
 
-    def resumes(self, first: jax.Array, failure: jax.Array) -> jax.Array:
-        del first
-        return failure
-
     def back(self, failed: jax.Array, lam: jax.Array) -> "NewtonSteps":
-        """Solutions before the failure stand; there it starts again from where it stands, without predictions."""
+        """Only to λ itself: from where it stands, without predictions."""
         walk = self.walk
         calm = walk.state._replace(
             leave=jnp.where(failed, False, walk.state.leave), enter=jnp.where(failed, False, walk.state.enter)
@@ -228,28 +229,24 @@ class Knots(NamedTuple):
         return self._replace(step=step)
 
     def advance(self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any) -> "Knots":
-        del problem
+        del problem, first  # where the step stands
         rows = tableaus.block_rows(len(unit.l1))
         blocks = ((size + rows - 1) // rows).astype(jnp.int32)
-        step = self.step._replace(index=first)
+        step = self.step
         tableau, copy = tableaus.copied(step.tableau, self.before.tableau, blocks)
         before = step._replace(tableau=copy, coef=step.coef[:0], n_iter=step.n_iter[:0])
         step = homotopy.advance(step._replace(tableau=tableau), unit, lams, until, blocks)
         return Knots(step, before, blocks)
 
-    def rebuilt(self, problem: Problem, unit: Penalty) -> "Knots":
-        return self._replace(step=homotopy.rebuilt(self.step, problem.rows.T @ problem.rows, problem.correlation, unit))
+    def rebuilt(self, rows: jax.Array, correlation: jax.Array, unit: Penalty) -> "Knots":
+        return self._replace(step=homotopy.rebuilt(self.step, rows @ rows.T, correlation, unit))
 
     def missed(self, magnitude: jax.Array) -> jax.Array:
         """A column that has passed its limit has no knot below this λ."""
         return magnitude > 1.0 + BEYOND
 
-    def resumes(self, first: jax.Array, failure: jax.Array) -> jax.Array:
-        del failure
-        return first
-
     def back(self, failed: jax.Array, lam: jax.Array) -> "Knots":
-        """All that were solved are solved again, from where they began."""
+        """To where the λs solved last began."""
         del lam
         blocks = jnp.where(failed, self.blocks, 0)
         old, new = self.before, self.step

@@ -11,8 +11,8 @@ the next chunk's last λ if it goes on linearly:
 (a kin of the sequential strong rule of Tibshirani et al., J. R. Stat. Soc. B 74(2), 2012, with a slope that is known
 instead of bounded). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
 
-On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, where
-a chunk that misses a column is solved again from its beginning, or by Newton steps, which go on at the λ that failed.
+On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, which
+after a missed column goes back to where the chunk began, or by Newton steps, which go on at the λ that failed.
 
 Columns are centred and scaled implicitly: a_j = √(s/Σs) (x_j − m_j)/d_j from the table as it is, so folds of one table,
 which differ in s, m and d alone, share it.
@@ -210,6 +210,9 @@ def solve_path(
         primal = 0.5 * rr + jnp.sum(inside.l1 * jnp.abs(u) + 0.5 * inside.l2 * u**2)
         rounding = jnp.full_like(z, 16 * jnp.finfo(dtype).eps) * jnp.sqrt(yy)
         c_max = largest_scale(z, penalty, rounding)
+        if by_knots:  # no squares, bounds 0 or infinite: every h_j* is 0 where it is finite
+            c = jnp.clip(yr / jnp.where(rr > 0, rr, 1.0), 0.0, c_max)
+            return relative_gap(primal, c * yr - 0.5 * c**2 * rr, yy, yy)
         c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
         dual = jnp.maximum(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
         return relative_gap(primal, dual, yy, yy)
@@ -221,7 +224,8 @@ def solve_path(
         working, first = visit.working, visit.index
         until = jnp.minimum(first + CHUNK, count)
         problem = Problem(working.rows.T, None, working.correlation, yy)
-        walk: Walk = only_if(visit.drifted, lambda walk: walk.rebuilt(problem, working.unit), visit.walk)
+        rebuilt = lambda walk: walk.rebuilt(working.rows, working.correlation, working.unit)
+        walk: Walk = only_if(visit.drifted, rebuilt, visit.walk)
         walk = walk.advance(problem, working.unit, lams, first, until, working.size)
 
         # The certificate of the chunk, and of the λ before it, which gives the slope.
@@ -255,15 +259,14 @@ def solve_path(
         score = jnp.where(violates, 1e3 + score, score)
 
         # Where a failure is not overcome, or no further λ can be solved, the chunk is given up, or all that is left.
-        again = walk.resumes(first, failure)
-        idle = jnp.where(failed & (again == first), visit.idle + 1, 0)
+        idle = jnp.where(failed & (failure == first), visit.idle + 1, 0)
         # A path from knot to knot that is wrong, though no column was missed, has gathered rounding errors.
         drifted = failed & ~jnp.any(visited & missed) & by_knots
         stuck = walk.stuck | (drifted & visit.drifted)
         given_up = stuck | (idle >= most_idle)
         failed, idle = failed & ~given_up, jnp.where(given_up, 0, idle)
         walk = walk.back(failed, lams[jnp.minimum(failure, L - 1)])
-        reached = jnp.where(failed, again, until)
+        reached = jnp.where(failed, failure, until)
         accepted = visited & (number < reached)
         rows = jnp.where(accepted, number, L)
         per_size = u / _take(table.size, working.column, 1.0)[None, :]

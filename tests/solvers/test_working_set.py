@@ -1,5 +1,7 @@
 """A lasso with many columns, from knot to knot inside a working set: held against Newton steps and scikit-learn."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from sklearn.linear_model import lasso_path
 import jaxreg
 from jaxreg.routes import wide
 from jaxreg.solvers import homotopy, working_set
+from jaxreg.solvers.found import Grid, Settings
 
 
 def data(n=40, p=300, seed=0):
@@ -84,6 +87,38 @@ def test_what_knots_do_not_settle_is_solved_by_newton_steps(monkeypatch, asked):
     assert found.converged.all()
     assert asked == [True, False]
     jax.clear_caches()
+
+
+def test_space_of_one_table_serves_the_next():
+    """Where a smaller one leaves rows and columns of it free, they are 0; a copy that is still held keeps its space."""
+    X, y = data(seed=5)
+    Z, z = data(n=36, p=290, seed=6)
+    wide._spare.clear()
+    fresh = jaxreg.path(Z, z, 20)
+    jaxreg.path(X, y, 20)
+    [space] = wide._spare
+    again = jaxreg.path(Z, z, 20)
+    np.testing.assert_array_equal(again.coef, fresh.coef)
+    assert wide._spare[0] is space
+    with jax.enable_x64(True):
+        arguments, options = SimpleNamespace(X=X, sample_weight=None), SimpleNamespace(fit_intercept=False)
+        first, second = wide.columns_of(arguments, options), wide.columns_of(arguments, options)
+        assert first.features.unsafe_buffer_pointer() != second.features.unsafe_buffer_pointer()
+        del first, second
+    assert len(wide._spare) == 1
+
+
+def test_500_rows_take_no_more_memory_than_is_kept():
+    """What glibc's malloc maps for itself, from 32 MiB on, it gives back at once, and each call pays for fresh pages."""
+    with jax.enable_x64(True):
+        L, p, n = 128, 10_240, 512
+        numbers = lambda *shape: jax.ShapeDtypeStruct(shape, np.float64)
+        columns, number, flag = numbers(p), np.int32(1), np.bool_(True)
+        grid = Grid(numbers(L, 1), number, flag, np.float64(1))
+        asked = Settings(np.float64(1), columns, columns, columns, np.float64(1), number, flag, flag, flag)
+        given = numbers(p, n), columns, numbers(n, 1), numbers(n), grid, asked
+        compiled = wide._program.lower(*given, spread=1, by_knots=True).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 2**25
 
 
 def test_elastic_nets_take_newton_steps(asked):
