@@ -109,7 +109,7 @@ def test_space_of_one_table_serves_the_next():
 
 
 def test_500_rows_take_no_more_memory_than_is_kept():
-    """What glibc's malloc maps for itself, from 32 MiB on, it gives back at once, and each call pays for fresh pages."""
+    """From 32 MiB on, glibc's malloc gives memory back at once, and every call pays for fresh pages."""
     with jax.enable_x64(True):
         L, p, n = 128, 10_240, 512
         numbers = lambda *shape: jax.ShapeDtypeStruct(shape, np.float64)
