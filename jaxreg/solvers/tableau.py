@@ -27,6 +27,7 @@ so, with P = G_JA S_A of all columns that were there:  S_JA = −P_A,  S_JN = G_
 Source: Goodnight, *The American Statistician* 33(3), 1979 (the sweep operator).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -42,7 +43,7 @@ class Tableau(NamedTuple):
     """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
 
     Attributes:
-        base: (p, p), of which the blocks on and below the diagonal count. diagonal: (p,). changes: v, (M, p).
+        base: (p, p), of which what stands on and below the diagonal counts. diagonal: (p,). changes: v, (M, p).
         weight: w, (M,), 0 where there is no change. used: (), of the M.
     """
 
@@ -66,11 +67,25 @@ def block_rows(p: int) -> int:
 
 
 def entries(base: jax.Array, i: jax.Array, j: jax.Array) -> jax.Array:
-    """Those in rows i, (r,), and columns j, (c,), from the blocks on and below the diagonal; 0 where i or j is p."""
-    rows = block_rows(len(base))
+    """Those in rows i, (r,), and columns j, (c,), from below the diagonal; 0 where i or j is p."""
     i, j = i[:, None], j[None, :]
-    stands = j // rows <= i // rows
-    return base.at[jnp.where(stands, i, j), jnp.where(stands, j, i)].get(mode="fill", fill_value=0)
+    return base.at[jnp.maximum(i, j), jnp.minimum(i, j)].get(mode="fill", fill_value=0)
+
+
+def each_block(turns: jax.Array | int, change: Callable[..., jax.Array], base: jax.Array) -> jax.Array:
+    """The base after ``change(base, (i, j))``, the first row and column of a block, in the first so many blocks.
+
+    They are those on and below the diagonal, row by row. A loop of no turn leaves the base where it is; a condition
+    would copy it.
+    """
+    rows, none = block_rows(len(base)), jnp.zeros((), jnp.int32)
+
+    def turn(_: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        base, i, j = carry
+        base, last = change(base, (i * rows, j * rows)), i == j
+        return base, jnp.where(last, i + 1, i), jnp.where(last, 0, j + 1)
+
+    return jax.lax.fori_loop(0, turns, turn, (base, none, none))[0]
 
 
 def row(S: Tableau, k: jax.Array) -> jax.Array:
@@ -87,18 +102,13 @@ def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array
     weight = S.weight.at[S.used].set(1.0 / d)
     full = S.used == M - 1
 
-    def block(_: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        base, i, j = carry
-        at = i * rows, j * rows
+    def add(base: jax.Array, at: tuple[jax.Array, jax.Array]) -> jax.Array:
         left = jax.lax.dynamic_slice(changes, (none, at[0]), (M, rows)) * weight[:, None]
         right = jax.lax.dynamic_slice(changes, (none, at[1]), (M, rows))
         here = jax.lax.dynamic_slice(base, at, (rows, rows)) - left.T @ right
-        last = i == j
-        return jax.lax.dynamic_update_slice(base, here, at), jnp.where(last, i + 1, i), jnp.where(last, 0, j + 1)
+        return jax.lax.dynamic_update_slice(base, here, at)
 
-    # A loop of no turn leaves the base where it is; a condition would copy it.
-    turns = jnp.where(full, blocks * (blocks + 1) // 2, 0)
-    base = jax.lax.fori_loop(0, turns, block, (S.base, none, none))[0]
+    base = each_block(jnp.where(full, blocks * (blocks + 1) // 2, 0), add, S.base)
     weight, used = jnp.where(full, 0.0, weight), jnp.where(full, 0, S.used + 1)
     return Tableau(base, S.diagonal.at[k].add(more), changes, weight, used)
 
@@ -132,14 +142,20 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
     product = jax.lax.fori_loop(0, n_active * columns, add, (begin, none, none))[0]
     own = jax.lax.dynamic_slice(G, (none, at), (k, k)) + G_A @ product.T
     new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, scale)[None, :] * G - product, own, (none, at))
-    base = jax.lax.dynamic_update_slice(S.base, new, (at, none))
-    return S._replace(base=jax.lax.dynamic_update_slice(base, new.T, (none, at)))
+    return S._replace(base=jax.lax.dynamic_update_slice(S.base, new, (at, none)))
 
 
 def keep(S: Tableau, order: jax.Array) -> Tableau:
     """The columns numbered ``order``, (p,), p where there is none; all that are active must be among them."""
     take = lambda a: a.at[order].get(mode="fill", fill_value=0)
-    return S._replace(base=entries(S.base, order, order), diagonal=take(S.diagonal), changes=take(S.changes.T).T)
+    rows, blocks = block_rows(len(order)), len(order) // block_rows(len(order))
+
+    def move(base: jax.Array, at: tuple[jax.Array, jax.Array]) -> jax.Array:
+        i, j = (jax.lax.dynamic_slice(order, (k,), (rows,)) for k in at)
+        return jax.lax.dynamic_update_slice(base, entries(S.base, i, j), at)
+
+    base = each_block(blocks * (blocks + 1) // 2, move, jnp.zeros_like(S.base))
+    return S._replace(base=base, diagonal=take(S.diagonal), changes=take(S.changes.T).T)
 
 
 def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Tableau]:
@@ -153,5 +169,6 @@ def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Table
         here = jax.lax.dynamic_slice(base, (start, none), (rows, p))
         return base, jax.lax.dynamic_update_slice(copy, here, (start, none))
 
-    base, copy = jax.lax.fori_loop(0, blocks, block, (S.base, into.base))
+    both = jax.lax.fori_loop(0, blocks, block, (S.base, into.base))
+    base, copy = jax.lax.optimization_barrier(both)
     return S._replace(base=base), S._replace(base=copy)
