@@ -296,8 +296,8 @@ def _where(name: str, index: tuple[int, ...], names: tuple[str, ...] | None) -> 
 
 
 def _check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
+    if not np.isfinite([values.min(), values.max()]).all():  # NaN is both; no array is made where all is well
+        finite = np.isfinite(values)
         index = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), values.shape))
         found = values[index]
         count = int((~finite).sum())
@@ -314,7 +314,8 @@ def _largest(values: np.ndarray) -> float:
 def _check_magnitude(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
     """Squares are summed over rows and columns: they must neither overflow nor vanish."""
     largest = _largest(values)
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(np.abs(values))), values.shape))
+    at = int(np.argmax(values) if values.max() >= -values.min() else np.argmin(values))
+    index = tuple(int(i) for i in np.unravel_index(at, values.shape))
     found = abs(values[index])
     if found > largest:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Leave-one-out and generalised cross-validation of ridge on NumPy arrays and data frames."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.routes.options import computing, find_device
 from jaxreg.routes.ridge_blocks import Blocks, Factors, chosen_params, grid_of, joined, unit_weights
 from jaxreg.routes.rows import solve_on_rows
-from jaxreg.solvers.leave_one_out import leave_one_out_of
+from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of, sums_of_rows
 from jaxreg.solvers.paths import prepare
 from jaxreg.sweeps.cross_validate import choose
 
@@ -18,11 +19,13 @@ __all__ = ["ridge_leave_one_out"]
 
 
 # Compiled; the rank of y is that of (n, t).
-def _errors_of(X, Y, s, v, lams, *, fit_intercept, standardize):
+def _of_all_rows(X, Y, s, v, lams, *, fit_intercept, standardize):
     return leave_one_out_of(prepare(X, Y, fit_intercept, standardize, s, v, None, None), lams)
 
 
-_errors = jax.jit(_errors_of, static_argnames=("fit_intercept", "standardize"))
+_by_rows = jax.jit(_of_all_rows, static_argnames=("fit_intercept", "standardize"))
+_sums_of_rows = jax.jit(sums_of_rows, static_argnames="fit_intercept")
+_concluded = jax.jit(concluded, static_argnames="fit_intercept")
 _choose = jax.jit(jax.vmap(choose, (2, 2, None)))
 
 
@@ -85,7 +88,7 @@ def ridge_leave_one_out(
     with computing(a.X.dtype == np.float64, find_device(device)):
         data = Blocks(a, None, centring)
         grid = grid_of(data, lams, options.eps)
-        found = [_errors(data.X, Y, data.s, data.v, grid, **centring) for Y in data.Y]
+        found = [_errors(data, total, Y, grid) for total, Y in zip(data.totals, data.Y, strict=True)]
         mse, se, gcv, gap = (
             joined([np.asarray(getattr(block, name)) for block, _ in found], data.targets)
             for name in ("mse", "se_mse", "gcv", "gap")
@@ -105,6 +108,21 @@ def ridge_leave_one_out(
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
     scale = np.asarray(factors.blocks[0].scale)
     return results.LeaveOneOut(grid, mse, se, gcv, factors.df, gap, converged, best, one_se, scale, a.names)
+
+
+def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
+    """LeaveOneOut of a block of targets, and the factored problem: from moments and blocks of rows if they will do."""
+    n, p = data.a.X.shape
+    moments_do = total is not None and n > p and (data.v is None or bool(np.all(data.v > 0)))
+    factored = data.factored(total, lams.min()) if moments_do else None
+    if factored is None:
+        return _by_rows(data.X, Y, data.s, data.v, lams, **data.centring)
+    intercept = data.centring["fit_intercept"]
+    program = partial(_sums_of_rows, factored, lams=lams, fit_intercept=intercept)
+    parts = data.sums(program, Y, np.arange(n), data.s)
+    sums = jax.tree.map(lambda *v: sum(v), *parts)._replace(leverage=np.max([of.leverage for of in parts], axis=0))
+    positive = np.asarray((data.s > 0).sum(), data.s.dtype)
+    return _concluded(factored, sums, lams, positive, positive - p - intercept, fit_intercept=intercept), factored
 
 
 def _choice(

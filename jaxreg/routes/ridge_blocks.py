@@ -1,9 +1,12 @@
 """What ridge on NumPy arrays computes with: data in blocks of targets, and the compiled programs over them.
 
-Targets share every decomposition; only a block of very many of them needs its own, so that memory stays bounded. The
-mathematics is in :mod:`jaxreg.solvers.factored_ridge` and :mod:`jaxreg.sweeps.ridge_folds`.
+Targets share every decomposition; only a block of very many of them needs its own, so that memory stays bounded. For
+n ≥ p the caller's rows are read block by block, and no copy of them is made; the device has one for p > n, and where
+moments are not accurate enough. The mathematics is in :mod:`jaxreg.solvers.factored_ridge`,
+:mod:`jaxreg.sweeps.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
 """
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -11,22 +14,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes.moments import varies
 from jaxreg.routes.row_blocks import block_moments
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
-    factor,
+    factor_moments,
     factor_rows,
     relative_gaps,
     ridge_intercepts,
     ridge_params,
+    scale_of,
 )
-from jaxreg.solvers.spectrum import ridge_degrees
+from jaxreg.solvers.grid import grid_start
+from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
 from jaxreg.sweeps.cross_validate import automatic_grid
-from jaxreg.sweeps.ridge_folds import errors_from_moments, errors_from_rows
+from jaxreg.sweeps.ridge_folds import errors_from_rows, held_out_errors, training_moments
 
 __all__ = [
     "Blocks",
@@ -34,10 +39,11 @@ __all__ = [
     "Fold",
     "all_intercepts",
     "all_params",
+    "certify",
     "chosen_params",
     "grid_of",
     "joined",
-    "moments_in_range",
+    "moments_of",
     "solve",
     "solve_fold",
     "unit_weights",
@@ -45,20 +51,30 @@ __all__ = [
 
 # Targets are solved in blocks whose work arrays stay below this.
 TARGET_BLOCK_BYTES = 2**29
+# Rows of the caller's array that are on the device at once.
+ROW_BLOCK = 2048
 
 
 _static = partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
 
 
 @_static
-def _factor(total, X, Y, s, v, smallest_lam, *, fit_intercept, standardize):
-    if total is None:
-        return factor_rows(X, Y, s, v, fit_intercept, standardize, smallest_lam)
-    return factor(total, jnp.asarray(True), X, Y, s, v, fit_intercept, standardize, smallest_lam)
+def _from_moments(m, v, smallest_lam, *, fit_intercept, standardize):
+    factored = factor_moments(m, v, fit_intercept, standardize)
+    return factored, is_accurate(factored.spectrum.e, smallest_lam)
 
 
+@_static
+def _start(m, v, *, fit_intercept, standardize):
+    scale = scale_of(m, standardize)
+    xy = (m if fit_intercept else about_zero(m)).xy
+    v = jnp.ones_like(scale) if v is None else v
+    return grid_start(xy / m.weight, jnp.zeros((), scale.dtype), v, scale, None, None)
+
+
+_factor_rows, _errors_from_rows = _static(factor_rows), _static(errors_from_rows)
 _grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
-_from_moments, _from_rows = _static(errors_from_moments), _static(errors_from_rows)
+_held_out = jax.jit(held_out_errors)
 _params, _intercepts = jax.jit(ridge_params), jax.jit(ridge_intercepts)
 
 
@@ -68,7 +84,8 @@ def _grid_params(factored, lams):
 
 
 @jax.jit
-def _certify(factored, lams):
+def certify(factored, lams):
+    """The relative gaps (L, t) and degrees of freedom (L,)."""
     return relative_gaps(factored, lams), ridge_degrees(factored.spectrum.e, lams)
 
 
@@ -96,18 +113,48 @@ class Blocks:
         n, p = a.X.shape
         Y = a.y.reshape(n, -1)
         self.a, self.masks, self.centring, self.targets = a, masks, centring, Y.shape[1]
-        self.s = unit_weights(a)
-        self.X, self.v = jax.device_put(a.X), a.penalty_factor
+        self.s, self.v = unit_weights(a), a.penalty_factor
         # About four arrays of n and four of min(n, p) numbers live for every target.
         most = max(1, TARGET_BLOCK_BYTES // (4 * (n + min(n, p)) * Y.itemsize))
         length = -(-self.targets // -(-self.targets // most))
         self.Y = [_filled(Y[:, start : start + length], length) for start in range(0, self.targets, length)]
 
     @cached_property
-    def totals(self) -> list[Any]:
-        """The moments of every block of targets; None where the rows are taken instead."""
+    def X(self) -> jax.Array:
+        return jax.device_put(self.a.X)
+
+    @cached_property
+    def totals(self) -> list[Moments | None]:
+        """The moments of every block of targets, in float64; None where the rows are taken instead."""
         n, p = self.a.X.shape
-        return [moments_in_range(self.a, np.asarray(Y), self.s) if n >= p else None for Y in self.Y]
+        return [self._in_range(np.asarray(Y)) if n >= p else None for Y in self.Y]
+
+    def _in_range(self, Y: np.ndarray) -> Moments | None:
+        """None where, in the precision of X, the square of a column that varies has vanished or overflowed."""
+        a, limits = self.a, np.finfo(self.a.X.dtype)
+        m = moments_of(a, Y)
+        with np.errstate(over="ignore"):
+            square = (np.diagonal(m.xx) / m.weight).astype(a.X.dtype)
+        usual = (square > limits.tiny / limits.eps**2) & (square < limits.max * limits.eps**2)
+        return None if varies(a, ~usual) else m
+
+    def factored(self, m: Moments, smallest_lam: Any) -> FactoredRidge | None:
+        """The decomposition; None where moments are not accurate enough."""
+        found, accurate = _from_moments(as_dtype(m, self.a.X.dtype), self.v, smallest_lam, **self.centring)
+        return found if accurate else None
+
+    def sums(self, program: Callable[..., Any], Y: jax.Array, rows: np.ndarray, weight: np.ndarray) -> list[Any]:
+        """What ``program(X, Y, share)`` returns for some rows, block by block; all shares add up to 1.
+
+        Args:
+            rows: positions, (m,). weight: (m,).
+        """
+        length, share, targets = min(len(rows), ROW_BLOCK), weight / weight.sum(), np.asarray(Y)
+        more = -len(rows) % length  # the last block is filled up with rows of weight 0
+        rows, share = np.pad(rows, (0, more), mode="edge"), np.pad(share, (0, more))
+        blocks = (slice(start, start + length) for start in range(0, len(rows), length))
+        done = (program(self.a.X[rows[some]], targets[rows[some]], share[some]) for some in blocks)
+        return [jax.tree.map(np.asarray, of) for of in done]  # one block at a time waits for the device
 
     @cached_property
     def folds(self) -> list["Fold"]:
@@ -126,17 +173,22 @@ class Fold(NamedTuple):
     row_weight: np.ndarray
 
 
-def moments_in_range(a: Arguments, Y: np.ndarray, s: np.ndarray) -> Moments | None:
-    """The moments of the rows; None where the square of a column that is not constant has vanished or overflowed."""
-    p, dtype = a.X.shape[1], a.X.dtype
-    with jax.enable_x64(True):
-        found = jax.tree.map(np.asarray, block_moments(a.X, Y, s, None))
+def moments_of(a: Arguments, Y: np.ndarray, rows: np.ndarray | None = None, s: np.ndarray | None = None) -> Moments:
+    """The moments of all rows, or of those with the given numbers, in float64.
+
+    Args:
+        s: their weights are those of ``a``, divided by a power of two (:func:`unit_weights`), or these, (n,).
+    """
+    if s is None and a.sample_weight is not None:
+        s = unit_weights(a)
+    p = a.X.shape[1]
+    m = block_moments(a.X, Y, s, rows)
+    return m._replace(x_mean=m.x_mean[:p], xx=m.xx[:p, :p], xy=m.xy[:p])
+
+
+def as_dtype(m: Moments, dtype: Any) -> Moments:
     with np.errstate(over="ignore"):
-        m = Moments(*(v.astype(dtype) for v in found))
-    m = m._replace(x_mean=m.x_mean[:p], xx=m.xx[:p, :p], xy=m.xy[:p])
-    square, limits = np.diagonal(m.xx) / m.weight, np.finfo(dtype)
-    usual = (square > limits.tiny / limits.eps**2) & (square < limits.max * limits.eps**2)
-    return None if varies(a, ~usual) else m
+        return Moments(*(np.asarray(v, dtype) for v in m))
 
 
 def _filled(block: np.ndarray, length: int) -> jax.Array:
@@ -165,17 +217,24 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
     if not isinstance(lams, int):
         return lams
     a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
-    starts = [_grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0] for Y in data.Y]
-    start = np.asarray(max(starts, key=float))
-    return start * np.asarray(eps ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype)
+
+    def start(total: Moments | None, Y: jax.Array) -> Any:
+        if total is None or (data.v is not None and not np.all(data.v > 0)):
+            return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
+        return _start(as_dtype(total, a.X.dtype), data.v, **data.centring)
+
+    largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
+    return np.asarray(largest) * np.asarray(eps ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype)
 
 
 def solve(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
     blocks, gaps, df = [], [], None
     for total, Y in zip(data.totals, data.Y, strict=True):
-        factored = _factor(total, data.X, Y, data.s, data.v, lams.min(), **data.centring)
-        gap, df = _certify(factored, lams)
+        factored = None if total is None else data.factored(total, lams.min())
+        if factored is None:
+            factored = _factor_rows(data.X, Y, data.s, data.v, smallest_lam=lams.min(), **data.centring)
+        gap, df = certify(factored, lams)
         blocks.append(factored)
         gaps.append(np.asarray(gap))
     return Factors(lams, blocks, joined(gaps, data.targets), np.asarray(df), data.targets)
@@ -191,11 +250,17 @@ def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, 
     """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
     found = []
     for total, Y in zip(data.totals, data.Y, strict=True):
-        held_out = (fold.rows, fold.row_weight, data.v, lams)
-        if total is None:
-            found.append(_from_rows(data.X, Y, fold.train, fold.train_weight, *held_out, **data.centring))
-        else:
-            found.append(_from_moments(total, data.X, Y, data.s, *held_out, **data.centring))
+        factored = None
+        if total is not None:
+            rows = fold.rows[fold.row_weight > 0]
+            train, enough = training_moments(total, moments_of(data.a, np.asarray(Y), rows))
+            factored = data.factored(train, lams.min()) if enough else None
+        if factored is None:
+            given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
+            found.append(_errors_from_rows(*given, **data.centring))
+            continue
+        parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)
+        found.append((*map(sum, zip(*parts, strict=True)), certify(factored, lams)[0]))
     return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
 
 

@@ -20,16 +20,16 @@ from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import standard_deviation, weighted_mean
-from jaxreg.solvers.spectrum import Spectrum, coefficients, gap_bound, is_accurate, spectrum_of_gram, spectrum_of_rows
+from jaxreg.solvers.spectrum import Spectrum, coefficients, gap_bound, spectrum_of_gram, spectrum_of_rows
 
 __all__ = [
     "FactoredRidge",
-    "factor",
     "factor_moments",
     "factor_rows",
     "relative_gaps",
     "ridge_intercepts",
     "ridge_params",
+    "scale_of",
 ]
 
 
@@ -51,6 +51,13 @@ class FactoredRidge(NamedTuple):
     original_yy: jax.Array
 
 
+def scale_of(m: Moments, standardize: bool) -> jax.Array:
+    """σ, (p,): the standard deviations, 1 for a column that is constant; or 1 for all."""
+    square = jnp.diagonal(m.xx)
+    standard = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0) / m.weight), 1.0)
+    return standard if standardize else jnp.ones_like(standard)
+
+
 def factor_moments(
     m: Moments, penalty_factor: jax.Array | None, fit_intercept: bool, standardize: bool
 ) -> FactoredRidge:
@@ -68,9 +75,7 @@ def factor_moments(
         >>> ridge_params(factor_moments(m, None, True, True), jnp.array(1.0))
         Params(intercept=Array([2.], dtype=float32), coef=Array([[1.]], dtype=float32))
     """
-    square = jnp.diagonal(m.xx)
-    standard = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0) / m.weight), 1.0)
-    scale = standard if standardize else jnp.ones_like(standard)
+    scale = scale_of(m, standardize)
     size = scale * jnp.sqrt(broadcast_columns(penalty_factor, len(scale), 1.0, scale.dtype))
     original_yy = m.yy / m.weight + m.y_mean**2
     m = m if fit_intercept else about_zero(m)
@@ -78,31 +83,6 @@ def factor_moments(
     spectrum = spectrum_of_gram(gram, m.xy / m.weight / size[:, None])
     spectrum = _without_constants(spectrum, jnp.diagonal(m.xx) == 0)
     return FactoredRidge(spectrum, m.x_mean, m.y_mean, size, scale, m.yy / m.weight, original_yy)
-
-
-def factor(
-    m: Moments,
-    enough: jax.Array,
-    X: jax.Array,
-    Y: jax.Array,
-    sample_weight: jax.Array,
-    penalty_factor: jax.Array | None,
-    fit_intercept: bool,
-    standardize: bool,
-    smallest_lam: jax.Array,
-) -> FactoredRidge:
-    """From the moments where they are accurate enough, else from the rows, for n ≥ p.
-
-    Args:
-        m: moments of the rows of X (n, p) and Y (n, t) with ``sample_weight`` (n,). enough: whether ``m`` has kept its
-            digits, (); the condition number is asked for here. The others: as in :func:`factor_rows`.
-    """
-    candidate = factor_moments(m, penalty_factor, fit_intercept, standardize)
-
-    def from_rows() -> FactoredRidge:
-        return factor_rows(X, Y, sample_weight, penalty_factor, fit_intercept, standardize, smallest_lam)
-
-    return jax.lax.cond(enough & is_accurate(candidate.spectrum.e, smallest_lam), lambda: candidate, from_rows)
 
 
 def factor_rows(

@@ -41,7 +41,15 @@ from jaxreg.solvers.paths import prepare
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
 
-__all__ = ["LeaveOneOut", "leave_one_out_of", "left_out_residuals", "ridge_leave_one_out"]
+__all__ = [
+    "LeaveOneOut",
+    "Sums",
+    "concluded",
+    "leave_one_out_of",
+    "left_out_residuals",
+    "ridge_leave_one_out",
+    "sums_of_rows",
+]
 
 # Rows for which B = A V is at hand at once.
 ROW_BLOCK = 2048
@@ -64,6 +72,15 @@ class LeaveOneOut(NamedTuple):
     gap: jax.Array
     df: jax.Array
     largest_leverage: jax.Array
+
+
+class Sums(NamedTuple):
+    """Over rows: Σ r², Σ e² and Σ e⁴ Σs/s of the weighted residuals, (L, t), and max h, (L,)."""
+
+    squares: jax.Array
+    left_out: jax.Array
+    fourth: jax.Array
+    leverage: jax.Array
 
 
 def ridge_leave_one_out(
@@ -112,26 +129,35 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
     if data.fit_intercept:
         x_mean, y_mean = weighted_mean(X, s), weighted_mean(Y, s)
     solve = _primal if n > p else _dual
-    spectrum, (rr, mse, fourth, leverage) = solve(rows, targets, removed, share, lams)
-
-    # n − tr H = Σ λ/(e + λ) over what H has not removed. Rows of weight 0 have no share in it.
+    spectrum, sums = solve(rows, targets, removed, share, lams)
     positive = jnp.sum(share > 0).astype(X.dtype)
-    inside = jnp.sum(lams[:, None] / (spectrum.e[None, :] + lams[:, None]), axis=1)
-    rank = jnp.round(jnp.sum(removed**2))
-    left = inside + (positive - rank - p if n > p else positive - n)
+    fixed = positive - jnp.round(jnp.sum(removed**2)) - p if n > p else positive - n
     yy, original = jnp.sum(targets**2, axis=0), weighted_mean(Y**2, s)
     spectrum = spectrum._replace(left=jnp.where(jnp.all(rows == 0, axis=0)[:, None], 0.0, spectrum.left))
     factored = FactoredRidge(spectrum, x_mean, y_mean, size, data.scale, yy, original)
-    result = LeaveOneOut(
+    return concluded(factored, sums, lams, positive, fixed, data.fit_intercept), factored
+
+
+def concluded(
+    factored: FactoredRidge, sums: Sums, lams: jax.Array, positive: jax.Array, fixed: jax.Array, fit_intercept: bool
+) -> LeaveOneOut:
+    """From the sums over all rows.
+
+    Args:
+        positive: how many rows have a weight, (). fixed: n − tr H − Σ_k λ/(e_k + λ), ().
+    """
+    # n − tr H = Σ λ/(e + λ) over what H has not removed. Rows of weight 0 have no share in it.
+    e, (rr, mse, fourth, leverage) = factored.spectrum.e, sums
+    left = jnp.sum(lams[:, None] / (e[None, :] + lams[:, None]), axis=1) + fixed
+    return LeaveOneOut(
         lams,
         mse,
         jnp.where(jnp.isfinite(mse), jnp.sqrt(jnp.maximum(fourth - mse**2, 0.0) / (positive - 1.0)), jnp.inf),
         rr / (left / positive)[:, None] ** 2,
         relative_gaps(factored, lams),
-        positive - left - (1.0 if data.fit_intercept else 0.0),
+        positive - left - (1.0 if fit_intercept else 0.0),
         leverage,
     )
-    return result, factored
 
 
 def _weighted_rows_of(data: Data) -> tuple[jax.Array, ...]:
@@ -184,47 +210,74 @@ def left_out_residuals(data: Data, lams: jax.Array) -> jax.Array:
     return jax.lax.map(one, lams)
 
 
-def _sums(residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array) -> tuple[jax.Array, ...]:
+def _errors(
+    residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``."""
     error = jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf) ** 2
     error = jnp.where(share[:, None] > 0, error, 0.0)
     return jnp.sum(error, axis=0), jnp.sum(error / jnp.where(share > 0, share, 1.0)[:, None] * error, axis=0)
 
 
+def sums_of_rows(
+    factored: FactoredRidge, X: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array, fit_intercept: bool
+) -> Sums:
+    """Those of some rows, for n > p and without free columns: what :func:`leave_one_out_of` sums, block by block.
+
+    Args:
+        factored: of all rows. X: (m, p), Y: (m, t). share: s/Σs, (m,), 0 for rows that fill up.
+    """
+    root = jnp.sqrt(share)[:, None]
+    B = root * ((X - factored.x_mean[None, :]) / factored.size[None, :]) @ factored.spectrum.left
+    T = root * (Y - factored.y_mean[None, :])
+    return _block_sums(factored.spectrum, B, T, share if fit_intercept else jnp.zeros_like(share), share, lams)
+
+
+def _block_sums(
+    spectrum: Spectrum, B: jax.Array, T: jax.Array, base: jax.Array, share: jax.Array, lams: jax.Array
+) -> Sums:
+    """By (2), of rows B (m, k) and targets T (m, t), which are 0 where ``share`` is.
+
+    Args:
+        base: s_i/Σs + Σ_k Q_ik², (m,).
+    """
+    e, right, squares = spectrum.e, spectrum.right, B**2
+
+    def one(lam: jax.Array) -> Sums:
+        h = base + squares @ (1.0 / (e + lam))
+        residual = T - B @ shrink(right, e, lam)
+        known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
+        square, fourth = _errors(residual, 1.0 - h, known, share)
+        return Sums(jnp.sum(residual**2, axis=0), square, fourth, jnp.max(jnp.where(share > 0, h, 0.0)))
+
+    return map_lams(one, lams, max(B.shape) * T.shape[1])
+
+
 def _primal(
     rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
-) -> tuple[Spectrum, tuple[jax.Array, ...]]:
-    """The spectrum, and Σ r², Σ e², Σ e⁴/share, (L, t), and max h, (L,), by (2), in blocks of rows."""
+) -> tuple[Spectrum, Sums]:
+    """The spectrum and the sums by (2), in blocks of rows."""
     spectrum = spectrum_of_rows(rows, targets, jnp.min(lams))
-    e, V, right = spectrum[:3]
-    n, p = rows.shape
+    n = rows.shape[0]
     length = min(n, ROW_BLOCK)
     base = jnp.sum(removed**2, axis=1)
 
-    def block(start: jax.Array) -> tuple[jax.Array, ...]:
+    def block(start: jax.Array) -> Sums:
         first = jnp.minimum(start, n - length)  # the last block starts early: its first rows have been counted
-        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, first, length)
         new = first + jnp.arange(length) >= start
-        counted = jnp.where(new, cut(share), 0.0)
-        B = cut(rows) @ V
-        T, squares, base_here = cut(targets), B**2, cut(base)
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, first, length)
+        counted = lambda a: jnp.where(new.reshape((-1,) + (1,) * (a.ndim - 1)), cut(a), 0.0)
+        return _block_sums(spectrum, counted(rows) @ spectrum.left, counted(targets), cut(base), counted(share), lams)
 
-        def one(lam: jax.Array) -> tuple[jax.Array, ...]:
-            h = base_here + squares @ (1.0 / (e + lam))
-            residual = T - B @ shrink(right, e, lam)
-            rr = jnp.sum(jnp.where(new[:, None], residual**2, 0.0), axis=0)
-            known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
-            return rr, *_sums(residual, 1.0 - h, known, counted), jnp.max(jnp.where(counted > 0, h, 0.0))
-
-        return map_lams(one, lams, max(length, p) * T.shape[1])
-
-    *sums, leverage = jax.lax.map(block, jnp.arange(0, n, length))
-    return spectrum, (*(jnp.sum(a, axis=0) for a in sums), jnp.max(leverage, axis=0))
+    parts = jax.lax.map(block, jnp.arange(0, n, length))
+    return spectrum, jax.tree.map(lambda a: jnp.sum(a, axis=0), parts)._replace(
+        leverage=jnp.max(parts.leverage, axis=0)
+    )
 
 
 def _dual(
     rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
-) -> tuple[Spectrum, tuple[jax.Array, ...]]:
+) -> tuple[Spectrum, Sums]:
     """As :func:`_primal`, by (3)."""
     n, p = rows.shape
     U, raised, K, kept = _decomposition(rows, removed, lams)
@@ -241,9 +294,9 @@ def _dual(
         remaining = squares @ (1.0 / (e + lam))  # (1 − h)/λ and (ỹ − ŷ)/λ
         residual = U @ shrink(right, e, lam)
         h = jnp.where(share > 0, 1.0 - lam * remaining, 0.0)
-        return lam**2 * jnp.sum(residual**2, axis=0), *_sums(residual, remaining, determined, share), jnp.max(h)
+        return lam**2 * jnp.sum(residual**2, axis=0), *_errors(residual, remaining, determined, share), jnp.max(h)
 
-    sums = map_lams(one, lams, n * targets.shape[1])
+    sums = Sums(*map_lams(one, lams, n * targets.shape[1]))
     return Spectrum(e, left, right, norm * miss, norm * defect), sums
 
 

@@ -9,48 +9,27 @@ With B the held-out rows in the coordinates of the decomposition, T the held-out
 and a(λ) as in :mod:`~jaxreg.solvers.spectrum`, the residuals are T − B a: no coefficient is formed, and no digit lost.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.moments import Moments, moments
-from jaxreg.solvers.factored_ridge import FactoredRidge, factor, factor_rows, relative_gaps
+from jaxreg.formulas.moments import Moments
+from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps
 from jaxreg.solvers.spectrum import map_lams, shrink
 
-__all__ = ["errors_from_moments", "errors_from_rows", "held_out_errors"]
+__all__ = ["errors_from_rows", "held_out_errors", "training_moments"]
 
 LEAST_SQUARE_LEFT, LEAST_TARGET_LEFT = 1e-3, 1e-6
 
 
-def errors_from_moments(
-    total: Moments,
-    X: jax.Array,
-    Y: jax.Array,
-    sample_weight: jax.Array,
-    rows: jax.Array,
-    row_weight: jax.Array,
-    penalty_factor: jax.Array | None,
-    lams: jax.Array,
-    *,
-    fit_intercept: bool,
-    standardize: bool,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean squared and absolute held-out errors of one fold, and the certificates of its fits, each (L, t), for n ≥ p.
-
-    Args:
-        total: the moments of all rows. X: (n, p), Y: (n, t). sample_weight: (n,).
-        rows: the positions of the held-out rows, (m,), filled up with any others; row_weight: their weights, (m,), 0
-            for those that fill up. penalty_factor: v > 0, (p,) or None. lams: (L,), above 0.
-    """
-    held_out, answers = X[rows], Y[rows]
-    train = total - moments(held_out, answers, row_weight)
-
+def training_moments(total: Moments, part: Moments) -> tuple[Moments, Any]:
+    """The moments of all rows less those of a part, and whether enough digits are left, (); of NumPy or JAX arrays."""
+    train = total - part
     share = train.weight / total.weight
-    columns = jnp.diagonal(train.xx) >= LEAST_SQUARE_LEFT * share * jnp.diagonal(total.xx)
+    columns = train.xx.diagonal() >= LEAST_SQUARE_LEFT * share * total.xx.diagonal()
     targets = train.yy >= LEAST_TARGET_LEFT * share * total.yy
-    enough = jnp.all(columns) & jnp.all(targets)
-    weight = jnp.maximum(sample_weight.at[rows].add(-row_weight), 0.0)
-    factored = factor(train, enough, X, Y, weight, penalty_factor, fit_intercept, standardize, jnp.min(lams))
-    return *held_out_errors(factored, held_out, answers, row_weight, lams), relative_gaps(factored, lams)
+    return train, columns.all() & targets.all()
 
 
 def errors_from_rows(
@@ -66,21 +45,24 @@ def errors_from_rows(
     fit_intercept: bool,
     standardize: bool,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """:func:`errors_from_moments` for p > n: from the training rows.
+    """Mean squared and absolute held-out errors of one fold, and the certificates of its fits, each (L, t).
 
     Args:
-        train, train_weight: positions and weights of the training rows, filled up as ``rows`` and ``row_weight``.
+        X: (n, p), Y: (n, t). train, train_weight: positions and weights of the training rows, filled up with any others
+            of weight 0. rows, row_weight: of those held out, (m,). penalty_factor: v > 0, (p,) or None. lams: (L,),
+            above 0.
     """
     factored = factor_rows(X[train], Y[train], train_weight, penalty_factor, fit_intercept, standardize, jnp.min(lams))
-    return *held_out_errors(factored, X[rows], Y[rows], row_weight, lams), relative_gaps(factored, lams)
+    share = row_weight / jnp.sum(row_weight)
+    return *held_out_errors(factored, X[rows], Y[rows], share, lams), relative_gaps(factored, lams)
 
 
 def held_out_errors(
-    factored: FactoredRidge, X: jax.Array, Y: jax.Array, weight: jax.Array, lams: jax.Array
+    factored: FactoredRidge, X: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Σ s (y − ŷ)² / Σs and Σ s |y − ŷ| / Σs on the rows of X (m, p) with weights (m,), each (L, t), for λs (L,)."""
+    """What some rows X (m, p), with shares s/Σs (m,), add to the mean of (y − ŷ)² and of |y − ŷ|, each (L, t)."""
     e, left, right = factored.spectrum[:3]
-    root = jnp.sqrt(weight / jnp.sum(weight))[:, None]
+    root = jnp.sqrt(share)[:, None]
     B = root * (((X - factored.x_mean[None, :]) / factored.size[None, :]) @ left)
     T = root * (Y - factored.y_mean[None, :])
 

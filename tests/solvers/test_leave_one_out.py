@@ -119,19 +119,44 @@ def test_one_lam_for_each_target():
 
 
 def test_blocks_of_rows_and_of_targets_change_nothing(monkeypatch):
-    """11 rows in blocks of 4, the last of which overlaps; 3 targets in blocks of 2, the last of which is filled up."""
+    """11 rows in blocks of 4, the last of which is filled up, as is the last of the blocks of 2 of 3 targets."""
     X, y, s = problem(11, 3)
     Y = np.stack([y, s, y * s], axis=1)
     expected = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
-    monkeypatch.setattr(module, "ROW_BLOCK", 4)
+    monkeypatch.setattr(ridge_blocks, "ROW_BLOCK", 4)
     monkeypatch.setattr(ridge_blocks, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
-    jaxreg.leave_one_out._errors.clear_cache()
     found = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
-    jaxreg.leave_one_out._errors.clear_cache()
     for name in ("mse", "se_mse", "gcv", "df"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-13)
     np.testing.assert_allclose(found.params.coef, expected.params.coef, rtol=1e-12)
     np.testing.assert_allclose(found.one_se.params.intercept, expected.one_se.params.intercept, rtol=1e-12)
+
+
+def test_blocks_of_rows_on_the_device_change_nothing(monkeypatch):
+    """11 rows in blocks of 4, the last of which overlaps."""
+    X, y, s = problem(11, 3)
+    expected = pure(X, y, LAMS, sample_weight=s)
+    monkeypatch.setattr(module, "ROW_BLOCK", 4)
+    pure.clear_cache()
+    found = pure(X, y, LAMS, sample_weight=s)
+    pure.clear_cache()
+    for name in ("mse", "se_mse", "gcv", "df", "largest_leverage"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-13)
+
+
+def test_more_rows_than_columns_are_not_copied_to_the_device(monkeypatch):
+    """Unless AᵀA is too ill-conditioned for the λs."""
+    X, y, s = problem(40, 6)
+    taken, device = [], ridge_blocks.Blocks.X.func
+    monkeypatch.setattr(ridge_blocks.Blocks, "X", property(lambda self: taken.append(True) or device(self)))
+    jaxreg.ridge_leave_one_out(X, y, sample_weight=s)
+    jaxreg.sweep(X, y, l1_ratio=0, folds=4, sample_weight=s)
+    assert not taken
+    X[:, 1] = X[:, 0] + 1e-7 * X[:, 1]
+    lams = LAMS * 1e-9
+    found = jaxreg.ridge_leave_one_out(X, y, lams, sample_weight=s)
+    assert taken
+    np.testing.assert_allclose(found.mse, pure(X, y, lams, sample_weight=s).mse, rtol=1e-9)
 
 
 def test_the_degrees_of_freedom_are_the_derivative_of_the_fit_and_gcv_is_made_of_them():
@@ -220,7 +245,10 @@ def test_bad_arguments():
 def test_the_parameters_are_certified_and_the_second_call_does_not_compile():
     X, y, s = problem(40, 6)
     found = jaxreg.ridge_leave_one_out(X, y, LAMS, sample_weight=s)
-    programs = (jaxreg.leave_one_out._errors, ridge_blocks._params, jaxreg.leave_one_out._choose)
+    programs = [
+        v for v in (*vars(jaxreg.leave_one_out).values(), *vars(ridge_blocks).values()) if hasattr(v, "_cache_size")
+    ]
+    assert len(programs) >= 10
     before = [program._cache_size() for program in programs]
     jaxreg.ridge_leave_one_out(X + 1, 2 * y, LAMS / 2, sample_weight=s[::-1])
     assert [program._cache_size() for program in programs] == before

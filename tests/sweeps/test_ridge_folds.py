@@ -109,9 +109,9 @@ def test_one_lam_at_a_time_changes_nothing(monkeypatch):
     X, Y = problem(62, 5, 2)
     expected = jaxreg.sweep(X, Y, LAMS, 0, folds=4)
     monkeypatch.setattr("jaxreg.solvers.spectrum.LAM_BLOCK_BYTES", 3 * 16 * 2 * 8)
-    ridge_blocks._from_moments.clear_cache()
+    ridge_blocks._held_out.clear_cache()
     found = jaxreg.sweep(X, Y, LAMS, 0, folds=4)
-    ridge_blocks._from_moments.clear_cache()
+    ridge_blocks._held_out.clear_cache()
     np.testing.assert_allclose(found.fold_mse, expected.fold_mse, rtol=1e-13)
 
 
