@@ -1,5 +1,6 @@
 """The ridge route: whole λ-grids, folds and thousands of targets from one factorisation of each set of rows."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import numpy as np
 from jaxreg import results
 from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes import held_out
+from jaxreg.routes.cores import blas_of_one_thread
 from jaxreg.routes.options import Options, Solved, computing
 from jaxreg.routes.ridge_blocks import (
     Blocks,
@@ -107,7 +109,8 @@ def errors_on_factors(
             return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(masks)) if on_moments else 1) as pool:
+    workers = min(os.cpu_count() or 1, len(masks)) if on_moments else 1
+    with blas_of_one_thread() if workers > 1 else contextlib.nullcontext(), ThreadPoolExecutor(workers) as pool:
         yield from pool.map(fold, range(len(masks)))
 
 
