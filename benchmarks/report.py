@@ -1,6 +1,6 @@
 """Runs the benchmarks, and writes the report, the figure and the table in the README.
 
-    python benchmarks/report.py [--only paths,cv,growth,ridge] [--shapes small,mid] [--repeats 7] [--no-measuring]
+    python benchmarks/report.py [--only paths,cv,growth,ridge,memory] [--shapes small] [--repeats 7] [--no-measuring]
 
 Everything goes to benchmarks/results: measured.json, report.md and figure.png. A part that was measured before on the
 same machine with the same versions is kept until it is measured again, so the whole can be done in pieces. `make bench`
@@ -40,7 +40,7 @@ CONTESTS = {
     "paths": ("path", "A lasso path of 100 λ", paths.TARGETS, paths.LIMIT),
     "cv": ("cv", "Ten-fold cross-validation of 100 λ, with the path on all rows", cv.TARGETS, cv.LIMIT),
 }
-OTHERS = {"ridge": "Ridge"}  # parts with a report of their own
+OTHERS = {"ridge": "Ridge", "memory": "Memory"}  # parts with a report of their own
 PARTS = (*CONTESTS, "growth", *OTHERS)
 PACKAGES = ("jaxreg", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "celer", "skglm", "himalaya", "statsmodels")
 
@@ -120,7 +120,11 @@ def markdown(measured: dict[str, Any]) -> str:
     """The whole report."""
     kind, versions = measured["machine"], measured["versions"]
     lines = ["# Benchmarks", "", f"{_machine_line(kind)}; " + ", ".join(f"{k} {v}" for k, v in versions.items()) + "."]
-    lines += ["", "What is measured and how: the first lines of `paths.py`, `cv.py`, `growth.py` and `ridge.py`.", ""]
+    lines += [
+        "",
+        "What is measured and how: the first lines of `paths.py`, `cv.py`, `growth.py`, `ridge.py` and `memory.py`.",
+        "",
+    ]
     for part, (_, title, targets, _) in CONTESTS.items():
         records = _records(measured, part)
         if not records:

@@ -113,8 +113,7 @@ def ridge_leave_one_out(
 def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
     """LeaveOneOut of a block of targets, and the factored problem: from moments and blocks of rows if they will do."""
     n, p = data.a.X.shape
-    moments_do = total is not None and n > p and (data.v is None or bool(np.all(data.v > 0)))
-    factored = data.factored(total, lams.min()) if moments_do else None
+    factored = data.factored(total, lams.min()) if total is not None and n > p else None
     if factored is None:
         return _by_rows(data.X, Y, data.s, data.v, lams, **data.centring)
     intercept = data.centring["fit_intercept"]

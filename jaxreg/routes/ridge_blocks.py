@@ -51,8 +51,8 @@ __all__ = [
 
 # Targets are solved in blocks whose work arrays stay below this.
 TARGET_BLOCK_BYTES = 2**29
-# Rows of the caller's array that are on the device at once.
-ROW_BLOCK = 2048
+# Rows of the caller's array that are on the device at once: so many numbers, within these limits.
+NUMBERS, FEWEST_ROWS, MOST_ROWS = 2**19, 256, 2048
 
 
 _static = partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
@@ -127,7 +127,8 @@ class Blocks:
     def totals(self) -> list[Moments | None]:
         """The moments of every block of targets, in float64; None where the rows are taken instead."""
         n, p = self.a.X.shape
-        return [self._in_range(np.asarray(Y)) if n >= p else None for Y in self.Y]
+        takes = n >= p and (self.v is None or bool(np.all(self.v > 0)))
+        return [self._in_range(np.asarray(Y)) if takes else None for Y in self.Y]
 
     def _in_range(self, Y: np.ndarray) -> Moments | None:
         """None where, in the precision of X, the square of a column that varies has vanished or overflowed."""
@@ -149,7 +150,8 @@ class Blocks:
         Args:
             rows: positions, (m,). weight: (m,).
         """
-        length, share, targets = min(len(rows), ROW_BLOCK), weight / weight.sum(), np.asarray(Y)
+        length = min(len(rows), MOST_ROWS, max(FEWEST_ROWS, NUMBERS // self.a.X.shape[1]))
+        share, targets = weight / weight.sum(), np.asarray(Y)
         more = -len(rows) % length  # the last block is filled up with rows of weight 0
         rows, share = np.pad(rows, (0, more), mode="edge"), np.pad(share, (0, more))
         blocks = (slice(start, start + length) for start in range(0, len(rows), length))
@@ -173,16 +175,10 @@ class Fold(NamedTuple):
     row_weight: np.ndarray
 
 
-def moments_of(a: Arguments, Y: np.ndarray, rows: np.ndarray | None = None, s: np.ndarray | None = None) -> Moments:
-    """The moments of all rows, or of those with the given numbers, in float64.
-
-    Args:
-        s: their weights are those of ``a``, divided by a power of two (:func:`unit_weights`), or these, (n,).
-    """
-    if s is None and a.sample_weight is not None:
-        s = unit_weights(a)
+def moments_of(a: Arguments, Y: np.ndarray, rows: np.ndarray | None = None) -> Moments:
+    """The moments of all rows, or of those with the given numbers, in float64, with :func:`unit_weights`."""
     p = a.X.shape[1]
-    m = block_moments(a.X, Y, s, rows)
+    m = block_moments(a.X, Y, None if a.sample_weight is None else unit_weights(a), rows)
     return m._replace(x_mean=m.x_mean[:p], xx=m.xx[:p, :p], xy=m.xy[:p])
 
 
@@ -219,7 +215,7 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
     a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
 
     def start(total: Moments | None, Y: jax.Array) -> Any:
-        if total is None or (data.v is not None and not np.all(data.v > 0)):
+        if total is None:
             return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
         return _start(as_dtype(total, a.X.dtype), data.v, **data.centring)
 

@@ -123,7 +123,7 @@ def test_blocks_of_rows_and_of_targets_change_nothing(monkeypatch):
     X, y, s = problem(11, 3)
     Y = np.stack([y, s, y * s], axis=1)
     expected = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
-    monkeypatch.setattr(ridge_blocks, "ROW_BLOCK", 4)
+    monkeypatch.setattr(ridge_blocks, "MOST_ROWS", 4)
     monkeypatch.setattr(ridge_blocks, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
     found = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
     for name in ("mse", "se_mse", "gcv", "df"):
