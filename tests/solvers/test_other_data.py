@@ -1,6 +1,7 @@
 """Paths on data with names, against scikit-learn at its tightest tolerance and by the optimality conditions."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,13 @@ def wine():
     return X[:, 1:], X[:, 0]
 
 
-@pytest.mark.parametrize("data", [wide, squares, wine])
+def mtcars():
+    """32 cars: miles a gallon from ten correlated columns, from 0.4 to 472 in size."""
+    table = np.loadtxt(Path(__file__).parents[1] / "reference" / "mtcars.csv", delimiter=",", skiprows=1)
+    return table[:, 1:], table[:, 0]
+
+
+@pytest.mark.parametrize("data", [wide, squares, wine, mtcars])
 def test_equals_scikit_learn(data):
     X, y = data()
     found = jaxreg.path(X, y, lams=20, eps=1e-2, standardize=False)
