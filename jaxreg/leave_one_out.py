@@ -11,7 +11,8 @@ from jaxreg.formulas.objective import Params
 from jaxreg.routes.options import computing, find_device
 from jaxreg.routes.ridge_blocks import Blocks, Factors, chosen_params, grid_of, joined, unit_weights
 from jaxreg.routes.rows import solve_on_rows
-from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of, sums_of_rows
+from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
+from jaxreg.solvers.left_out_sums import sums_of_rows
 from jaxreg.solvers.paths import prepare
 from jaxreg.sweeps.cross_validate import choose
 

@@ -1,6 +1,7 @@
 """How the objective is minimised, as pure functions of JAX arrays.
 
-Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``leave_one_out`` (closed forms);
+Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``left_out_sums`` → ``leave_one_out``
+(closed forms);
 ``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
 ``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``from_moments`` (down the λs);
 ``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n).

@@ -12,6 +12,7 @@ from jaxreg import solvers
 from jaxreg.formulas import duality_gap
 from jaxreg.routes import ridge_blocks
 from jaxreg.solvers import leave_one_out as module
+from jaxreg.solvers import left_out_sums
 from jaxreg.solvers.paths import prepare
 
 LAMS = np.array([10.0, 0.01, 1.0, 0.1])
@@ -136,7 +137,7 @@ def test_blocks_of_rows_on_the_device_change_nothing(monkeypatch):
     """11 rows in blocks of 4, the last of which overlaps."""
     X, y, s = problem(11, 3)
     expected = pure(X, y, LAMS, sample_weight=s)
-    monkeypatch.setattr(module, "ROW_BLOCK", 4)
+    monkeypatch.setattr(left_out_sums, "ROW_BLOCK", 4)
     pure.clear_cache()
     found = pure(X, y, LAMS, sample_weight=s)
     pure.clear_cache()
