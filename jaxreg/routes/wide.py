@@ -56,6 +56,9 @@ def columns_of(a: Arguments, options: Options) -> Columns:
     offset = np.zeros(_padded_columns(p))
     if options.fit_intercept:
         offset[:p] = np.average(a.X, axis=0, weights=a.sample_weight)
+    on_device = jax.device_put(
+        offset
+    )  # first: with this call JAX gives back what it no longer uses of an earlier table
     table = _space(len(offset), padded(n))
     table[p:], table[:p, n:] = 0.0, 0.0
 
@@ -67,7 +70,7 @@ def columns_of(a: Arguments, options: Options) -> Columns:
     features = jax.device_put(table)
     if table.nbytes <= KEPT_BYTES:
         weakref.finalize(features, _spare.append, table).atexit = False
-    return Columns(features, jax.device_put(offset))
+    return Columns(features, on_device)
 
 
 def _space(rows: int, columns: int) -> np.ndarray:
