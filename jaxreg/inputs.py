@@ -314,10 +314,11 @@ def _largest(values: np.ndarray) -> float:
 def _check_magnitude(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
     """Squares are summed over rows and columns: they must neither overflow nor vanish."""
     largest = _largest(values)
-    at = int(np.argmax(values) if values.max() >= -values.min() else np.argmin(values))
-    index = tuple(int(i) for i in np.unravel_index(at, values.shape))
-    found = abs(values[index])
+    low, high = float(values.min()), float(values.max())
+    found = max(high, -low)
     if found > largest:
+        at = int(np.argmax(values) if high == found else np.argmin(values))
+        index = tuple(int(i) for i in np.unravel_index(at, values.shape))
         raise ValueError(
             f"{_where(name, index, names)} is {values[index]:g}: values too large, their squares overflow "
             f"{values.dtype}. Divide {name} by {found:.0e}{', or use float64' if values.dtype == np.float32 else ''}."

@@ -9,7 +9,8 @@ import numpy as np
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
 from jaxreg.routes.options import computing, find_device
-from jaxreg.routes.ridge_blocks import Blocks, Factors, chosen_params, grid_of, joined, unit_weights
+from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined
+from jaxreg.routes.ridge_data import Blocks, unit_weights
 from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
 from jaxreg.solvers.left_out_sums import sums_of_rows
@@ -114,7 +115,7 @@ def ridge_leave_one_out(
 def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
     """LeaveOneOut of a block of targets, and the factored problem: from moments and blocks of rows if they will do."""
     n, p = data.a.X.shape
-    factored = data.factored(total, lams.min()) if total is not None and n > p else None
+    factored = factored_moments(data, total, lams.min()) if total is not None and n > p else None
     if factored is None:
         return _by_rows(data.X, Y, data.s, data.v, lams, **data.centring)
     intercept = data.centring["fit_intercept"]

@@ -20,7 +20,7 @@ from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.results import LeaveOneOut
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
 from jaxreg.routes.options import Options, Solved, computing, find_device
-from jaxreg.routes.ridge_blocks import unit_weights
+from jaxreg.routes.ridge_data import unit_weights
 from jaxreg.routes.rows import gap_on_rows
 from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.paths import default_tol, prepare

@@ -14,5 +14,5 @@ rows        everything else, what moments could not     ``solvers.paths``: close
 ==========  ==========================================  ========================================================
 
 Every route ends with the same certificate. Reading order: ``options`` → ``row_blocks`` → ``held_out`` → ``rows`` →
-``moments`` → ``wide`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
+``moments`` → ``wide`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
 """

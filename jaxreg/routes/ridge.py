@@ -16,7 +16,6 @@ from jaxreg.routes import held_out
 from jaxreg.routes.cores import blas_of_one_thread
 from jaxreg.routes.options import Options, Solved, computing
 from jaxreg.routes.ridge_blocks import (
-    Blocks,
     Factors,
     all_intercepts,
     all_params,
@@ -25,6 +24,7 @@ from jaxreg.routes.ridge_blocks import (
     solve,
     solve_fold,
 )
+from jaxreg.routes.ridge_data import Blocks
 from jaxreg.routes.rows import block_length, solve_on_rows
 from jaxreg.sweeps.cross_validate import Choice, Sweep
 

@@ -56,9 +56,8 @@ def columns_of(a: Arguments, options: Options) -> Columns:
     offset = np.zeros(_padded_columns(p))
     if options.fit_intercept:
         offset[:p] = np.average(a.X, axis=0, weights=a.sample_weight)
-    on_device = jax.device_put(
-        offset
-    )  # first: with this call JAX gives back what it no longer uses of an earlier table
+    # First: with this call JAX gives back what it no longer uses of an earlier table.
+    on_device = jax.device_put(offset)
     table = _space(len(offset), padded(n))
     table[p:], table[:p, n:] = 0.0, 0.0
 

@@ -100,10 +100,11 @@ def next_knot(step: Step, unit: Penalty) -> tuple[jax.Array, jax.Array]:
 def pivot(
     step: Step, unit: Penalty, k: jax.Array, side: jax.Array, passes: jax.Array, blocks: jax.Array | int
 ) -> tuple[Step, jax.Array]:
-    """What column k changes when it leaves or, with the sign ``side``, enters, and whether it could.
+    """The step after column k has left or, with the sign ``side``, entered; and whether it could, ().
 
     Args:
-        passes: if not, nothing changes.
+        unit: the penalty at λ = 1. k: (). side: +1 or −1, (). passes: (), if not, nothing changes. blocks: of rows of
+            the tableau that have entries.
     """
     t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
     here = (jnp.arange(len(step.sign), dtype=jnp.int32) == k) & passes
@@ -164,15 +165,11 @@ def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
     zero, yes = jnp.zeros_like(c), jnp.ones((), bool)
 
     def enter(i: jax.Array, now: Step) -> Step:
-        entered, possible = pivot(now, unit, order[i], step.sign[order[i]], yes, all_blocks(G))
+        entered, possible = pivot(now, unit, order[i], step.sign[order[i]], yes, tableaus.block_number(len(G)))
         return entered._replace(going=now.going & possible)
 
     begin = step._replace(tableau=tableaus.start(G), at_zero=c, slope=zero, sign=zero, scale=jnp.ones_like(c))
     return jax.lax.fori_loop(0, jnp.sum(step.sign != 0, dtype=jnp.int32), enter, begin)
-
-
-def all_blocks(G: jax.Array) -> int:
-    return len(G) // tableaus.block_rows(len(G))
 
 
 def solve_path(
@@ -193,5 +190,5 @@ def solve_path(
     G = problem.gram
     assert G is not None
     first = start(G, problem.correlation, len(lams))
-    end = advance(first, unit, lams, jnp.asarray(count, jnp.int32), all_blocks(G))
+    end = advance(first, unit, lams, jnp.asarray(count, jnp.int32), tableaus.block_number(len(G)))
     return end.coef, end.n_iter

@@ -33,7 +33,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-__all__ = ["PENDING", "Tableau", "block_rows", "change", "copied", "join", "keep", "row", "start"]
+__all__ = ["PENDING", "Tableau", "block_number", "block_rows", "change", "copied", "join", "keep", "row", "start"]
 
 # Changes that are kept beside the tableau, and the rows a block in which they are added to it.
 PENDING, ROWS = 64, 128
@@ -64,6 +64,11 @@ def start(G: jax.Array) -> Tableau:
 def block_rows(p: int) -> int:
     """The rows, and columns, a block."""
     return min(ROWS, p // 2)
+
+
+def block_number(p: int) -> int:
+    """The rows of blocks in all."""
+    return p // block_rows(p)
 
 
 def entries(base: jax.Array, i: jax.Array, j: jax.Array) -> jax.Array:
@@ -148,7 +153,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
 def keep(S: Tableau, order: jax.Array) -> Tableau:
     """The columns numbered ``order``, (p,), p where there is none; all that are active must be among them."""
     take = lambda a: a.at[order].get(mode="fill", fill_value=0)
-    rows, blocks = block_rows(len(order)), len(order) // block_rows(len(order))
+    rows, blocks = block_rows(len(order)), block_number(len(order))
 
     def move(base: jax.Array, at: tuple[jax.Array, jax.Array]) -> jax.Array:
         i, j = (jax.lax.dynamic_slice(order, (k,), (rows,)) for k in at)
@@ -170,5 +175,5 @@ def copied(S: Tableau, into: Tableau, blocks: jax.Array) -> tuple[Tableau, Table
         return base, jax.lax.dynamic_update_slice(copy, here, (start, none))
 
     both = jax.lax.fori_loop(0, blocks, block, (S.base, into.base))
-    base, copy = jax.lax.optimization_barrier(both)
+    base, copy = jax.lax.optimization_barrier(both)  # else XLA copies S whole: what follows would not wait for the loop
     return S._replace(base=base), S._replace(base=copy)

@@ -12,7 +12,8 @@ the next chunk's last λ if it goes on linearly:
 instead of bounded). A rule that errs costs a second visit, never an answer: only the full certificate ends a chunk.
 
 On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.walks`): a lasso from knot to knot, which
-after a missed column goes back to where the chunk began, or by Newton steps, which go on at the λ that failed.
+after a missed column walks again from where the chunk began, or by Newton steps, which go on at the λ that failed. What
+was solved before it stands.
 
 Columns are centred and scaled implicitly: a_j = √(s/Σs) (x_j − m_j)/d_j from the table as it is, so folds of one table,
 which differ in s, m and d alone, share it.

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 import jaxreg
 from jaxreg import solvers
 from jaxreg.formulas import duality_gap
-from jaxreg.routes import ridge_blocks
+from jaxreg.routes import ridge_blocks, ridge_data
 from jaxreg.solvers import leave_one_out as module
 from jaxreg.solvers import left_out_sums
 from jaxreg.solvers.paths import prepare
@@ -124,8 +124,8 @@ def test_blocks_of_rows_and_of_targets_change_nothing(monkeypatch):
     X, y, s = problem(11, 3)
     Y = np.stack([y, s, y * s], axis=1)
     expected = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
-    monkeypatch.setattr(ridge_blocks, "MOST_ROWS", 4)
-    monkeypatch.setattr(ridge_blocks, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
+    monkeypatch.setattr(ridge_data, "MOST_ROWS", 4)
+    monkeypatch.setattr(ridge_data, "TARGET_BLOCK_BYTES", 4 * 14 * 8 * 2)
     found = jaxreg.ridge_leave_one_out(X, Y, LAMS, sample_weight=s)
     for name in ("mse", "se_mse", "gcv", "df"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-13)
@@ -148,8 +148,8 @@ def test_blocks_of_rows_on_the_device_change_nothing(monkeypatch):
 def test_more_rows_than_columns_are_not_copied_to_the_device(monkeypatch):
     """Unless AᵀA is too ill-conditioned for the λs."""
     X, y, s = problem(40, 6)
-    taken, device = [], ridge_blocks.Blocks.X.func
-    monkeypatch.setattr(ridge_blocks.Blocks, "X", property(lambda self: taken.append(True) or device(self)))
+    taken, device = [], ridge_data.Blocks.X.func
+    monkeypatch.setattr(ridge_data.Blocks, "X", property(lambda self: taken.append(True) or device(self)))
     jaxreg.ridge_leave_one_out(X, y, sample_weight=s)
     jaxreg.sweep(X, y, l1_ratio=0, folds=4, sample_weight=s)
     assert not taken

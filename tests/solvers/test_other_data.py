@@ -34,7 +34,7 @@ def wine():
 
 
 def mtcars():
-    """32 cars: miles a gallon from ten correlated columns, from 0.4 to 472 in size."""
+    """32 cars: miles a gallon from ten correlated columns, one of which is 0 or 1 and another up to 472."""
     table = np.loadtxt(Path(__file__).parents[1] / "reference" / "mtcars.csv", delimiter=",", skiprows=1)
     return table[:, 1:], table[:, 0]
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import lasso_path
 
 import jaxreg
 from jaxreg.routes import wide
-from jaxreg.solvers import homotopy, working_set
+from jaxreg.solvers import homotopy, tableau, working_set
 from jaxreg.solvers.found import Grid, Settings
 
 
@@ -75,6 +75,30 @@ def test_working_set_gives_columns_back(monkeypatch, asked):
     assert np.count_nonzero(found.coef.any(axis=0)) + working_set.JOIN > room, "they all find room"
     assert found.converged.all()
     assert asked == [True]
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_tableau_that_has_drifted_is_rebuilt(monkeypatch, asked, mended):
+    """Every change is off, but for those of a tableau that is rebuilt; where none is, Newton steps are asked for."""
+    change, rebuilt, exact = tableau.change, homotopy.rebuilt, []
+
+    def off(S, k, v, d, more, blocks):
+        return change(S, k, v * (1.0 if exact else 1.0 + 1e-10), d, more, blocks)
+
+    def by_exact_changes(*args):
+        exact.append(True)
+        try:
+            return rebuilt(*args) if mended else args[0]
+        finally:
+            exact.pop()
+
+    monkeypatch.setattr(tableau, "change", off)
+    monkeypatch.setattr(homotopy, "rebuilt", by_exact_changes)
+    jax.clear_caches()
+    X, y = data(seed=7)
+    assert jaxreg.path(X, y, 40).converged.all()
+    assert asked == ([True] if mended else [True, False])
     jax.clear_caches()
 
 

@@ -16,7 +16,7 @@ from jaxreg import regression
 from jaxreg.folds import fold_labels
 from jaxreg.formulas import duality_gap
 from jaxreg.routes import folds as folds_route
-from jaxreg.routes import ridge, ridge_blocks
+from jaxreg.routes import ridge, ridge_blocks, ridge_data
 from jaxreg.solvers.spectrum import coefficients, gap_bound, spectrum_of_gram
 from jaxreg.sweeps.cross_validate import fold_errors
 
@@ -91,7 +91,7 @@ def test_one_lam_for_each_target(n, p, monkeypatch):
     """5 targets in blocks of 2, the last filled up, λ by λ: as scikit-learn has them, each with its own choice."""
     X, Y = problem(n, p, 5)
     labels = fold_labels(n, 4)
-    monkeypatch.setattr(ridge_blocks, "TARGET_BLOCK_BYTES", 2 * 4 * (n + min(n, p)) * 8)
+    monkeypatch.setattr(ridge_data, "TARGET_BLOCK_BYTES", 2 * 4 * (n + min(n, p)) * 8)
     found = jaxreg.sweep(X, Y, LAMS, 0, folds=labels)
     expected = by_scikit_learn(X, Y, LAMS, labels)
     np.testing.assert_allclose(found.fold_mse[0], expected, rtol=1e-10)
@@ -284,6 +284,20 @@ def test_the_pure_functions_agree_and_nothing_compiles_twice():
     with jax.enable_x64(True):
         mse, _ = jax.jit(lambda mask: fold_errors(X, y, mask, LAMS, 0.0))(labels == 2)
     np.testing.assert_allclose(found.fold_mse[0, :, 2], mse, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"fit_intercept": False}, {"standardize": False}, {"penalty_factor": [1, 2, 1, 3, 1]}]
+)
+def test_the_automatic_grid_of_moments_is_that_of_the_rows(options):
+    """λ_max = max_j |x̃_j·ỹ| / (0.001 n v_j σ_j), centred if there is an intercept, in NumPy."""
+    X, y = problem(62, 5)
+    centred = X - X.mean(axis=0)
+    Z, target = (X, y) if options.get("fit_intercept") is False else (centred, y - y.mean())
+    scale = np.ones(5) if options.get("standardize") is False else centred.std(axis=0)
+    largest = np.max(np.abs(Z.T @ target) / 62 / scale / options.get("penalty_factor", np.ones(5))) / 1e-3
+    expected = largest * np.geomspace(1, 1e-4, 7)
+    np.testing.assert_allclose(jaxreg.path(X, y, 7, l1_ratio=0, **options).lams, expected, rtol=1e-12)
 
 
 def test_too_many_results_are_refused():
