@@ -118,7 +118,8 @@ def path_from_moments(
         "n_nonzero": (coef != 0).sum(axis=1),
     }
     cut = {name: values[..., 0] if t == 1 else values for name, values in grids.items()}
-    return results.Path(lams=solved.lams[:, 0], scale=solved.scale, **cut)
+    y_scale = solved.y_scale[0] if t == 1 else solved.y_scale
+    return results.Path(lams=solved.lams[:, 0], scale=solved.scale, y_scale=y_scale, **cut)
 
 
 def _checked(moments: Moments) -> Moments:

@@ -71,6 +71,7 @@ def write_sweep(
         "measure": sweep.measure,
         "feature_names": names,
         "scale": sweep.path.scale,
+        "y_scale": sweep.path.y_scale,
         "converged": sweep.converged,
         "largest_gap": sweep.largest_gap,
         "best": _choice(sweep.best),

@@ -9,7 +9,7 @@ import numpy as np
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
 from jaxreg.routes.options import computing, find_device
-from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined
+from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.routes.ridge_data import Blocks, unit_weights
 from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
@@ -47,7 +47,7 @@ def ridge_leave_one_out(
 ) -> results.LeaveOneOut:
     """The error of ridge on each row when it is left out, for every λ and target from one decomposition.
 
-    The standard deviations and the penalty λ Σs of all rows are kept when a row is left out, as in scikit-learn's
+    The standard deviations (of X and of y) and the penalty λ Σs of all rows are kept when a row is left out, as in scikit-learn's
     RidgeCV with ``cv=None``. It therefore differs, by a few parts in n, from ``sweep(folds=n, l1_ratio=0)``, where both
     are those of the n − 1 rows that are left. A row is left out with all of its weight.
 
@@ -91,13 +91,13 @@ def ridge_leave_one_out(
         data = Blocks(a, None, centring)
         grid = grid_of(data, lams, options.eps)
         found = [_errors(data, total, Y, grid) for total, Y in zip(data.totals, data.Y, strict=True)]
-        mse, se, gcv, gap = (
+        mse, se, gcv, gap, df = (
             joined([np.asarray(getattr(block, name)) for block, _ in found], data.targets)
-            for name in ("mse", "se_mse", "gcv", "gap")
+            for name in ("mse", "se_mse", "gcv", "gap", "df")
         )
         _check_errors(mse, grid)
         chosen = [np.asarray(index) for index in _choose(mse[None], se[None], grid[None])]
-        factors = Factors(grid, [block for _, block in found], gap, np.asarray(found[0][0].df), data.targets)
+        factors = Factors(grid, [block for _, block in found], gap, df, data.targets)
         both = np.stack([grid[index[:, 1]] for index in chosen])
         if a.penalty_factor is not None and (a.penalty_factor == 0).any():
             intercept, coef = solve_on_rows(a, both, options).params
@@ -108,8 +108,9 @@ def ridge_leave_one_out(
     best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
     converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out")
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
-    scale = np.asarray(factors.blocks[0].scale)
-    return results.LeaveOneOut(grid, mse, se, gcv, factors.df, gap, converged, best, one_se, scale, a.names)
+    scale, tau = np.asarray(factors.blocks[0].scale), y_scale(factors)
+    df, tau = (factors.df[:, 0], tau[0]) if a.y.ndim == 1 else (factors.df, tau)
+    return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, a.names, tau)
 
 
 def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:

@@ -122,7 +122,8 @@ def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
     coef, gap = solved.params.coef, solved.gap
     _check_coef(coef)
     fields = (coef, solved.params.intercept, gap, gap <= tol, solved.n_iter, solved.df, (coef != 0).sum(axis=1))
-    return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale))
+    y_scale = solved.y_scale if a.y.ndim == 2 else solved.y_scale[0]
+    return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale, y_scale))
 
 
 def _check_size(a: inputs.Arguments, lams: Any, options: Options) -> None:
@@ -186,8 +187,8 @@ def fit(
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
-        standardize: whether a coefficient is penalised per standard deviation of its column. Coefficients are always
-            on the original scale of X.
+        standardize: whether a coefficient is penalised per standard deviation of its column, σ_j, and the squares per
+            standard deviation of y, τ: λ is then in units of y. Coefficients are always on the original scale of X.
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised.
         lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
@@ -227,7 +228,8 @@ def fit(
     _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit")
     found = solved.params, solved.gap, solved.n_iter
     params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
-    return results.Solution(params, gap, gap <= options.tol, n_iter, solved.scale, a.names)
+    y_scale = solved.y_scale[0] if t is None else solved.y_scale
+    return results.Solution(params, gap, gap <= options.tol, n_iter, solved.scale, a.names, y_scale)
 
 
 def path(

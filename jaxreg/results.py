@@ -42,7 +42,7 @@ class Solution(_Saveable):
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
         gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
-        scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
+        scale: σ, (p,), y_scale: τ, () or (t,): ``params`` minimises ``objective(..., scale=scale, y_scale=y_scale)``.
         feature_names: of a frame, or None.
     """
 
@@ -52,6 +52,7 @@ class Solution(_Saveable):
     n_iter: Any
     scale: np.ndarray
     feature_names: tuple[str, ...] | None = None
+    y_scale: Any = 1.0
 
     @property
     def coef(self) -> np.ndarray:
@@ -76,7 +77,7 @@ class Path(_Saveable):
         lams: (L,), in the order given; an automatic grid descends.
         coef: (L, p) or (L, p, t). intercept, gap, converged, n_iter, df, n_nonzero: (L,) or (L, t).
         df: degrees of freedom without the intercept. n_nonzero: coefficients that are not 0.
-        scale: σ, (p,). feature_names: of a frame, or None.
+        scale: σ, (p,). y_scale: τ, () or (t,). feature_names: of a frame, or None.
 
     From :meth:`Sweep.path` with several targets, ``lams`` is (L, t): every target has the grid of its best l1_ratio.
     """
@@ -91,6 +92,7 @@ class Path(_Saveable):
     n_nonzero: np.ndarray
     scale: np.ndarray
     feature_names: tuple[str, ...] | None = None
+    y_scale: Any = 1.0
 
     @property
     def params(self) -> Params:
@@ -212,10 +214,10 @@ class LeaveOneOut(_Saveable):
         lams: (L,), in the order given; an automatic grid descends.
         mse: the weighted mean of the squared left-out residuals, se_mse: its standard error, gcv: generalised
             cross-validation, (L,) or (L, t), in squared units of y.
-        df: degrees of freedom without the intercept, (L,). gap: relative duality gap of the fits on all rows, (L,) or
-            (L, t); converged: whether all are within the tolerance.
+        df: degrees of freedom without the intercept, gap: relative duality gap of the fits on all rows, (L,) or (L, t);
+            converged: whether all are within the tolerance.
         best, one_se: the choice of least ``mse`` (one a target), and the largest λ within one standard error of it.
-        scale: σ, (p,). feature_names: of a frame, or None.
+        scale: σ, (p,). y_scale: τ, () or (t,). feature_names: of a frame, or None.
     """
 
     lams: np.ndarray
@@ -229,6 +231,7 @@ class LeaveOneOut(_Saveable):
     one_se: Choice
     scale: np.ndarray
     feature_names: tuple[str, ...] | None = None
+    y_scale: Any = 1.0
 
     @property
     def params(self) -> Params:

@@ -153,6 +153,7 @@ def duality_gap(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
     lower: Any = None,
     upper: Any = None,
 ) -> jax.Array:
@@ -161,7 +162,7 @@ def duality_gap(
     Args:
         params: one target: coef (p,), intercept (), within the bounds. X: (n, p), y: (n,). lam, l1_ratio: ().
         fit_intercept: static. sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, scale: σ > 0, (p,).
-        lower ≤ 0 ≤ upper: (p,) or numbers.
+        y_scale: τ > 0, (). lower ≤ 0 ≤ upper: (p,) or numbers.
 
     Returns:
         (), at least 0; below 1e-10 a float64 solution counts as converged. NaN if the parameters are.
@@ -174,7 +175,7 @@ def duality_gap(
         >>> float(duality_gap(Params(1.5, jnp.array([0.0])), X, y, lam=1.0)) > 0.05
         True
     """
-    b, w, X, y, lam, rho, s, v, sigma, lower, upper = floating(
+    b, w, X, y, lam, rho, s, v, sigma, tau, lower, upper = floating(
         intercept=params.intercept,
         coef=params.coef,
         X=X,
@@ -184,13 +185,14 @@ def duality_gap(
         sample_weight=sample_weight,
         penalty_factor=penalty_factor,
         scale=scale,
+        y_scale=y_scale,
         lower=lower,
         upper=upper,
     )
     p = X.shape[1]
     free = free_columns(lam, v, lower, upper, p)
     basis = free_basis(weighted_rows(X, s, fit_intercept), free)
-    l1, l2 = penalty_weights(lam, rho, v, sigma, p)
+    l1, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     bounds = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
     return gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis)
 

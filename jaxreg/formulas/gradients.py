@@ -26,11 +26,12 @@ def gradient(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
 ) -> Params:
     """(∂F/∂b, ∂F/∂w) of the objective, with the subgradient 0 of |w_j| at w_j = 0.
 
     Args:
-        params, X, y, lam, l1_ratio, sample_weight, penalty_factor, scale: as in
+        params, X, y, lam, l1_ratio, sample_weight, penalty_factor, scale, y_scale: as in
             :func:`~jaxreg.formulas.objective.objective`.
 
     Returns:
@@ -42,7 +43,7 @@ def gradient(
         >>> gradient(Params(0.0, jnp.array([1.0])), X, y, 0.1).coef
         Array([-1.9], dtype=float32)
     """
-    b, w, X, y, lam, rho, s, v, sigma = floating(
+    b, w, X, y, lam, rho, s, v, sigma, tau = floating(
         intercept=params.intercept,
         coef=params.coef,
         X=X,
@@ -52,6 +53,7 @@ def gradient(
         sample_weight=sample_weight,
         penalty_factor=penalty_factor,
         scale=scale,
+        y_scale=y_scale,
     )
     # F = 1/(2Σs) Σ s_i r_i² + Σ_j l1_j |w_j| + ½ Σ_j l2_j w_j²,   r_i = y_i − x_i·w − b
     #
@@ -61,10 +63,12 @@ def gradient(
     if s is None:
         s = jnp.ones((X.shape[0],), X.dtype)
     sr = per_row(s, r) * r / jnp.sum(s)
-    weights = jax.vmap(penalty_weights, (0, 0, None, None, None), (1, 1)) if lam.ndim or rho.ndim else penalty_weights
-    if lam.ndim or rho.ndim:
-        lam, rho = jnp.broadcast_arrays(lam, rho)
-    l1, l2 = weights(lam, rho, v, sigma, X.shape[1])
+    tau = jnp.ones_like(lam) if tau is None else tau
+    weights: Any = penalty_weights
+    if lam.ndim or rho.ndim or tau.ndim:
+        weights = jax.vmap(penalty_weights, (0, 0, None, None, None, 0), (1, 1))
+        lam, rho, tau = jnp.broadcast_arrays(lam, rho, tau)
+    l1, l2 = weights(lam, rho, v, sigma, X.shape[1], tau)
     l1, l2 = per_row(l1, w), per_row(l2, w)
     return Params(-jnp.sum(sr, axis=0), -X.T @ sr + l1 * jnp.sign(w) + l2 * w)
 
@@ -77,11 +81,12 @@ def hessian(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
 ) -> jax.Array:
     """∇²F with respect to (b, w_1, …, w_p), where every w_j ≠ 0. It depends neither on y nor on the parameters.
 
     Args:
-        X: (n, p). lam: (). l1_ratio: (). sample_weight: (n,). penalty_factor, scale: (p,).
+        X: (n, p). lam: (). l1_ratio: (). sample_weight: (n,). penalty_factor, scale: (p,). y_scale: ().
 
     Returns:
         (1 + p, 1 + p), symmetric; row and column 0 belong to the intercept.
@@ -92,8 +97,14 @@ def hessian(
         Array([[1. , 2. ],
                [2. , 5.5]], dtype=float32)
     """
-    X, lam, rho, s, v, sigma = floating(
-        X=X, lam=lam, l1_ratio=l1_ratio, sample_weight=sample_weight, penalty_factor=penalty_factor, scale=scale
+    X, lam, rho, s, v, sigma, tau = floating(
+        X=X,
+        lam=lam,
+        l1_ratio=l1_ratio,
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        scale=scale,
+        y_scale=y_scale,
     )
     # Differentiate the gradient once more; |w_j| is linear off its kink, so only the squares remain:
     #
@@ -104,7 +115,7 @@ def hessian(
     if s is None:
         s = jnp.ones((n,), X.dtype)
     design = jnp.concatenate([jnp.ones((n, 1), X.dtype), X], axis=1)
-    _, l2 = penalty_weights(lam, rho, v, sigma, p)
+    _, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     return (design.T * (s / jnp.sum(s))[None, :]) @ design + jnp.diag(jnp.concatenate([jnp.zeros((1,), X.dtype), l2]))
 
 
@@ -116,6 +127,7 @@ def lipschitz(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
     fit_intercept: bool = True,
 ) -> jax.Array:
     """L, the smallest Lipschitz constant of the gradient of F's smooth part (squared error and ridge penalty).
@@ -123,7 +135,7 @@ def lipschitz(
     Gradient descent and ISTA descend with a step of at most 1/L and diverge beyond 2/L.
 
     Args:
-        X: (n, p). lam, l1_ratio, sample_weight, penalty_factor, scale: as in :func:`hessian`.
+        X: (n, p). lam, l1_ratio, sample_weight, penalty_factor, scale, y_scale: as in :func:`hessian`.
         fit_intercept: whether the intercept is among the parameters; ``False`` leaves row and column 0 out.
 
     Returns:
@@ -136,5 +148,6 @@ def lipschitz(
     """
     # The gradient of a quadratic with Hessian H satisfies ‖∇F(u) − ∇F(u')‖ = ‖H(u − u')‖ ≤ λ_max(H) ‖u − u'‖,
     # with equality along the leading eigenvector.
-    H = hessian(X, lam, l1_ratio, sample_weight=sample_weight, penalty_factor=penalty_factor, scale=scale)
+    given = {"sample_weight": sample_weight, "penalty_factor": penalty_factor, "scale": scale, "y_scale": y_scale}
+    H = hessian(X, lam, l1_ratio, **given)
     return jnp.linalg.eigvalsh(H if fit_intercept else H[1:, 1:])[-1]

@@ -1,10 +1,15 @@
 """What is minimised: squared error plus elastic-net penalty.
 
-    F(w, b) = 1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)²  +  λ Σ_j v_j ( ρ σ_j |w_j| + (1−ρ)/2 σ_j² w_j² )
+    F(w, b) = 1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)²  +  λ Σ_j v_j ( ρ σ_j |w_j| + (1−ρ)/(2τ) σ_j² w_j² )
 
-with λ ``lam`` ≥ 0, ρ ``l1_ratio`` in [0, 1] (1 is the lasso, 0 is ridge), s ``sample_weight``, v ``penalty_factor`` and
-σ ``scale`` (1, or the standard deviation of each column). This is the only objective in jaxreg: every solver minimises
-it, every other program's λ is converted to it. The intercept b carries no penalty.
+with λ ``lam`` ≥ 0, ρ ``l1_ratio`` in [0, 1] (1 is the lasso, 0 is ridge), s ``sample_weight``, v ``penalty_factor``,
+σ ``scale`` and τ ``y_scale``: the standard deviations of the columns and of y where the solvers standardise, else 1.
+This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it. The
+intercept b carries no penalty.
+
+**The unit of λ.** σ_j w_j is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros,
+y → cy, λ → cλ, w → cw multiply every term of F by c², and the models are the same for every ρ. Without τ the squares
+would need a λ without unit, and an elastic net would change with the currency. R's glmnet has the same τ.
 
 Several targets at once: y is (n, t), the coefficients are (p, t), the intercepts (t,), and every function here returns
 one value a target.
@@ -101,15 +106,21 @@ def squared_error(params: Params, X: Any, y: Any, *, sample_weight: Any = None) 
 
 
 def penalty_weights(
-    lam: jax.Array, l1_ratio: jax.Array, penalty_factor: jax.Array | None, scale: jax.Array | None, p: int
+    lam: jax.Array,
+    l1_ratio: jax.Array,
+    penalty_factor: jax.Array | None,
+    scale: jax.Array | None,
+    p: int,
+    y_scale: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """The weights (l1, l2) of |w_j| and ½ w_j² in the objective, each (p,) for one λ.
+    """The weights (l1, l2) of |w_j| and ½ w_j² in the objective, each (p,) for one λ and target.
 
-    l1_j = λ ρ v_j σ_j and l2_j = λ (1−ρ) v_j σ_j².
+    l1_j = λ ρ v_j σ_j and l2_j = λ (1−ρ) v_j σ_j² / τ.
     """
     v = broadcast_columns(penalty_factor, p, 1.0, lam.dtype)
     sigma = broadcast_columns(scale, p, 1.0, lam.dtype)
-    return lam * l1_ratio * v * sigma, lam * (1.0 - l1_ratio) * v * sigma**2
+    square = lam * (1.0 - l1_ratio)
+    return lam * l1_ratio * v * sigma, (square if y_scale is None else square / y_scale) * v * sigma**2
 
 
 def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None) -> jax.Array:
@@ -134,23 +145,32 @@ def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any
     return lam * jnp.sum(per_row(v * sigma, w) * absolute(w), axis=0)
 
 
-def ridge_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None) -> jax.Array:
-    """λ/2 Σ_j v_j σ_j² w_j².
+def ridge_penalty(
+    coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None, y_scale: Any = None
+) -> jax.Array:
+    """λ/(2τ) Σ_j v_j σ_j² w_j².
 
-    Args, Returns: as :func:`lasso_penalty`.
+    Args:
+        y_scale: τ > 0, () or (t,); ``None`` is 1. The others: as in :func:`lasso_penalty`.
+
+    Returns:
+        () or (t,).
 
     Example:
         >>> import jax.numpy as jnp
         >>> float(ridge_penalty(jnp.array([5.0, -3.0]), 2.0)), float(ridge_penalty(jnp.array([2.5, -1.5]), 2.0))
         (34.0, 8.5)
     """
-    w, lam, v, sigma = floating(coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale)
+    w, lam, v, sigma, tau = floating(
+        coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale
+    )
     v, sigma = broadcast_columns(v, w.shape[0], 1.0, w.dtype), broadcast_columns(sigma, w.shape[0], 1.0, w.dtype)
-    return 0.5 * lam * jnp.sum(per_row(v * sigma**2, w) * w**2, axis=0)
+    half = 0.5 * lam if tau is None else 0.5 * lam / tau
+    return half * jnp.sum(per_row(v * sigma**2, w) * w**2, axis=0)
 
 
 def elastic_net_penalty(
-    coef: Any, lam: Any, l1_ratio: Any, *, penalty_factor: Any = None, scale: Any = None
+    coef: Any, lam: Any, l1_ratio: Any, *, penalty_factor: Any = None, scale: Any = None, y_scale: Any = None
 ) -> jax.Array:
     """ρ · lasso penalty + (1−ρ) · ridge penalty (Zou and Hastie 2005, in glmnet's parametrisation).
 
@@ -158,7 +178,7 @@ def elastic_net_penalty(
         coef: w, (p,) or (p, t).
         lam: λ ≥ 0, () or (t,).
         l1_ratio: ρ in [0, 1], () or (t,).
-        penalty_factor, scale: as in :func:`lasso_penalty`.
+        penalty_factor, scale: as in :func:`lasso_penalty`. y_scale: as in :func:`ridge_penalty`.
 
     Returns:
         () or (t,).
@@ -168,9 +188,11 @@ def elastic_net_penalty(
         >>> float(elastic_net_penalty(jnp.array([5.0, -3.0]), 2.0, 0.5))
         25.0
     """
-    w, lam, rho, v, sigma = floating(coef=coef, lam=lam, l1_ratio=l1_ratio, penalty_factor=penalty_factor, scale=scale)
+    w, lam, rho, v, sigma, tau = floating(
+        coef=coef, lam=lam, l1_ratio=l1_ratio, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale
+    )
     lasso = lasso_penalty(w, lam, penalty_factor=v, scale=sigma)
-    ridge = ridge_penalty(w, lam, penalty_factor=v, scale=sigma)
+    ridge = ridge_penalty(w, lam, penalty_factor=v, scale=sigma, y_scale=tau)
     return rho * lasso + (1.0 - rho) * ridge
 
 
@@ -184,6 +206,7 @@ def objective(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
 ) -> jax.Array:
     """F(w, b) = squared_error + elastic_net_penalty, the objective that every jaxreg solver minimises.
 
@@ -192,7 +215,8 @@ def objective(
         X: (n, p), y: (n,) or (n, t).
         lam: λ ≥ 0, () or (t,).
         l1_ratio: ρ in [0, 1], () or (t,): 1 lasso, 0 ridge.
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). scale: σ > 0, (p,). ``None`` is 1.
+        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). scale: σ > 0, (p,).
+        y_scale: τ > 0, () or (t,). ``None`` is 1. Solutions have the σ and τ that they minimise it with.
 
     Returns:
         () or (t,), in squared units of y.
@@ -208,7 +232,7 @@ def objective(
         >>> jax.grad(objective)(Params(0.0, jnp.array([1.0])), X, y, 0.1).coef
         Array([-1.9], dtype=float32)
     """
-    b, w, X, y, lam, rho, s, v, sigma = floating(
+    b, w, X, y, lam, rho, s, v, sigma, tau = floating(
         intercept=params.intercept,
         coef=params.coef,
         X=X,
@@ -218,7 +242,8 @@ def objective(
         sample_weight=sample_weight,
         penalty_factor=penalty_factor,
         scale=scale,
+        y_scale=y_scale,
     )
     return squared_error(Params(b, w), X, y, sample_weight=s) + elastic_net_penalty(
-        w, lam, rho, penalty_factor=v, scale=sigma
+        w, lam, rho, penalty_factor=v, scale=sigma, y_scale=tau
     )

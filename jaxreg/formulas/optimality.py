@@ -89,6 +89,7 @@ def kkt_residual(
     sample_weight: Any = None,
     penalty_factor: Any = None,
     scale: Any = None,
+    y_scale: Any = None,
     lower: Any = None,
     upper: Any = None,
 ) -> jax.Array:
@@ -96,7 +97,8 @@ def kkt_residual(
 
     Args:
         params: one target: coef (p,), intercept (); within the bounds. X: (n, p), y: (n,). lam, l1_ratio: ().
-        fit_intercept: static; ``False`` ignores the derivative by the intercept. The others: as in :func:`lam_max`.
+        fit_intercept: static; ``False`` ignores the derivative by the intercept. y_scale: (). The others: as in
+            :func:`lam_max`.
 
     Returns:
         (), in the units of the gradient: how steeply F still falls along the steepest feasible coordinate.
@@ -107,7 +109,7 @@ def kkt_residual(
         >>> float(kkt_residual(Params(1.5, jnp.array([0.0])), X, y, lam=1.0))
         0.5
     """
-    b, w, X, y, lam, rho, s, v, sigma, lower, upper = floating(
+    b, w, X, y, lam, rho, s, v, sigma, tau, lower, upper = floating(
         intercept=params.intercept,
         coef=params.coef,
         X=X,
@@ -117,6 +119,7 @@ def kkt_residual(
         sample_weight=sample_weight,
         penalty_factor=penalty_factor,
         scale=scale,
+        y_scale=y_scale,
         lower=lower,
         upper=upper,
     )
@@ -127,7 +130,7 @@ def kkt_residual(
     # nor to the left (unless it is at its lower bound):
     #   right derivative  D₊ = smooth_j + l1_j · (+1 if w_j ≥ 0 else −1)  ≥ 0
     #   left derivative   D₋ = smooth_j + l1_j · (+1 if w_j > 0 else −1)  ≤ 0
-    g = gradient(Params(b, w), X, y, lam, rho, sample_weight=s, penalty_factor=v, scale=sigma)
+    g = gradient(Params(b, w), X, y, lam, rho, sample_weight=s, penalty_factor=v, scale=sigma, y_scale=tau)
     smooth = g.coef - l1 * jnp.sign(w)
     right = smooth + l1 * jnp.where(w >= 0, 1.0, -1.0)
     left = smooth + l1 * jnp.where(w > 0, 1.0, -1.0)

@@ -89,8 +89,8 @@ def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarra
         return solve_on_rows(a, lams, options)
     some, at_zero = path(lams[~zero]), solve_on_rows(a, lams[zero], options)
     place = np.argsort(np.concatenate([np.flatnonzero(~zero), np.flatnonzero(zero)]))
-    joined: Any = jax.tree.map(lambda x, z: np.concatenate([x, z])[place], some[:-1], at_zero[:-1])
-    return Solved._make((*joined, some.scale))
+    joined: Any = jax.tree.map(lambda x, z: np.concatenate([x, z])[place], some[:-2], at_zero[:-2])
+    return Solved._make((*joined, some.scale, some.y_scale))
 
 
 def found_on_moments(m: Moments, without: Moments | None, order: Order, asked: Settings, found: Any = None) -> Any:
@@ -166,8 +166,8 @@ def _solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
     L = len(lams)
     more = (1 << (L - 1).bit_length()) - L
     solved = solve_on_rows(a, np.concatenate([lams, np.repeat(lams[-1:], more, axis=0)]), options)
-    cut: Any = jax.tree.map(lambda v: v[:L], solved[:-1])
-    return Solved._make((*cut, solved.scale))
+    cut: Any = jax.tree.map(lambda v: v[:L], solved[:-2])
+    return Solved._make((*cut, solved.scale, solved.y_scale))
 
 
 def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:

@@ -38,7 +38,7 @@ class Solved(NamedTuple):
 
     Attributes:
         lams: (L, t). params: coef (L, p, t), intercept (L, t). gap, n_iter, df: (L, t); df is NaN where it is not
-            counted. scale: σ, (p,).
+            counted. scale: σ, (p,). y_scale: τ, (t,).
     """
 
     lams: np.ndarray
@@ -47,6 +47,7 @@ class Solved(NamedTuple):
     n_iter: np.ndarray
     df: np.ndarray
     scale: np.ndarray
+    y_scale: np.ndarray
 
 
 def find_device(device: Any) -> Any:

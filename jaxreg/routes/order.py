@@ -45,7 +45,8 @@ class Order:
         more = double if dtype == np.float64 else np.finfo(dtype).eps ** 2
         gap = self.given(found.gap) + self.given(found.rounding) * more / double
         lams, df = (self.given(v).astype(dtype) for v in (found.lams, found.df))
-        return Solved(lams, params, gap.astype(dtype), self.given(found.n_iter), df, found.scale[:p].astype(dtype))
+        scales = found.scale[:p].astype(dtype), found.y_scale.astype(dtype)
+        return Solved(lams, params, gap.astype(dtype), self.given(found.n_iter), df, *scales)
 
 
 def settings(a: Arguments, options: Options, columns: int) -> Settings:

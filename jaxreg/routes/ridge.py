@@ -23,6 +23,7 @@ from jaxreg.routes.ridge_blocks import (
     grid_of,
     solve,
     solve_fold,
+    y_scale,
 )
 from jaxreg.routes.ridge_data import Blocks
 from jaxreg.routes.rows import block_length, solve_on_rows
@@ -74,9 +75,8 @@ def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> 
     if not np.all(factors.gap <= options.tol):
         return solve_on_rows(a, members, options)
     params = all_params(factors)
-    df = np.repeat(factors.df[:, None], factors.targets, axis=1)
-    scale = np.asarray(factors.blocks[0].scale)
-    return Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), df, scale)
+    scales = np.asarray(factors.blocks[0].scale), y_scale(factors)
+    return Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), factors.df, *scales)
 
 
 def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factors:
@@ -152,8 +152,8 @@ def factored_path(factors: Factors, a: Arguments, tol: float) -> FactoredPath:
     """The path of :func:`factor_all`."""
     gap, scale = factors.gap, np.asarray(factors.blocks[0].scale)
     fields = {"lams": factors.lams, "gap": gap, "converged": gap <= tol, "n_iter": np.zeros(gap.shape, np.int32)}
-    df = np.repeat(factors.df[:, None], factors.targets, axis=1)
-    return FactoredPath(factors, all_intercepts(factors), **fields, df=df, scale=scale, feature_names=a.names)
+    fields |= {"df": factors.df, "scale": scale, "y_scale": y_scale(factors)}
+    return FactoredPath(factors, all_intercepts(factors), **fields, feature_names=a.names)
 
 
 def conclude_factored(

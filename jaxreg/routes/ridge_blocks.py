@@ -22,6 +22,7 @@ from jaxreg.solvers.factored_ridge import (
     ridge_intercepts,
     ridge_params,
     scale_of,
+    spectral_lams,
 )
 from jaxreg.solvers.grid import grid_start
 from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
@@ -39,6 +40,7 @@ __all__ = [
     "joined",
     "solve",
     "solve_fold",
+    "y_scale",
 ]
 
 
@@ -48,7 +50,7 @@ _static = partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
 @_static
 def _from_moments(m, v, smallest_lam, *, fit_intercept, standardize):
     factored = factor_moments(m, v, fit_intercept, standardize)
-    return factored, is_accurate(factored.spectrum.e, smallest_lam)
+    return factored, is_accurate(factored.spectrum.e, smallest_lam / jnp.max(factored.y_scale))
 
 
 @_static
@@ -72,12 +74,13 @@ def _grid_params(factored, lams):
 
 @jax.jit
 def certify(factored, lams):
-    """The relative gaps, (L, t), and the degrees of freedom, (L,), of a FactoredRidge at λs (L,)."""
-    return relative_gaps(factored, lams), ridge_degrees(factored.spectrum.e, lams)
+    """The relative gaps, (L, t), and the degrees of freedom, (L, t), of a FactoredRidge at λs (L,)."""
+    gap = relative_gaps(factored, lams)
+    return gap, jnp.broadcast_to(ridge_degrees(factored.spectrum.e, spectral_lams(factored, lams)), gap.shape)
 
 
 class Factors(NamedTuple):
-    """All rows factored, in blocks of targets of one length, and what is known of every λ: gap (L, t), df (L,)."""
+    """All rows factored, in blocks of targets of one length, and what is known of every λ: gap and df, (L, t)."""
 
     lams: np.ndarray
     blocks: list[FactoredRidge]
@@ -120,7 +123,7 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
 
 def solve(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
-    blocks, gaps, df = [], [], None
+    blocks, gaps, degrees = [], [], []
     for total, Y in zip(data.totals, data.Y, strict=True):
         factored = None if total is None else factored_moments(data, total, lams.min())
         if factored is None:
@@ -128,7 +131,8 @@ def solve(data: Blocks, lams: np.ndarray) -> Factors:
         gap, df = certify(factored, lams)
         blocks.append(factored)
         gaps.append(np.asarray(gap))
-    return Factors(lams, blocks, joined(gaps, data.targets), np.asarray(df), data.targets)
+        degrees.append(np.asarray(df))
+    return Factors(lams, blocks, joined(gaps, data.targets), joined(degrees, data.targets), data.targets)
 
 
 def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
@@ -153,6 +157,12 @@ def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, 
         parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)
         found.append((*map(sum, zip(*parts, strict=True)), certify(factored, lams)[0]))
     return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
+
+
+def y_scale(factors: Factors) -> np.ndarray:
+    """τ of every target, (t,)."""
+    blocks = [np.broadcast_to(np.asarray(block.y_scale), block.y_mean.shape) for block in factors.blocks]
+    return joined(blocks, factors.targets)
 
 
 def all_params(factors: Factors) -> Params:

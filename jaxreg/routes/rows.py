@@ -27,7 +27,7 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     solver = solve_without_derivatives if some_zero else solve_penalised
     members = solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter, "parallel")
-    return *members, data.scale
+    return *members, data.scale, data.tau
 
 
 @partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
@@ -109,15 +109,15 @@ def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Sol
         length = block_length(a, len(lams))
     ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
     ratio = np.asarray(options.l1_ratio, a.X.dtype)
-    parts, scale = [], np.ones(0)
+    parts, scales = [], (np.ones(0), np.ones(0))
     for block, count in _blocks(lams, length):
         static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "max_iter": options.max_iter}
         solved = _solve(a.X, a.y, block, ratio, _arrays(a), options.tol, **static, **_centring(options))
-        params, gap, n_iter, scale = jax.tree.map(np.asarray, solved)
+        params, gap, n_iter, *scales = jax.tree.map(np.asarray, solved)
         df = degrees_on_rows(a, params.coef, block, options)
         parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
     coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
-    return Solved(lams, Params(intercept, coef), gap, n_iter, df, scale)
+    return Solved(lams, Params(intercept, coef), gap, n_iter, df, *scales)
 
 
 def gap_on_rows(a: Arguments, params: Params, lams: np.ndarray, options: Options) -> np.ndarray:

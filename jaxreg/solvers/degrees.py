@@ -50,10 +50,10 @@ def degrees_of_freedom(
     gathered = k < min(n, p)
     gram = Z.T @ Z if n >= p and not gathered else None
 
-    def member(argument: tuple[jax.Array, jax.Array]) -> jax.Array:
-        w, lam = argument
+    def member(argument: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        w, lam, tau = argument
         inside = (w != 0) & (w > lower) & (w < upper) & ~constant
-        _, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p)
+        _, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p, tau)
         added = l2 / size**2
         # With B = Z_I diag(added)^(−1/2):  tr( G (G + diag(added))⁻¹ ) = tr( BᵀB (BᵀB + I)⁻¹ ) = k − tr( (I + BᵀB)⁻¹ ),
         # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
@@ -75,7 +75,8 @@ def degrees_of_freedom(
         return jnp.where(jnp.any(inside & (l2 > 0)), trace, jnp.round(trace))
 
     L, _, t = coef.shape
-    members = (jnp.moveaxis(coef, 1, 2).reshape(L * t, p), jnp.broadcast_to(lams.reshape(L, -1), (L, t)).reshape(-1))
+    over = lambda v: jnp.broadcast_to(v, (L, t)).reshape(-1)
+    members = jnp.moveaxis(coef, 1, 2).reshape(L * t, p), over(lams.reshape(L, -1)), over(data.tau[None, :])
     return jax.lax.map(member, members).reshape(L, t)
 
 

@@ -49,7 +49,7 @@ class Found(NamedTuple):
     """Solutions at L λs for t targets.
 
     Attributes:
-        coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,).
+        coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,). y_scale: τ, (t,).
         lams, intercept, gap, n_iter, df, n_nonzero: (L, t). rounding: (L, t), how much the gap may be off.
         settled: (L, t), whether the conditions of optimality hold up to rounding.
     """
@@ -64,6 +64,7 @@ class Found(NamedTuple):
     n_nonzero: jax.Array
     scale: jax.Array
     variance: jax.Array
+    y_scale: jax.Array
     settled: jax.Array
 
 

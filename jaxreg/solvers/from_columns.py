@@ -49,19 +49,21 @@ def path_from_columns(
     y_mean = jnp.where(fit_intercept, share @ Y, 0.0)
     root = jnp.sqrt(share)
     targets = root[:, None] * (Y - y_mean[None, :])
+    y_variance = share @ (Y - (share @ Y)[None, :]) ** 2
+    y_scale = jnp.sqrt(jnp.where(standardize & (y_variance > 0), y_variance, 1.0))
     # A column without variance is as if it were 0.
     table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
 
     correlation = table.products(targets.T)
     covariance = correlation * size[:, None]
     lams = lams_of(grid, covariance, settings, scale)
-    unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
 
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        lams, target, z = argument
+        lams, target, z, tau = argument
+        unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper, tau)
         return working_set.solve_path(table, target, z, lams, grid.solved, unit, tol, max_iter, spread, by_knots)
 
-    targets_first = lams.T, targets.T, correlation.T
+    targets_first = lams.T, targets.T, correlation.T, y_scale
     if len(lams.T) == 1:  # a loop would copy the solutions
         coef, gap, n_iter = (v[None] for v in one_target(tuple(v[0] for v in targets_first)))
     else:
@@ -71,4 +73,4 @@ def path_from_columns(
     n_nonzero = jnp.sum(coef != 0, axis=1, dtype=jnp.int32)
     rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows
     df, settled = n_nonzero.astype(dtype), tol >= gap.T
-    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, df, n_nonzero, scale, variance, settled)
+    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, df, n_nonzero, scale, variance, y_scale, settled)

@@ -52,6 +52,7 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
     m = total if without is None else total - without
     variance = jnp.diagonal(m.xx) / m.weight
     scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
+    y_scale = jnp.sqrt(jnp.where(standardize & (m.yy > 0), m.yy / m.weight, 1.0))
     m = jax.tree.map(lambda a, b: jnp.where(fit_intercept, a, b), m, about_zero(m))
     square = jnp.diagonal(m.xx) / m.weight
     constant = square == 0
@@ -63,10 +64,12 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
     solve_path = homotopy.solve_path if by_knots else active_set.solve_path
 
     lams = lams_of(grid, covariance, settings, scale)
-    unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper)
+
+    unit_of = lambda tau: working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper, tau)
 
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        lams, correlation, yy = argument
+        lams, correlation, yy, tau = argument
+        unit = unit_of(tau)
         problem = Problem(gram, gram, correlation, yy)
         u, n_iter = solve_path(problem, lams, grid.solved, unit, tol, max_iter)
 
@@ -83,7 +86,7 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
         rounding = ROUNDINGS * jnp.finfo(dtype).eps * jnp.where(yy > 0, spread**2, 0.0)
         return u, n_iter, gap, rounding, settled
 
-    u, *rest = jax.lax.map(one_target, (lams.T, correlation.T, yy))
+    u, *rest = jax.lax.map(one_target, (lams.T, correlation.T, yy, y_scale))
     n_iter, gap, rounding, settled = (v.T for v in rest)
     u = jnp.moveaxis(u, 0, 2)
     n_nonzero = jnp.sum(u != 0, axis=1)
@@ -91,8 +94,9 @@ def path_from_moments(total: Moments, without: Moments | None, grid: Grid, setti
     intercept = m.y_mean[None, :] - jnp.einsum("p,lpt->lt", m.x_mean, coef)
     df = n_nonzero.astype(dtype)
     if not by_knots:
-        df = _degrees(gram, unit, lams, jnp.where(degrees, grid.solved, 0), u, df)
-    return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance, settled)
+        l2 = jax.vmap(lambda tau: unit_of(tau).l2, out_axes=1)(y_scale)
+        df = _degrees(gram, l2, lams, jnp.where(degrees, grid.solved, 0), u, df)
+    return Found(lams, coef, intercept, gap, rounding, n_iter, df, n_nonzero, scale, variance, y_scale, settled)
 
 
 def paths_from_moments(total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings) -> Found:
@@ -109,14 +113,18 @@ def paths_from_moments(total: Moments, parts: Moments, count: jax.Array, grid: G
 
 
 def _degrees(
-    gram: jax.Array, unit: Penalty, lams: jax.Array, count: jax.Array, u: jax.Array, number: jax.Array
+    gram: jax.Array, l2: jax.Array, lams: jax.Array, count: jax.Array, u: jax.Array, number: jax.Array
 ) -> jax.Array:
-    """(L, t): without squares the active columns are independent, and df is their number; else one Cholesky a λ."""
+    """(L, t): without squares the active columns are independent, and df is their number; else one Cholesky a λ.
+
+    Args:
+        l2: the weight of the squares at λ = 1, (p, t).
+    """
     t = u.shape[2]
 
     def member(k: jax.Array, df: jax.Array) -> jax.Array:
         l, target = k // t, k % t
         inside = u[l, :, target] != 0
-        return df.at[l, target].set(trace_on_support(gram, inside, lams[l, target] * unit.l2))
+        return df.at[l, target].set(trace_on_support(gram, inside, lams[l, target] * l2[:, target]))
 
-    return jax.lax.fori_loop(0, jnp.where(jnp.any(unit.l2 > 0), count * t, 0), member, number)
+    return jax.lax.fori_loop(0, jnp.where(jnp.any(l2 > 0), count * t, 0), member, number)

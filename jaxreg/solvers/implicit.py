@@ -46,11 +46,11 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
     lower = broadcast_columns(data.lower, p, -jnp.inf, dtype)
     upper = broadcast_columns(data.upper, p, jnp.inf, dtype)
 
-    def member(lam: jax.Array, w: jax.Array, target: jax.Array) -> jax.Array:
+    def member(lam: jax.Array, w: jax.Array, target: jax.Array, tau: jax.Array) -> jax.Array:
         at_lower, at_upper = (w == lower) & (w != 0), (w == upper) & (w != 0)
         inside = (w != 0) & ~at_lower & ~at_upper
         w = jnp.where(at_lower, lower, jnp.where(at_upper, upper, w))
-        l1, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p)
+        l1, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p, tau)
         residual = (Z.T @ (target - Z @ w) - l1 * jnp.sign(w) - l2 * w) / size
         change = jnp.where(inside, residual - jax.lax.stop_gradient(residual), 0.0)
         added = jax.lax.stop_gradient(l2) / size**2
@@ -64,8 +64,9 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
         step, _ = cg(matrix, change, tol=4 * jnp.finfo(dtype).eps, maxiter=most)
         return w + jnp.where(inside, step, 0.0) / size
 
-    over_targets = jax.vmap(member, in_axes=(0, 1, 1), out_axes=1)
-    coef = jax.vmap(over_targets, in_axes=(0, 0, None))(lams, jax.lax.stop_gradient(params.coef), targets)
+    over_targets = jax.vmap(member, in_axes=(0, 1, 1, 0), out_axes=1)
+    found = jax.lax.stop_gradient(params.coef)
+    coef = jax.vmap(over_targets, in_axes=(0, 0, None, None))(lams, found, targets, data.tau)
     if not data.fit_intercept:
         return Params(params.intercept, coef)
     # b = ȳ − x̄·w, again with the value that was given.

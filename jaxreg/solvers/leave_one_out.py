@@ -1,8 +1,8 @@
 """Leave-one-out errors and generalised cross-validation of ridge, for every λ and target from one decomposition.
 
-With the standard deviations σ of all rows and the penalty ½ λ Σs Σ_j v_j σ_j² w_j² held fixed, leaving out row i is a
+With the standard deviations σ and τ of all rows and the penalty λ Σs/(2τ) Σ_j v_j σ_j² w_j² held fixed, leaving out row i is a
 change of rank one. In weighted rows, C = [√(s/Σs), Q_f, A] with the intercept and the free columns first, and
-M = CᵀC + λ diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
+M = CᵀC + (λ/τ) diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
 
     (M − c_i c_iᵀ)⁻¹ (Cᵀỹ − c_i ỹ_i) = β − M⁻¹c_i (ỹ_i − c_i·β) / (1 − h_i),     h_i = c_iᵀ M⁻¹ c_i = H_ii
 
@@ -36,11 +36,11 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
-from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps
+from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps, spectral_lams
 from jaxreg.solvers.left_out_sums import Sums, decomposition, dual, primal
 from jaxreg.solvers.paths import prepare
 from jaxreg.solvers.reduction import Data
-from jaxreg.solvers.spectrum import shrink, spectrum_of_rows
+from jaxreg.solvers.spectrum import map_lams, shrink, spectrum_of_rows
 
 __all__ = ["LeaveOneOut", "concluded", "leave_one_out_of", "left_out_residuals", "ridge_leave_one_out"]
 
@@ -51,8 +51,8 @@ class LeaveOneOut(NamedTuple):
     Attributes:
         lams: (L,). mse: Σ s e²/Σs over the left-out residuals e, se_mse: its standard error, gcv: the generalised
             cross-validation error, gap: the certificate of the fits on all rows; each (L,) or (L, t).
-        df: degrees of freedom without the intercept, (L,).
-        largest_leverage: max_i h_i, (L,): (ε / (1 − h_i) is the relative accuracy of row i's residual).
+        df: degrees of freedom without the intercept, (L,) or (L, t): τ differs among targets.
+        largest_leverage: max_i h_i, (L,) or (L, t): (ε / (1 − h_i) is the relative accuracy of row i's residual).
     """
 
     lams: jax.Array
@@ -96,12 +96,12 @@ def ridge_leave_one_out(
     (lams,) = floating(lams=jnp.asarray(lams).astype(data.X.dtype))
     result, _ = leave_one_out_of(data, lams)
     if jnp.ndim(y) == 1:
-        result = result._replace(**{k: getattr(result, k)[:, 0] for k in ("mse", "se_mse", "gcv", "gap")})
+        result = LeaveOneOut(result.lams, *(v[:, 0] for v in result[1:]))
     return result
 
 
 def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, FactoredRidge]:
-    """:func:`ridge_leave_one_out` for prepared data, every error (L, t); and the factored problem, whose parameters are
+    """:func:`ridge_leave_one_out` for prepared data, all (L, t); and the factored problem, whose parameters are
     those of the fits on all rows where no column is free."""
     X, Y, s = data.X, data.Y, data.sample_weight
     n, p = X.shape
@@ -110,12 +110,13 @@ def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, Factored
     if data.fit_intercept:
         x_mean, y_mean = weighted_mean(X, s), weighted_mean(Y, s)
     solve = primal if n > p else dual
-    spectrum, sums = solve(rows, targets, removed, share, lams)
+    y_scale = _tau_of(data)
+    spectrum, sums = solve(rows, targets, removed, share, lams[:, None] / y_scale[None, :])
     positive = jnp.sum(share > 0).astype(X.dtype)
     fixed = positive - jnp.round(jnp.sum(removed**2)) - p if n > p else positive - n
     yy, original = jnp.sum(targets**2, axis=0), weighted_mean(Y**2, s)
     spectrum = spectrum._replace(left=jnp.where(jnp.all(rows == 0, axis=0)[:, None], 0.0, spectrum.left))
-    factored = FactoredRidge(spectrum, x_mean, y_mean, size, data.scale, yy, original)
+    factored = FactoredRidge(spectrum, x_mean, y_mean, size, data.scale, y_scale, yy, original)
     return concluded(factored, sums, lams, positive, fixed, data.fit_intercept), factored
 
 
@@ -129,16 +130,23 @@ def concluded(
     """
     # n − tr H = Σ λ/(e + λ) over what H has not removed. Rows of weight 0 have no share in it.
     e, (rr, mse, fourth, leverage) = factored.spectrum.e, sums
-    left = jnp.sum(lams[:, None] / (e[None, :] + lams[:, None]), axis=1) + fixed
+    per_tau = spectral_lams(factored, lams)
+    one = lambda lam: jnp.sum(lam[None, :] / (e[:, None] + lam[None, :]), axis=0)
+    left = jnp.broadcast_to(map_lams(one, per_tau, len(e) * per_tau.shape[1]) + fixed, mse.shape)
     return LeaveOneOut(
         lams,
         mse,
         jnp.where(jnp.isfinite(mse), jnp.sqrt(jnp.maximum(fourth - mse**2, 0.0) / (positive - 1.0)), jnp.inf),
-        rr / (left / positive)[:, None] ** 2,
+        rr / (left / positive) ** 2,
         relative_gaps(factored, lams),
         positive - left - (1.0 if fit_intercept else 0.0),
-        leverage,
+        jnp.broadcast_to(leverage, mse.shape),
     )
+
+
+def _tau_of(data: Data) -> jax.Array:
+    """τ, (t,), or (1,) where it is 1 for all targets, which then share the leverages."""
+    return data.tau[:1] if data.y_scale is None else data.y_scale
 
 
 def _weighted_rows_of(data: Data) -> tuple[jax.Array, ...]:
@@ -170,22 +178,24 @@ def left_out_residuals(data: Data, lams: jax.Array) -> jax.Array:
     """
     rows, targets, removed, _, _ = _weighted_rows_of(data)
     least = 64 * jnp.finfo(rows.dtype).eps
+    lams = lams[:, None] / _tau_of(data)[None, :]
     if rows.shape[0] > rows.shape[1]:
         e, V, right = spectrum_of_rows(rows, targets, jnp.min(lams))[:3]
         B, base = rows @ V, jnp.sum(removed**2, axis=1)
 
         def left(lam: jax.Array) -> tuple[jax.Array, ...]:
-            remaining = 1.0 - base - B**2 @ (1.0 / (e + lam))
+            remaining = 1.0 - base[:, None] - B**2 @ (1.0 / (e[:, None] + lam[None, :]))
             return targets - B @ shrink(right, e, lam), remaining, remaining > least
     else:
         U, raised, _, kept = decomposition(rows, removed, lams)
         e, right, squares = jnp.where(kept, raised, jnp.inf), U.T @ targets, U**2
 
         def left(lam: jax.Array) -> tuple[jax.Array, ...]:
-            return U @ shrink(right, e, lam), squares @ (1.0 / (e + lam)), jnp.sum(squares, axis=1) > least
+            known = jnp.sum(squares, axis=1, keepdims=True) > least
+            return U @ shrink(right, e, lam), squares @ (1.0 / (e[:, None] + lam[None, :])), known
 
     def one(lam: jax.Array) -> jax.Array:
         residual, remaining, known = left(lam)
-        return jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf)
+        return jnp.where(known, residual / jnp.where(known, remaining, 1.0), jnp.inf)
 
     return jax.lax.map(one, lams)

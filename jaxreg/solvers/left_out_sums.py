@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.solvers.factored_ridge import FactoredRidge
+from jaxreg.solvers.factored_ridge import FactoredRidge, spectral_lams
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
 
 __all__ = ["Sums", "decomposition", "dual", "primal", "sums_of_rows"]
@@ -18,7 +18,7 @@ ROW_BLOCK = 2048
 
 
 class Sums(NamedTuple):
-    """Over rows: Σ r², Σ e² and Σ e⁴ Σs/s of the weighted residuals, (L, t), and max h, (L,)."""
+    """Over rows: Σ r², Σ e² and Σ e⁴ Σs/s of the weighted residuals, (L, t), and max h, (L, t) or (L, 1)."""
 
     squares: jax.Array
     left_out: jax.Array
@@ -29,8 +29,12 @@ class Sums(NamedTuple):
 def _errors(
     residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``."""
-    error = jnp.where(known[:, None], residual / jnp.where(known, remaining, 1.0)[:, None], jnp.inf) ** 2
+    """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``.
+
+    Args:
+        residual: (m, t). remaining, known: (m, t) or (m, 1). share: (m,).
+    """
+    error = jnp.where(known, residual / jnp.where(known, remaining, 1.0), jnp.inf) ** 2
     error = jnp.where(share[:, None] > 0, error, 0.0)
     return jnp.sum(error, axis=0), jnp.sum(error / jnp.where(share > 0, share, 1.0)[:, None] * error, axis=0)
 
@@ -46,7 +50,8 @@ def sums_of_rows(
     root = jnp.sqrt(share)[:, None]
     B = root * ((X - factored.x_mean[None, :]) / factored.size[None, :]) @ factored.spectrum.left
     T = root * (Y - factored.y_mean[None, :])
-    return _block_sums(factored.spectrum, B, T, share if fit_intercept else jnp.zeros_like(share), share, lams)
+    base = share if fit_intercept else jnp.zeros_like(share)
+    return _block_sums(factored.spectrum, B, T, base, share, spectral_lams(factored, lams))
 
 
 def _block_sums(
@@ -55,16 +60,16 @@ def _block_sums(
     """By (2), of rows B (m, k) and targets T (m, t), which are 0 where ``share`` is.
 
     Args:
-        base: s_i/Σs + Σ_k Q_ik², (m,).
+        base: s_i/Σs + Σ_k Q_ik², (m,). lams: of the decomposition, (L, t) or (L, 1).
     """
     e, right, squares = spectrum.e, spectrum.right, B**2
 
     def one(lam: jax.Array) -> Sums:
-        h = base + squares @ (1.0 / (e + lam))
+        h = base[:, None] + squares @ (1.0 / (e[:, None] + lam[None, :]))
         residual = T - B @ shrink(right, e, lam)
         known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
         square, fourth = _errors(residual, 1.0 - h, known, share)
-        return Sums(jnp.sum(residual**2, axis=0), square, fourth, jnp.max(jnp.where(share > 0, h, 0.0)))
+        return Sums(jnp.sum(residual**2, axis=0), square, fourth, jnp.max(jnp.where(share[:, None] > 0, h, 0.0), axis=0))
 
     return map_lams(one, lams, max(B.shape) * T.shape[1])
 
@@ -72,7 +77,7 @@ def _block_sums(
 def primal(
     rows: jax.Array, targets: jax.Array, removed: jax.Array, share: jax.Array, lams: jax.Array
 ) -> tuple[Spectrum, Sums]:
-    """The spectrum and the sums by (2), in blocks of rows."""
+    """The spectrum and the sums by (2), in blocks of rows, at the λs of the decomposition, (L, t) or (L, 1)."""
     spectrum = spectrum_of_rows(rows, targets, jnp.min(lams))
     n = rows.shape[0]
     length = min(n, ROW_BLOCK)
@@ -107,10 +112,11 @@ def dual(
     determined = jnp.sum(squares, axis=1) > 64 * jnp.finfo(K.dtype).eps
 
     def one(lam: jax.Array) -> tuple[jax.Array, ...]:
-        remaining = squares @ (1.0 / (e + lam))  # (1 − h)/λ and (ỹ − ŷ)/λ
+        remaining = squares @ (1.0 / (e[:, None] + lam[None, :]))  # (1 − h)/λ and (ỹ − ŷ)/λ
         residual = U @ shrink(right, e, lam)
-        h = jnp.where(share > 0, 1.0 - lam * remaining, 0.0)
-        return lam**2 * jnp.sum(residual**2, axis=0), *_errors(residual, remaining, determined, share), jnp.max(h)
+        h = jnp.where(share[:, None] > 0, 1.0 - lam[None, :] * remaining, 0.0)
+        errors = _errors(residual, remaining, determined[:, None], share)
+        return lam**2 * jnp.sum(residual**2, axis=0), *errors, jnp.max(h, axis=0)
 
     sums = Sums(*map_lams(one, lams, n * targets.shape[1]))
     return Spectrum(e, left, right, norm * miss, norm * defect), sums

@@ -45,7 +45,7 @@ class Solution(NamedTuple):
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
         gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
-        scale: σ, (p,): ``params`` minimises ``objective(..., scale=scale)``.
+        scale: σ, (p,), y_scale: τ, () or (t,): ``params`` minimises ``objective(..., scale=scale, y_scale=y_scale)``.
     """
 
     params: Params
@@ -53,6 +53,7 @@ class Solution(NamedTuple):
     converged: jax.Array
     n_iter: jax.Array
     scale: jax.Array
+    y_scale: jax.Array
 
 
 class Path(NamedTuple):
@@ -61,7 +62,7 @@ class Path(NamedTuple):
     Attributes:
         lams: (L,). coef: (L, p) or (L, p, t). intercept, gap, converged, n_iter, df, n_nonzero: (L,) or (L, t).
         df: degrees of freedom without the intercept. n_nonzero: number of coefficients that are not 0.
-        scale: σ, (p,).
+        scale: σ, (p,). y_scale: τ, () or (t,).
     """
 
     lams: jax.Array
@@ -73,6 +74,7 @@ class Path(NamedTuple):
     df: jax.Array
     n_nonzero: jax.Array
     scale: jax.Array
+    y_scale: jax.Array
 
 
 def default_tol(dtype: Any) -> float:
@@ -90,7 +92,7 @@ def prepare(
     lower: Any,
     upper: Any,
 ) -> Data:
-    """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the column scale σ."""
+    """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the scales σ and τ."""
     X, y, s, v, lower, upper = floating(
         X=X, y=y, sample_weight=sample_weight, penalty_factor=penalty_factor, lower=lower, upper=upper
     )
@@ -99,7 +101,9 @@ def prepare(
     p = X.shape[1]
     scale = standard_deviation(X, s) if standardize else jnp.ones((p,), X.dtype)
     v, lower, upper = (None if a is None else broadcast_columns(a, p, 0.0, X.dtype) for a in (v, lower, upper))
-    return Data(X, y.reshape(X.shape[0], -1), s, v, lower, upper, scale, fit_intercept)
+    Y = y.reshape(X.shape[0], -1)
+    y_scale = standard_deviation(Y, s) if standardize else None
+    return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
 
 
 def fit(
@@ -123,7 +127,8 @@ def fit(
     Args:
         X: (n, p), y: (n,) or (n, t), floating. lam: λ ≥ 0, () or (t,).
         l1_ratio: ρ in [0, 1]; the Python number 0 takes the closed form of ridge (a traced 0 is solved iteratively).
-        fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X.
+        fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X, and
+            takes λ in units of y (:mod:`jaxreg.formulas.objective`).
         sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). lower ≤ 0 ≤ upper: (p,) or numbers.
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ, static.
         strategy: static; "active set" goes down the λs one after the other (n ≥ p, no bounds), "parallel" solves all at
@@ -148,7 +153,7 @@ def fit(
     tol = default_tol(data.X.dtype) if tol is None else tol
     members = solve_members(data, jnp.broadcast_to(lam, (1, t)), l1_ratio, tol, max_iter, strategy)
     params, gap, n_iter = jax.tree.map(lambda a: a[0, ..., 0] if jnp.ndim(y) == 1 else a[0], members)
-    return Solution(params, gap, gap <= tol, n_iter, data.scale)
+    return Solution(params, gap, gap <= tol, n_iter, data.scale, data.tau[0] if jnp.ndim(y) == 1 else data.tau)
 
 
 def path(
@@ -199,8 +204,9 @@ def path(
     df = degrees_of_freedom(data, params.coef, lams, l1_ratio)
     n_nonzero = jnp.sum(params.coef != 0, axis=1)
     grids = (params.coef, params.intercept, gap, gap <= tol, n_iter, df, n_nonzero)
-    coef, intercept, gap, converged, n_iter, df, n_nonzero = (a[..., 0] if jnp.ndim(y) == 1 else a for a in grids)
-    return Path(lams, coef, intercept, gap, converged, n_iter, df, n_nonzero, data.scale)
+    one = jnp.ndim(y) == 1
+    y_scale = data.tau[0] if one else data.tau
+    return Path(lams, *(a[..., 0] if one else a for a in grids), data.scale, y_scale)
 
 
 def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:
@@ -266,7 +272,8 @@ def solve_penalised(
     size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0)) if ridge else None  # ridge: d_j = σ_j √v_j
     problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, size, data.scale)
     if ridge:
-        coef, _ = ridge_grid(problem.rows, frame.targets, lams)  # A ⊥ the free columns: Aᵀỹ needs no projection of ỹ
+        # Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ.
+        coef, _ = ridge_grid(problem.rows, frame.targets, lams / data.tau[None, :])
         n_iter = jnp.zeros(lams.shape, jnp.int32)
     else:
         coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter, strategy)
@@ -323,14 +330,14 @@ def _active_set(
     _, v, lower, upper = _columns(data, rho)
     p = len(v)
     fill = active_set.padded(p) - p
-    unit = working_penalty(jnp.ones_like(rho), rho, v, data.scale, frame.size, lower, upper)
-    unit = Penalty(*(jnp.pad(a, (0, fill)) for a in unit))
     assert problem.gram is not None, "the active-set engine needs n ≥ p"
     gram = jnp.pad(problem.gram, (0, fill))
     tol = jnp.asarray(tol, rho.dtype)
 
-    def target(argument: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        lams, correlation, yy = argument
+    def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        lams, correlation, yy, tau = argument
+        unit = working_penalty(jnp.ones_like(rho), rho, v, data.scale, frame.size, lower, upper, tau)
+        unit = Penalty(*(jnp.pad(a, (0, fill)) for a in unit))
         largest = jnp.max(lams)
         positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
         order = jnp.argsort(-positive)
@@ -339,7 +346,7 @@ def _active_set(
         place = jnp.argsort(order)
         return coef[place, :p], n_iter[place]
 
-    coef, n_iter = jax.lax.map(target, (lams.T, problem.correlation.T, problem.yy))
+    coef, n_iter = jax.lax.map(target, (lams.T, problem.correlation.T, problem.yy, data.tau))
     return jnp.moveaxis(coef, 0, 2), n_iter.T
 
 
@@ -351,13 +358,16 @@ def _fista(
     tol = jnp.asarray(tol, rho.dtype)
     largest = fista.largest_eigenvalue(problem)
 
-    def member(lam: jax.Array, correlation: jax.Array, yy: jax.Array) -> tuple[jax.Array, fista.Info]:
-        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper)
+    def member(
+        lam: jax.Array, correlation: jax.Array, yy: jax.Array, tau: jax.Array
+    ) -> tuple[jax.Array, fista.Info]:
+        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, tau)
         one = Problem(problem.rows, problem.gram, correlation, yy)
         return fista.solve(one, penalty, largest, tol, max_iter)
 
-    over_targets = jax.vmap(member, in_axes=(0, 1, 0), out_axes=(1, 0))
-    coef, info = jax.vmap(over_targets, in_axes=(0, None, None))(lams, problem.correlation, problem.yy)
+    over_targets = jax.vmap(member, in_axes=(0, 1, 0, 0), out_axes=(1, 0))
+    over_lams = jax.vmap(over_targets, in_axes=(0, None, None, None))
+    coef, info = over_lams(lams, problem.correlation, problem.yy, data.tau)
     return coef, info.n_iter
 
 
@@ -387,9 +397,9 @@ def _certify(
     _, v, lower, upper = _columns(data, rho)
     none = jnp.zeros((p,), bool) if free is None else free
 
-    def member(lam: jax.Array, params: Params, y: jax.Array) -> jax.Array:
-        penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p), lower, upper)
+    def member(lam: jax.Array, params: Params, y: jax.Array, tau: jax.Array) -> jax.Array:
+        penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p, tau), lower, upper)
         return gap_given_basis(params, data.X, y, penalty, data.sample_weight, data.fit_intercept, none, basis)
 
-    over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1))
-    return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None))(lams, params, data.Y)
+    over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1, 0))
+    return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None, None))(lams, params, data.Y, data.tau)

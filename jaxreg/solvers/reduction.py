@@ -5,7 +5,7 @@ Three steps make every problem the same,  min_u ½‖ỹ − A u‖² + Σ_j h_j
 1. weighted rows: centring by the intercept, √(s_i/Σs) on the rows;
 2. columns without penalty or bounds are projected out (formulas/projection.py);
 3. every column is divided by its norm d_j, so u_j = d_j w_j and AᵀA has ones on its diagonal. This only conditions the
-   numbers: the penalty is rewritten for u, l1_j = λ ρ v_j σ_j / d_j and l2_j = λ (1−ρ) v_j (σ_j / d_j)².
+   numbers: the penalty is rewritten for u, l1_j = λ ρ v_j σ_j / d_j and l2_j = λ (1−ρ)/τ v_j (σ_j / d_j)².
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Data(NamedTuple):
 
     Attributes:
         X: (n, p). Y: (n, t). sample_weight: (n,) or None. penalty_factor, lower, upper: (p,) or None.
-        scale: σ, (p,). fit_intercept: static.
+        scale: σ, (p,). y_scale: τ, (t,), or None where it is 1. fit_intercept: static.
     """
 
     X: jax.Array
@@ -36,7 +36,13 @@ class Data(NamedTuple):
     lower: jax.Array | None
     upper: jax.Array | None
     scale: jax.Array
+    y_scale: jax.Array | None
     fit_intercept: bool
+
+    @property
+    def tau(self) -> jax.Array:
+        """τ of every target, (t,)."""
+        return jnp.ones((self.Y.shape[1],), self.Y.dtype) if self.y_scale is None else self.y_scale
 
 
 class Problem(NamedTuple):
@@ -130,10 +136,11 @@ def working_penalty(
     size: jax.Array,
     lower: jax.Array,
     upper: jax.Array,
+    y_scale: jax.Array,
 ) -> Penalty:
-    """The penalty on u = d·w for one λ; all vectors (p,)."""
+    """The penalty on u = d·w for one λ and τ ``y_scale``, (); all vectors (p,)."""
     ratio = scale / size
-    l1, l2 = lam * l1_ratio * penalty_factor * ratio, lam * (1.0 - l1_ratio) * penalty_factor * ratio * ratio
+    l1, l2 = lam * l1_ratio * penalty_factor * ratio, lam * (1.0 - l1_ratio) / y_scale * penalty_factor * ratio * ratio
     # Where d vanishes beside σ (a column of 1e-300 that is not standardised) l1 overflows: any large number will do.
     most = jnp.sqrt(jnp.finfo(lam.dtype).max)
     return Penalty(jnp.minimum(l1, most), jnp.minimum(l2, most), lower * size, upper * size)

@@ -152,19 +152,23 @@ def coefficients(spectrum: Spectrum, lam: jax.Array) -> jax.Array:
 
 
 def ridge_degrees(e: jax.Array, lams: jax.Array) -> jax.Array:
-    """Σ e/(e + λ), (L,), for λs (L,) above 0: the trace of A (AᵀA + λI)⁻¹ Aᵀ, the intercept not counted."""
-    return jnp.sum(e[None, :] / (e[None, :] + lams[:, None]), axis=1)
+    """Σ e/(e + λ), (L, t), for λs (L, t) above 0: the trace of A (AᵀA + λI)⁻¹ Aᵀ, the intercept not counted."""
+    return map_lams(lambda lam: jnp.sum(e[:, None] / (e[:, None] + lam[None, :]), axis=0), lams, len(e) * lams.shape[1])
 
 
 def gap_bound(spectrum: Spectrum, lams: jax.Array) -> jax.Array:
-    """A bound on the duality gap at u(λ), in the units of the objective, (L, t), for λs (L,) above 0."""
-    # ‖a‖² = Σ_k right_k² / (e_k + λ)², a product of two matrices; both are scaled so that squares stay in range.
+    """A bound on the duality gap at u(λ), in the units of the objective, (L, t), for λs above 0, (L, t) or (L, 1)."""
+    # ‖a‖² = Σ_k right_k² / (e_k + λ)²; both factors are scaled so that squares stay in range.
     largest = jnp.max(jnp.abs(spectrum.right), axis=0)
     largest = jnp.where(largest > 0, largest, 1.0)
-    least = jnp.min(spectrum.e) + lams
-    inverse = least[:, None] / (spectrum.e[None, :] + lams[:, None])
-    norm = jnp.sqrt(inverse**2 @ (spectrum.right / largest[None, :]) ** 2) * largest[None, :] / least[:, None]
-    return (spectrum.miss[None, :] + spectrum.defect * norm) ** 2 / (2.0 * lams[:, None])
+    right, e = spectrum.right / largest[None, :], spectrum.e[:, None]
+
+    def norm(lam: jax.Array) -> jax.Array:
+        least = jnp.min(spectrum.e) + lam
+        return jnp.sqrt(jnp.sum((right * (least[None, :] / (e + lam[None, :]))) ** 2, axis=0)) * largest / least
+
+    norms = map_lams(norm, lams, right.size)
+    return (spectrum.miss[None, :] + spectrum.defect * norms) ** 2 / (2.0 * lams)
 
 
 def map_lams(f: Callable[[jax.Array], Any], lams: jax.Array, width: int) -> Any:

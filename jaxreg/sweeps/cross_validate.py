@@ -218,8 +218,8 @@ def conclude(
     else:  # the path of each target at its own best l1_ratio
         moved = (jnp if isinstance(mean, jax.Array) else np).moveaxis
         own = lambda a: moved(a[r, ..., targets], 0, -1)
-        fields = {name: own(a) for name, a in paths._asdict().items() if name not in ("lams", "scale")}
-        chosen = Path(lams=lams[r].T, scale=paths.scale[0], **fields)
+        fields = {name: own(a) for name, a in paths._asdict().items() if name not in ("lams", "scale", "y_scale")}
+        chosen = Path(lams=lams[r].T, scale=paths.scale[0], y_scale=paths.y_scale[0], **fields)
     return Sweep(lams, l1_ratios, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), chosen)
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.moments import Moments
-from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps
+from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps, spectral_lams
 from jaxreg.solvers.spectrum import map_lams, shrink
 
 __all__ = ["errors_from_rows", "held_out_errors", "training_moments"]
@@ -67,8 +67,7 @@ def held_out_errors(
     T = root * (Y - factored.y_mean[None, :])
 
     def one(lam: jax.Array) -> tuple[jax.Array, jax.Array]:
-        # Of the two factors of the product, the smaller one is divided by e + λ.
-        residual = T - (shrink(B.T, e, lam).T @ right if len(B) < T.shape[1] else B @ shrink(right, e, lam))
+        residual = T - B @ shrink(right, e, lam)
         return jnp.sum(residual**2, axis=0), jnp.sum(root * jnp.abs(residual), axis=0)
 
-    return map_lams(one, lams, max(B.shape) * T.shape[1])
+    return map_lams(one, spectral_lams(factored, lams), max(B.shape) * T.shape[1])

@@ -4,7 +4,9 @@ glmnet rescales penalty factors to sum to p, and minimises, with the weights res
 
     ½ Σ w r² + λ Σ v_j ( a |σ_j β_j| + (1−a)/2 (σ_j β_j)² / SDY ),    SDY = √( Σ w (y − ȳ)² ), ȳ = 0 without intercept
 
-so jaxreg's  lam · l1_ratio = λ a  and  lam · (1 − l1_ratio) = λ (1−a)/SDY.
+which is jaxreg's objective at lam = λ and l1_ratio = a where both standardise and fit an intercept: then SDY is τ.
+Else  lam · l1_ratio = λ a  and  lam · (1 − l1_ratio)/τ = λ (1−a)/SDY:  without an intercept SDY is about 0 and τ about
+the mean, and without standardisation τ is 1.
 """
 
 import json
@@ -44,9 +46,14 @@ def convert(case, y):
     weights = np.ones_like(y) if case["weights"] is None else case["weights"]
     centre = np.average(y, weights=weights) if case["intercept"] else 0.0
     sdy = np.sqrt(np.average((y - centre) ** 2, weights=weights))
-    l1, l2 = case["alpha"], (1 - case["alpha"]) / sdy
     v = case["penalty_factor"]
-    return np.array(case["lambda"]) * (l1 + l2), l1 / (l1 + l2), None if v is None else np.array(v) * len(v) / sum(v)
+    v = None if v is None else np.array(v) * len(v) / sum(v)
+    if case["standardize"] and case["intercept"]:
+        return np.array(case["lambda"]), case["alpha"], v
+    mean = np.average(y, weights=weights)
+    tau = np.sqrt(np.average((y - mean) ** 2, weights=weights)) if case["standardize"] else 1.0
+    l1, l2 = case["alpha"], (1 - case["alpha"]) * tau / sdy
+    return np.array(case["lambda"]) * (l1 + l2), l1 / (l1 + l2), v
 
 
 def program(case):

@@ -41,6 +41,8 @@ QUICK = (
     "prostate/cv/a1/weights/exact",
     "prostate/cv/a1/mae/exact",
     "prostate/cv/a0/std1/exact",
+    "prostate/cv/a0.5/std1/exact",
+    "prostate/cv/a0/std0/exact",
 )
 
 
@@ -53,13 +55,19 @@ def curves(condition):
     ]
 
 
-@pytest.mark.parametrize(("name", "curve"), curves(lambda c: c["alpha"] == 1 and c["type_measure"] == "mse"))
-def test_lasso_curve(name, curve):
+def direct(curve):
+    """Whether it is a sweep's: where both standardise, glmnet's SDY of the training part is τ."""
+    return curve["type_measure"] == "mse" and (curve["alpha"] == 1 or curve["standardize"])
+
+
+@pytest.mark.parametrize(("name", "curve"), curves(direct))
+def test_curve(name, curve):
     X, y, _ = DATA[name]
     sweep = jaxreg.sweep(
         X,
         y,
         curve["lambda"],
+        curve["alpha"],
         folds=curve["foldid"],
         standardize=curve["standardize"],
         sample_weight=curve["weights"],
@@ -80,14 +88,13 @@ def test_lasso_curve(name, curve):
         np.testing.assert_allclose(found, coef, rtol=0, atol=RTOL * np.abs(coef).max())
 
 
-@pytest.mark.parametrize(("name", "curve"), curves(lambda c: c["alpha"] < 1))
-def test_elastic_net_and_ridge_curve(name, curve):
-    """Below alpha = 1, glmnet divides the square by SDY, the deviation of y in the *training part of the fold*: its
-    penalty on w is another one in every fold. A sweep has one penalty for all folds, so these curves cannot be had
-    from `jaxreg.sweep`. They are put together here from `fold_errors`, each fold with its own (lam, l1_ratio), and the
+@pytest.mark.parametrize(("name", "curve"), curves(lambda c: c["type_measure"] == "mse" and not direct(c)))
+def test_elastic_net_and_ridge_curve_without_standardisation(name, curve):
+    """Below alpha = 1, glmnet divides the square by SDY, the deviation of y in the *training part of the fold*, also
+    where it does not standardise; jaxreg's τ is then 1, so these curves cannot be had from `jaxreg.sweep`. They are put together here from `fold_errors`, each fold with its own (lam, l1_ratio), and the
     mean, the standard error and both choices are jaxreg's again.
 
-    The curves: diabetes and prostate, a0.5 and a0, std1 and std0, ``/exact``.
+    The curves: diabetes and prostate, a0.5 and a0, std0, ``/exact``.
     """
     X, y, _ = DATA[name]
     label, lams, alpha = np.array(curve["foldid"]), np.array(curve["lambda"]), curve["alpha"]
