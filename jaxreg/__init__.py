@@ -15,7 +15,7 @@ from jaxreg.covariances import IllConditionedWarning, path_from_moments
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
-from jaxreg.regression import ConvergenceWarning, fit, path, sweep
+from jaxreg.regression import ConvergenceWarning, GridEndWarning, fit, path, sweep
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
 
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "GridEndWarning",
     "IllConditionedWarning",
     "Params",
     "__version__",

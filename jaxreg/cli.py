@@ -162,7 +162,7 @@ def _sweep(options: argparse.Namespace) -> int:
         except files.OutputError as error:  # before any work: a wrong option
             raise ValueError(str(error)) from None
     _use_compilation_cache()
-    from jaxreg.regression import ConvergenceWarning, sweep
+    from jaxreg.regression import ConvergenceWarning, GridEndWarning, sweep
 
     bar = Bar("paths")
     settings = {
@@ -185,7 +185,8 @@ def _sweep(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     try:
         with _compile_clock() as compiling, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the report says it, with the largest gap
+            for said in (ConvergenceWarning, GridEndWarning):
+                warnings.simplefilter("ignore", said)  # the report says it
             warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
             result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
     finally:  # an error message starts on a line of its own

@@ -12,6 +12,7 @@ import numpy as np
 from jaxreg import inputs, results
 from jaxreg.formulas.moments import Moments
 from jaxreg.regression import ConvergenceWarning
+from jaxreg.routes.certificate import Known, gap_from_moments
 from jaxreg.routes.moments import found_on_moments, goes_down
 from jaxreg.routes.options import Options, computing
 from jaxreg.routes.order import Order, settings
@@ -97,9 +98,10 @@ def path_from_moments(
         order = Order(grid if isinstance(grid, int) else np.repeat(grid[:, None], t, axis=1), t, eps)
         found = found_on_moments(m, None, order, settings(a, options, len(m.x_mean)))
     solved = order.solved(found, a)
-    rounding = float(np.max(found.rounding[: order.number]))
     if not np.isfinite(solved.params.coef).all():
         raise ValueError("the coefficients are not finite: moments overflow; rescale the columns.")
+    gap, off = gap_from_moments(Known(m), a, solved, options)
+    solved, rounding = solved._replace(gap=gap), float(np.max(off))
     if rounding > tol / 10:
         text = f"by rounding of the moments, gaps may be off by {rounding:.1g} (tol is {tol:g}); use the rows."
         warnings.warn(text, IllConditionedWarning, stacklevel=2)

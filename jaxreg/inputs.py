@@ -29,7 +29,10 @@ __all__ = [
 
 
 class Arguments(NamedTuple):
-    """The checked data of one call: X (n, p), y (n,) or (n, t); what weights rows (n,) and columns (p,), or None."""
+    """The checked data of one call: X (n, p), y (n,) or (n, t); what weights rows (n,) and columns (p,), or None.
+
+    X is of the dtype in which results are returned, all else of float64.
+    """
 
     X: np.ndarray
     y: np.ndarray

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
-from jaxreg.routes.options import computing, find_device
+from jaxreg.routes.options import computing, find_device, takes_double
 from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.routes.ridge_data import Blocks, unit_weights
 from jaxreg.routes.rows import solve_on_rows
@@ -47,9 +47,10 @@ def ridge_leave_one_out(
 ) -> results.LeaveOneOut:
     """The error of ridge on each row when it is left out, for every λ and target from one decomposition.
 
-    The standard deviations (of X and of y) and the penalty λ Σs of all rows are kept when a row is left out, as in scikit-learn's
-    RidgeCV with ``cv=None``. It therefore differs, by a few parts in n, from ``sweep(folds=n, l1_ratio=0)``, where both
-    are those of the n − 1 rows that are left. A row is left out with all of its weight.
+    The standard deviations (of X and of y) and the penalty λ Σs of all rows are kept when a row is left out, as in
+    scikit-learn's RidgeCV with ``cv=None``. It therefore differs, by a few parts in n, from
+    ``sweep(folds=n, l1_ratio=0)``, where both are those of the n − 1 rows that are left. A row is left out with all of
+    its weight.
 
     Args:
         lams: L λs above 0 in any order, or how many: then a geometric grid as in :func:`jaxreg.path`.
@@ -87,7 +88,8 @@ def ridge_leave_one_out(
     if (unit_weights(a) > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
     centring = {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
-    with computing(a.X.dtype == np.float64, find_device(device)):
+    device = find_device(device)
+    with computing(takes_double(a.X.dtype, device), device):
         data = Blocks(a, None, centring)
         grid = grid_of(data, lams, options.eps)
         found = [_errors(data, total, Y, grid) for total, Y in zip(data.totals, data.Y, strict=True)]

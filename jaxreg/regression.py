@@ -13,12 +13,13 @@ import jax
 import numpy as np
 
 from jaxreg import inputs, results
-from jaxreg.folds import held_out_masks
+from jaxreg.folds import Splits, splits_of
 from jaxreg.progress import Progress, following
-from jaxreg.routes.folds import FoldMoments, errors_of_folds
+from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
-from jaxreg.routes.options import Options, Solved, computing, find_device
+from jaxreg.routes.options import Options, Solved, computing, find_device, on_accelerator, takes_double
 from jaxreg.routes.ridge import (
+    FactoredPath,
     conclude_factored,
     factor_all,
     factored_path,
@@ -32,8 +33,9 @@ from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import Path, default_tol
 from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import choices, conclude
+from jaxreg.sweeps.ends import beyond, open_end
 
-__all__ = ["ConvergenceWarning", "fit", "path", "sweep"]
+__all__ = ["ConvergenceWarning", "GridEndWarning", "fit", "path", "sweep"]
 
 # The numbers of a larger table are looked at when its moments are not finite: looking costs as much as the moments.
 SMALL = 2**17
@@ -43,7 +45,13 @@ class ConvergenceWarning(UserWarning):
     """Some fits have a duality gap above the tolerance."""
 
 
+class GridEndWarning(UserWarning):
+    """The best λ of a sweep stands at an end of its grid, and the error still falls there."""
+
+
 _choices = jax.jit(choices)
+# How often an automatic grid is extended, by half its length each time, where the error still falls at its end.
+MOST_EXTENSIONS = 2
 
 
 def _check_dtype(dtype: Any) -> Any:
@@ -60,10 +68,10 @@ def _check(X, y, sample_weight, penalty_factor, lower, upper, dtype) -> inputs.A
     if X.size <= SMALL:
         inputs.check_values(X, names)
     n, p = X.shape
-    y = inputs.check_target(y, n, X.dtype)
-    s = inputs.check_weights(sample_weight, "sample_weight", n, X.dtype)
-    v = inputs.check_weights(penalty_factor, "penalty_factor", p, X.dtype)
-    return inputs.Arguments(X, y, names, s, v, *inputs.check_bounds(lower, upper, p, X.dtype))
+    y = inputs.check_target(y, n, float)
+    s = inputs.check_weights(sample_weight, "sample_weight", n, float)
+    v = inputs.check_weights(penalty_factor, "penalty_factor", p, float)
+    return inputs.Arguments(X, y, names, s, v, *inputs.check_bounds(lower, upper, p, float))
 
 
 def _options(
@@ -97,24 +105,18 @@ def _options(
     return options
 
 
-def _on_accelerator(device: Any) -> bool:
-    return (jax.default_backend() if device is None else device.platform) != "cpu"
-
-
 def _solve(a: inputs.Arguments, lams: Any, options: Options, device: Any, moments: FoldMoments | None = None) -> Solved:
     """A path by the route that suits the problem and the device; ``lams`` is how many, or (L, t)."""
-    if is_sparse(a.X) or not (options.strategy is None and _on_accelerator(device)):
+    if is_sparse(a.X) or not (options.strategy is None and on_accelerator(device)):
         with computing(True, device):
             if takes_moments(a, options):
                 return solve_on_moments(a, lams, options, moments)
             if takes_columns(a, options):
                 return solve_on_columns(a, lams, options)
     inputs.check_values(a.X, a.names)
-    if takes_factors(a, options, lams):
-        with computing(a.X.dtype == np.float64, device):
-            return solve_on_factors(a, lams, options)
-    with computing(a.X.dtype == np.float64, device):
-        return solve_on_rows(a, lams, options)
+    solve = solve_on_factors if takes_factors(a, options, lams) else solve_on_rows
+    with computing(takes_double(a.X.dtype, device), device):
+        return solve(a, lams, options)
 
 
 def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
@@ -311,8 +313,10 @@ def sweep(
 
     Args:
         l1_ratio: one number or several; each has its own automatic grid.
-        folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; or a
-            scikit-learn splitter. seed: of the random folds.
+        folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; a
+            scikit-learn splitter; or pairs (training rows, held-out rows) as one makes, in a list or from a generator.
+            The training rows of a splitter are kept to: TimeSeriesSplit trains on the past alone. seed: of the random
+            folds.
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
             share of the fold's own variance that is explained). The first and the last are always in the result; mean
             absolute errors, which cost a product with the held-out rows, where they are asked for.
@@ -323,7 +327,11 @@ def sweep(
     Returns:
         :class:`jaxreg.results.Sweep`.
 
-    Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on.
+    An automatic grid at whose end the error still falls is extended there by half its length, at most twice
+    (``Sweep.extended``); ``lams`` is then longer than was asked for.
+
+    Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on; GridEndWarning
+        where the error still falls at the end of the grid.
 
     Example:
         >>> import jaxreg
@@ -340,8 +348,8 @@ def sweep(
     lams = inputs.check_lams(lams, a.X.dtype)
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed is {seed!r}; it must be a whole number of at least 0.")
-    masks = held_out_masks(folds, a.X, a.y, seed, a.sample_weight)
-    total, done = len(ratios) * (len(masks) + 1), 0
+    splits = splits_of(folds, a.X, a.y, seed, a.sample_weight)
+    total, done = len(ratios) * (len(splits) + 1), 0
 
     def report() -> None:
         nonlocal done
@@ -351,43 +359,52 @@ def sweep(
     if measure not in ("mse", "mae", "r2"):
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
-    paths: list[Any] = []
-    folds_of = []
-    moments = FoldMoments(a, masks)
+    moments = FoldMoments(a, splits)
+    weight = splits.held_out.astype(float) @ (np.ones(len(a.y)) if a.sample_weight is None else a.sample_weight)
     with following(progress, "paths") as show:
-        for rho in ratios:
+
+        def run(rho: float, lams: Any) -> tuple[Any, FoldErrors]:
+            """The path on all rows, and the errors of the folds along its λs."""
             options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
             options = options._replace(absolute=measure == "mae")
-            if strategy is None and _on_accelerator(device) and not is_sparse(a.X):
+            if strategy is None and on_accelerator(device) and not is_sparse(a.X):
                 options = options._replace(strategy="parallel")
             _check_size(a, lams, options)
-            factored = len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams)
-            if factored:
+            if len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams):
                 inputs.check_values(a.X, a.names)
-                with computing(a.X.dtype == np.float64, device):
-                    paths.append(factored_path(factor_all(a, lams, options), a, options.tol))
+                with computing(takes_double(a.X.dtype, device), device):
+                    path: Any = factored_path(factor_all(a, lams, options), a, options.tol)
             else:
-                paths.append(_as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol))
+                path = _as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol)
             report()
-            folds_of.append(errors_of_folds(a, masks, moments, paths[-1].lams, options, device, report))
+            return path, errors_of_folds(a, splits, moments, path.lams, options, device, report)
+
+        found, extended = [run(rho, lams) for rho in ratios], 0
+        while isinstance(lams, int) and lams > 1 and extended < MOST_EXTENSIONS:
+            end = _end_of(found, ratios, weight, a, splits, measure)
+            if end is None:
+                break
+            total, extended = total + len(ratios) * (len(splits) + 1), extended + 1
+            found = [_joined(run, rho, *of, end) for rho, of in zip(ratios, found, strict=True)]
+    paths, folds_of = [path for path, _ in found], [errors for _, errors in found]
+    factored = isinstance(paths[0], FactoredPath)
+    options = _options(a, ratios[0], eps, tol, max_iter, fit_intercept, standardize, strategy)
     tol = options.tol
     of_all = lambda values: np.stack(values)[..., 0] if a.y.ndim == 1 else np.stack(values)
     fold_mse, fold_gap = of_all([of.mse for of in folds_of]), of_all([of.gap for of in folds_of])
     fold_mae = of_all([of.mae for of in folds_of]) if measure == "mae" else None
-    s = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
-    weight = masks.astype(a.X.dtype) @ s
     all_lams, all_gaps = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
     if not np.isfinite(fold_mse).all():
         r, l, k = np.argwhere(~np.isfinite(fold_mse))[0][:3]
         raise FloatingPointError(f"the error of fold {k} at lam={all_lams[r, l]:g} is not finite; rescale X and y.")
-    fold_r2 = 1 - fold_mse / _variance_of_folds(a, masks, s)
+    fold_r2 = 1 - fold_mse / _variance_of_folds(a, splits.held_out)
     errors = {"mse": fold_mse, "r2": 1 - fold_r2} | ({"mae": fold_mae} if measure == "mae" else {})
-    with computing(a.X.dtype == np.float64, device):
+    with computing(takes_double(a.X.dtype, device), device):
         by = {name: jax.tree.map(np.asarray, _choices(error, weight, all_lams)) for name, error in errors.items()}
     mean, se = by["mse"][:2]
     chosen = by[measure][2:]
     if factored:
-        with computing(a.X.dtype == np.float64, device):
+        with computing(takes_double(a.X.dtype, device), device):
             pure = conclude_factored(paths[0], fold_mse, fold_gap, (mean, se, *chosen))
     else:
         stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
@@ -412,12 +429,50 @@ def sweep(
         "one_se": one_se,
         "path": path_chosen,
     }
-    return results.Sweep(**concluded, converged=converged, feature_names=a.names, measure=measure)
+    result = results.Sweep(**concluded, converged=converged, feature_names=a.names, measure=measure, extended=extended)
+    if result.end_in_words:
+        warnings.warn(f"sweep: {result.end_in_words}", GridEndWarning, stacklevel=2)
+    return result
 
 
-def _variance_of_folds(a: inputs.Arguments, masks: np.ndarray, s: np.ndarray) -> np.ndarray:
+def _end_of(
+    found: list[Any], ratios: list[float], weight: np.ndarray, a: inputs.Arguments, splits: Splits, measure: str
+) -> str | None:
+    """The open end of the grid at the l1_ratio of least error, of any target."""
+    share = weight / weight.sum()
+    if measure == "r2":
+        variance = _variance_of_folds(a, splits.held_out).reshape(len(splits), -1)
+        curves = [np.einsum("lkt,k->lt", of.mse / variance, share) for _, of in found]
+    else:
+        curves = [np.einsum("lkt,k->lt", of.mae if measure == "mae" else of.mse, share) for _, of in found]
+    ends = []
+    for target in range(curves[0].shape[1]):
+        r = int(np.argmin([np.min(curve[:, target]) for curve in curves]))
+        path, _ = found[r]
+        used = np.ones(len(path.lams)) if ratios[r] == 0 else path.n_nonzero
+        ends.append(open_end(curves[r][:, target], path.lams, used[:, target] if used.ndim == 2 else used))
+    return next((end for end in ends if end is not None), None)
+
+
+def _joined(run: Any, rho: float, path: Any, errors: FoldErrors, end: str) -> tuple[Any, FoldErrors]:
+    """The path and the errors with λs beyond an end of the grid."""
+    new = beyond(path.lams, end).astype(path.lams.dtype)
+    if isinstance(path, FactoredPath):
+        return run(rho, np.concatenate([path.lams, new] if end == "smallest" else [new, path.lams]))
+    more_path, more_errors = run(rho, new)
+    pairs = (lambda old, new: (old, new)) if end == "smallest" else (lambda old, new: (new, old))
+    join = lambda old, new: None if old is None else np.concatenate(pairs(old, new))
+    fixed = {name: getattr(path, name) for name in ("scale", "y_scale")}
+    joined = {
+        name: join(old, new) for name, old, new in zip(path._fields, path, more_path, strict=True) if name not in fixed
+    }
+    return path._replace(**joined), FoldErrors(*(join(old, new) for old, new in zip(errors, more_errors, strict=True)))
+
+
+def _variance_of_folds(a: inputs.Arguments, held_out: np.ndarray) -> np.ndarray:
     """Of the held-out y about its own mean, (K,) or (K, t); infinite where it is 0: R² is then 1 − 0."""
-    weight = masks * s[None, :] / (masks @ s)[:, None]
+    s = np.ones(len(a.y)) if a.sample_weight is None else a.sample_weight
+    weight = held_out * s[None, :] / (held_out @ s)[:, None]
     y = a.y - np.average(a.y, axis=0, weights=s)
     variance = weight @ y**2 - (weight @ y) ** 2
     return np.where(variance > 0, variance, np.inf)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import check_matrix, feature_names_of
+from jaxreg.sweeps.ends import open_end
 
 __all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
 
@@ -155,7 +156,7 @@ class Sweep(_Saveable):
         best, one_se: the choice of least error, and the largest λ at its l1_ratio within one standard error of it.
         path: the fits on all rows at the best l1_ratio.
         converged: whether every gap, in the folds and on all rows, is within the tolerance.
-        feature_names: of a frame, or None.
+        feature_names: of a frame, or None. extended: how often an automatic grid was extended at its end.
     """
 
     lams: np.ndarray
@@ -176,11 +177,30 @@ class Sweep(_Saveable):
     mean_r2: np.ndarray | None = None
     se_r2: np.ndarray | None = None
     measure: str = "mse"
+    extended: int = 0
 
     @property
     def params(self) -> Params:
         """The parameters of :attr:`best`."""
         return self.best.params
+
+    @property
+    def end_in_words(self) -> str:
+        """Where the error still falls at an end of the grid: which end, and what to do; else the empty text."""
+        several = self.mean_mse.ndim == 3
+        for k in range(self.mean_mse.shape[2] if several else 1):
+            pick = (lambda v: v[..., k]) if several else (lambda v: v)  # noqa: B023
+            r = int(self.best.index[k, 0] if several else self.best.index[0])
+            mean = pick(getattr(self, f"mean_{self.measure}"))[r]
+            error = 1 - mean if self.measure == "r2" else mean
+            used = np.ones(len(error)) if self.l1_ratios[r] == 0 else pick(self.path.n_nonzero)
+            end = open_end(error, self.lams[r], used)
+            if end is not None:
+                lam, what = (self.lams[r].min(), "smaller") if end == "smallest" else (self.lams[r].max(), "larger")
+                where = f" of target {k}" if several else ""
+                ends = f"is the {end} of the grid, and the error still falls"
+                return f"the best λ{where}, {lam:.4g}, {ends}; give {what} λs."
+        return ""
 
     @property
     def largest_gap(self) -> float:

@@ -136,7 +136,7 @@ class ElasticNet(LinearModel):
         params, gap, n_iter = found
         self._keep(params, y)
         several = problem.y.shape[1] > 1
-        dual_gap = (gap * squares(problem, self.alpha)).astype(problem.y.dtype)
+        dual_gap = (gap * squares(problem, self.alpha)).astype(problem.dtype)
         self.dual_gap_ = dual_gap if several else dual_gap[0]
         self.n_iter_ = n_iter.tolist() if several else int(n_iter[0])
         warn_unless_converged(gap, self.tol, self.alpha, type(self).__name__)

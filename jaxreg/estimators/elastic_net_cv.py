@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.elastic_net import weights_of
-from jaxreg.estimators.problems import Problem, Splits, solve, squares
+from jaxreg.estimators.problems import Folds, Problem, solve, squares
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import check_l1_ratio
 from jaxreg.progress import Bar
@@ -152,7 +152,7 @@ class ElasticNetCV(LinearModel):
         if _routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params).splitter.split
         pairs = split_rows(check_cv(self.cv), X, y, routed)
-        splits = Splits(problem, pairs)
+        folds = Folds(problem, pairs)
 
         bar, total = Bar("folds"), len(ratios) * len(pairs)
         done = iter(range(1, total + 1))
@@ -162,7 +162,7 @@ class ElasticNetCV(LinearModel):
             here = problem.of_ratio(rho)
             path = solve(here, lams)
             grid = path.lams[:, 0]
-            mse, gap = splits.errors(here, grid, report)
+            mse, gap = folds.errors(here, grid, report)
             paths.append(path)
             grids.append(np.asarray(grid, np.float64))
             errors.append(mse)

@@ -12,21 +12,22 @@ import jax
 import numpy as np
 
 from jaxreg import regression
+from jaxreg.folds import splits_of_pairs
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
 from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.inputs import Arguments
 from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.results import LeaveOneOut
+from jaxreg.routes.certificate import certified
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
-from jaxreg.routes.options import Options, Solved, computing, find_device
+from jaxreg.routes.options import Options, Solved, computing, find_device, takes_double
 from jaxreg.routes.ridge_data import unit_weights
-from jaxreg.routes.rows import gap_on_rows
 from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.paths import default_tol, prepare
 from jaxreg.sparse import is_sparse
 
-__all__ = ["Problem", "Splits", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
+__all__ = ["Folds", "Problem", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
 
 # Tables of at most so many numbers are padded: they are solved in milliseconds, and compiled in seconds.
 SMALL = 2**16
@@ -54,6 +55,11 @@ class Problem(NamedTuple):
     def y(self) -> np.ndarray:
         """(n, t)."""
         return self.arguments.y[: self.rows]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the coefficients."""
+        return self.arguments.X.dtype
 
     @property
     def sample_weight(self) -> np.ndarray:
@@ -123,9 +129,9 @@ def _padded(a: Arguments) -> Arguments:
             return None
         return np.concatenate([values, np.full(length - len(values), value, values.dtype)])
 
-    X, Y = np.zeros((N, P), a.X.dtype), np.zeros((N, a.y.shape[1]), a.X.dtype)
+    X, Y = np.zeros((N, P), a.X.dtype), np.zeros((N, a.y.shape[1]))
     X[:n, :p], Y[:n] = a.X, a.y
-    s = fill(np.ones(n, a.X.dtype) if a.sample_weight is None else a.sample_weight, N, 0.0)
+    s = fill(np.ones(n) if a.sample_weight is None else a.sample_weight, N, 0.0)
     bounds = fill(a.lower, P, -np.inf), fill(a.upper, P, np.inf)
     return Arguments(X, Y, a.names, s, fill(a.penalty_factor, P, 1.0), *bounds)
 
@@ -160,13 +166,16 @@ def certificate(problem: Problem, coef: np.ndarray, lam: np.ndarray) -> tuple[Pa
     intercept = np.zeros(coef.shape[1], a.X.dtype)
     if problem.options.fit_intercept:
         intercept = np.average(a.y - a.X @ full, axis=0, weights=a.sample_weight).astype(a.X.dtype)
-    params = Params(intercept[None], full[None])
-    with computing(a.X.dtype == np.float64, problem.device):
-        gap = gap_on_rows(a, params, lam[None].astype(a.X.dtype), problem.options)
-    for bound, wrong in ((a.lower, np.less), (a.upper, np.greater)):
-        if bound is not None and wrong(full, bound[:, None]).any():
-            gap = np.full_like(gap, np.inf)
-    return Params(intercept, full[:p]), gap[0]
+    scales = np.ones(a.X.shape[1]), np.ones(a.y.shape[1])
+    if problem.options.standardize:
+        with computing(True, problem.device):
+            scales = tuple(np.asarray(_deviation(v, a.sample_weight)) for v in (a.X, a.y))
+    none = np.full((1, a.y.shape[1]), np.nan)
+    given = Solved(lam[None], Params(intercept[None], full[None]), none, none, none, *scales)
+    return Params(intercept, full[:p]), certified(given, a, problem.options).gap[0]
+
+
+_deviation = jax.jit(standard_deviation)
 
 
 def _squares(X, Y, s, v, lower, upper, unpenalised, fit_intercept, standardize):
@@ -184,37 +193,35 @@ def squares(problem: Problem, lam: float) -> np.ndarray:
     a, options = problem.arguments, problem.options
     if lam == 0 or (a.penalty_factor is not None and bool((a.penalty_factor == 0).any())):
         arrays = (a.X, a.y, a.sample_weight, a.penalty_factor, a.lower, a.upper)
-        with computing(a.X.dtype == np.float64, problem.device):
+        with computing(takes_double(a.X.dtype, problem.device), problem.device):
             return np.asarray(_free_squares(*arrays, lam == 0, options.fit_intercept, options.standardize))
     s = problem.sample_weight
     centre = np.average(problem.y, axis=0, weights=s) if options.fit_intercept else 0.0
     return np.average((problem.y - centre) ** 2, axis=0, weights=s)
 
 
-class Splits:
+class Folds:
     """The rows that are trained and measured on; what is read of them serves all l1_ratios."""
 
-    def __init__(self, problem: Problem, splits: Sequence[Split]) -> None:
+    def __init__(self, problem: Problem, pairs: Sequence[Split]) -> None:
         """
         Args:
-            splits: K pairs (train, test) of row numbers.
+            pairs: K pairs (train, test) of row numbers.
 
         Raises:
-            ValueError: a fold that trains or measures on nothing.
+            ValueError: a fold that trains or measures on nothing; a row number that there is not.
         """
         a, s = problem.arguments, problem.sample_weight
-        masks = np.zeros((len(splits), len(a.y)), bool)
-        for k, (train, test) in enumerate(splits):
-            masks[k, test] = True
+        splits = splits_of_pairs(pairs, problem.rows)
+        for k in range(len(splits)):
             for rows, what in (
-                (train, "leaves no row of positive weight to train on"),
-                (test, "holds out no such row"),
+                (splits.training_rows(k), "leaves no row of positive weight to train on"),
+                (splits.test_rows(k), "holds out no such row"),
             ):
                 if not s[rows].any():
                     raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
-        rests = all(_is_rest(train, mask[: problem.rows]) for (train, _), mask in zip(splits, masks, strict=True))
-        together = [(a, masks)] if rests else [_one_split(a, s, *split) for split in splits]
-        self.parts = [(a, masks, FoldMoments(a, masks)) for a, masks in together]
+        self.splits = splits.filled_up(len(a.y))
+        self.moments = FoldMoments(a, self.splits)
 
     def errors(self, problem: Problem, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
         """Weighted mean squared held-out errors and the gaps on the training rows, each (L, K, t).
@@ -223,27 +230,8 @@ class Splits:
             lams: (L,). report: called when a fold is done.
         """
         options, device = problem.options, problem.device
-        found = [errors_of_folds(a, masks, moments, lams, options, device, report) for a, masks, moments in self.parts]
-        return np.concatenate([part.mse for part in found], axis=1), np.concatenate(
-            [part.gap for part in found], axis=1
-        )
-
-
-def _one_split(a: Arguments, s: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[Arguments, np.ndarray]:
-    """The rows of one split, those that are held out last, and which they are, (1, n)."""
-    rows = np.concatenate([train, test])
-    here = a._replace(X=a.X[rows], y=a.y[rows], sample_weight=s[rows])
-    mask = np.arange(len(rows)) >= len(train)
-    if _is_small(here):
-        here = _padded(here)
-        mask = np.concatenate([mask, np.zeros(len(here.y) - len(mask), bool)])
-    return here, mask[None]
-
-
-def _is_rest(train: np.ndarray, held_out: np.ndarray) -> bool:
-    """Whether the training rows are those that are not held out, each once."""
-    counts = np.bincount(train, minlength=len(held_out))
-    return bool(np.array_equal(counts, ~held_out))
+        found = errors_of_folds(problem.arguments, self.splits, self.moments, lams, options, device, report)
+        return found.mse, found.gap
 
 
 def leave_one_out(problem: Problem, lams: np.ndarray) -> LeaveOneOut:
@@ -277,7 +265,7 @@ def left_out(problem: Problem, lams: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Of every row, when it is left out: s (y − ŷ)² and ŷ, each (L, n, t), at λs (L,)."""
     a, options, n = problem.arguments, problem.options, problem.rows
     s = problem.sample_weight
-    with computing(a.X.dtype == np.float64, problem.device):
+    with computing(takes_double(a.X.dtype, problem.device), problem.device):
         weight = unit_weights(a)
         arrays = (a.X, a.y, weight, a.penalty_factor, lams.astype(a.X.dtype))
         found = np.asarray(_left_out_program(*arrays, options.fit_intercept, options.standardize))[:, :n]

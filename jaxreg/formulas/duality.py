@@ -9,6 +9,9 @@ Fenchel dual is the maximum over θ of
 so F(w) − D(θ) bounds what w is still away from the minimum. At the minimum θ = r, the residual: θ = c·r is tried with
 the best c in (0, 1]. The gap is reported as a share of ‖ỹ‖², so it has no units.
 
+The functions of scalar products and slopes take JAX arrays, or NumPy arrays with further axes after that of the
+columns, for many problems at once (:mod:`jaxreg.routes.certificate`).
+
 Source: Fenchel–Rockafellar duality, Bauschke and Combettes, *Convex Analysis and Monotone Operator Theory*, §15; the
 rescaled residual: Mairal, *Sparse coding for machine learning*, 2010, appendix D.
 """
@@ -52,16 +55,18 @@ def conjugate(z: jax.Array, penalty: Penalty) -> tuple[jax.Array, jax.Array]:
     # z w − l1|w| − ½ l2 w² is concave in w: its free maximiser is S(z, l1)/l2, clipped to the bounds. For l2 = 0 it is
     # linear: the maximiser is 0 if |z| ≤ l1, else the bound on the side of z.
     l1, l2, lower, upper = penalty
-    excess = jnp.where(jnp.abs(z) > l1, z - l1 * jnp.sign(z), 0.0)
-    ray = jnp.where(excess > 0, upper, jnp.where(excess < 0, lower, 0.0))
-    w = jnp.where(l2 > 0, jnp.clip(excess / jnp.where(l2 > 0, l2, 1.0), lower, upper), ray)
-    w = jnp.where(jnp.isfinite(w), w, 0.0)
-    return z * w - l1 * jnp.abs(w) - 0.5 * l2 * w**2, w
+    xp = z.__array_namespace__()
+    excess = xp.where(xp.abs(z) > l1, z - l1 * xp.sign(z), 0.0)
+    ray = xp.where(excess > 0, upper, xp.where(excess < 0, lower, 0.0))
+    w = xp.where(l2 > 0, xp.clip(excess / xp.where(l2 > 0, l2, 1.0), lower, upper), ray)
+    w = xp.where(xp.isfinite(w), w, 0.0)
+    return excess * w - 0.5 * l2 * w**2, w  # z w − l1|w| = (|z| − l1)|w|, which a bound of 1e300 does not make ∞ − ∞
 
 
 def unreachable(z: jax.Array, penalty: Penalty) -> jax.Array:
     """(p,) booleans: h*(c z) is infinite once c |z_j| exceeds l1_j (no square and no bound on that side)."""
-    return (penalty.l2 == 0) & jnp.where(z > 0, jnp.isposinf(penalty.upper), jnp.isneginf(penalty.lower))
+    xp = z.__array_namespace__()
+    return (penalty.l2 == 0) & xp.where(z > 0, penalty.upper == xp.inf, penalty.lower == -xp.inf)
 
 
 def largest_scale(z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
@@ -73,13 +78,14 @@ def largest_scale(z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Ar
             c > 0 unless z_j = 0 exactly, which no computed residual reaches).
     """
     # Where h_j* is infinite, c is limited to l1_j / |z_j|.
-    magnitude = jnp.abs(z)
-    limit = jnp.where(
+    xp = z.__array_namespace__()
+    magnitude = xp.abs(z)
+    limit = xp.where(
         penalty.l1 > 0,
-        penalty.l1 / jnp.where(magnitude > 0, magnitude, 1.0),
-        jnp.where(magnitude > rounding, 0.0, 1.0),
+        penalty.l1 / xp.where(magnitude > 0, magnitude, 1.0),
+        xp.where(magnitude > rounding, 0.0, 1.0),
     )
-    return jnp.min(jnp.where(unreachable(z, penalty) & (magnitude > 0), limit, 1.0), initial=1.0)
+    return xp.min(xp.where(unreachable(z, penalty) & (magnitude > 0), limit, 1.0), axis=0, initial=1.0)
 
 
 def dual_at(c: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> jax.Array:
@@ -88,7 +94,7 @@ def dual_at(c: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: P
     Args:
         c: (). yr, rr: ỹ·r and r·r, (). z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
     """
-    return c * yr - 0.5 * c**2 * rr - jnp.sum(conjugate(c * z, penalty)[0])
+    return c * yr - 0.5 * c**2 * rr - conjugate(c * z, penalty)[0].sum(axis=0)
 
 
 def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, c_max: jax.Array) -> jax.Array:
@@ -96,10 +102,11 @@ def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Pena
 
     For small l2_j, h* rises like 1/l2_j beyond |c z_j| = l1_j: the best c lies within rounding of that kink.
     """
-    magnitude = jnp.abs(z)
-    limit = jnp.where((penalty.l1 > 0) & (magnitude > 0), penalty.l1 / jnp.where(magnitude > 0, magnitude, 1.0), 1.0)
-    free = jnp.where(rr > 0, yr / jnp.where(rr > 0, rr, 1.0), 1.0)  # maximises c ỹ·r − ½ c² r·r
-    return jnp.clip(free, 0.0, jnp.minimum(c_max, jnp.min(limit, initial=1.0)))
+    xp = z.__array_namespace__()
+    magnitude = xp.abs(z)
+    limit = xp.where((penalty.l1 > 0) & (magnitude > 0), penalty.l1 / xp.where(magnitude > 0, magnitude, 1.0), 1.0)
+    free = xp.where(rr > 0, yr / xp.where(rr > 0, rr, 1.0), 1.0)  # maximises c ỹ·r − ½ c² r·r
+    return xp.clip(free, 0.0, xp.minimum(c_max, xp.min(limit, axis=0, initial=1.0)))
 
 
 def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
@@ -116,14 +123,22 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, roun
 
     # D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j) is concave in c, with derivative  ỹ·r − c r·r − Σ_j z_j w_j(c z_j):
     # h* is a maximum over w, so its derivative is the maximiser w.
+    xp = z.__array_namespace__()
+
     def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bracket
         c = 0.5 * (low + high)
-        rising = yr - c * rr - jnp.sum(z * conjugate(c * z, penalty)[1]) > 0
-        return jnp.where(rising, c, low), jnp.where(rising, high, c)
+        rising = yr - c * rr - (z * conjugate(c * z, penalty)[1]).sum(axis=0) > 0
+        return xp.where(rising, c, low), xp.where(rising, high, c)
 
-    _, c = jax.lax.fori_loop(0, BISECTIONS, halve, (jnp.zeros_like(c_max), c_max))
-    return jnp.maximum(dual_at(c, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+    bracket = xp.zeros_like(c_max), c_max
+    if isinstance(z, jax.Array):
+        bracket = jax.lax.fori_loop(0, BISECTIONS, halve, bracket)
+    else:
+        for k in range(BISECTIONS):
+            bracket = halve(k, bracket)
+    c = bracket[1]
+    return xp.fmax(dual_at(c, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))  # −∞ + ∞ is no bound
 
 
 def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array) -> jax.Array:
@@ -135,11 +150,12 @@ def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy:
     Args:
         primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, ().
     """
-    noise = (64 * jnp.finfo(yy.dtype).eps) ** 2 * original_yy
-    scale = jnp.where(yy > noise, yy, original_yy)
-    excess = jnp.maximum(primal - dual, 0.0)
-    of_zero = jnp.where(excess > 0, jnp.inf, 0.0)  # y = 0: only F = 0 is the minimum
-    return jnp.where(scale == 0, of_zero, excess / jnp.where(scale == 0, 1.0, scale))
+    xp = yy.__array_namespace__()
+    noise = (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy
+    scale = xp.where(yy > noise, yy, original_yy)
+    excess = xp.maximum(primal - dual, 0.0)
+    of_zero = xp.where(excess > 0, xp.inf, 0.0)  # y = 0: only F = 0 is the minimum
+    return xp.where(scale == 0, of_zero, excess / xp.where(scale == 0, 1.0, scale))
 
 
 def duality_gap(
@@ -219,6 +235,8 @@ def gap_given_basis(
     z = jnp.where(free, 0.0, Z.T @ r)
     column_norm = jnp.linalg.norm(Z, axis=0)
     rounding = 16 * jnp.finfo(X.dtype).eps * column_norm * jnp.linalg.norm(target)
+    # Without a penalty z_j is 0 at a minimum inside the bounds; rounding times a bound of 1e10 must not count.
+    z = jnp.where((penalty.l1 == 0) & (penalty.l2 == 0) & (jnp.abs(z) <= rounding), 0.0, z)
     dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty, rounding)
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))

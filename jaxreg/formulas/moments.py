@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params
 
-__all__ = ["Moments", "about_zero", "mean_squared_error", "moments", "together"]
+__all__ = ["Moments", "about_zero", "lost", "mean_squared_error", "moments", "together"]
 
 # From so many columns on, three products of halves cost less than one of all.
 LARGE = 256
@@ -145,6 +145,38 @@ def together(parts: Sequence["Moments"]) -> "Moments":
         xy += m.xy
         yy += m.yy
     return Moments(weight, x, y, xx, xy, yy)
+
+
+def lost(total: "Moments", part: "Moments", rest: "Moments") -> Any:
+    """By how many times the relative error of moments grows in ``rest = total - part``, formula (2), ().
+
+    The square of a column, or of y, that is left is the difference of larger ones; and d, the difference of two means
+    that are each off by an ε of themselves, is multiplied by W W_b/W_a, which is large where little *weight* is left.
+
+        max over columns and targets of  ( xx_jj + xx_b,jj + 2 (W W_b/W_a) |d_j| (|x̄_j| + |x̄_b,j|) ) / xx_a,jj
+
+    Args:
+        total, part, rest: of NumPy or JAX arrays. A column without variance in ``total`` counts as 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> rows = moments(jnp.array([[-1.0], [1.0], [-1.0], [1.0]]), jnp.array([-1.0, 1.0, -1.0, 1.0]))
+        >>> half = moments(jnp.array([[-1.0], [1.0]]), jnp.array([-1.0, 1.0]))
+        >>> float(lost(rows, half, rows - half))
+        3.0
+    """
+    xp = total.xx.__array_namespace__()
+    factor = 2.0 * total.weight * part.weight / xp.where(rest.weight > 0, rest.weight, 0.0)
+
+    def growth(squares: tuple[Any, ...], means: tuple[Any, ...]) -> Any:
+        (all_, some, left), (mean, other) = squares, means
+        moved = xp.where(mean == other, 0.0, factor * xp.abs(mean - other) * (xp.abs(mean) + xp.abs(other)))
+        return xp.where(all_ > 0, (all_ + some + moved) / xp.where(left > 0, left, 0.0), 1.0)
+
+    diagonals = tuple(xp.diagonal(m.xx) for m in (total, part, rest))
+    columns = growth(diagonals, (total.x_mean, part.x_mean))
+    targets = growth((total.yy, part.yy, rest.yy), (total.y_mean, part.y_mean))
+    return xp.maximum(xp.max(columns, initial=1.0), xp.max(targets, initial=1.0))
 
 
 def _gram(Z: jax.Array) -> jax.Array:

@@ -161,9 +161,7 @@ def ridge_penalty(
         >>> float(ridge_penalty(jnp.array([5.0, -3.0]), 2.0)), float(ridge_penalty(jnp.array([2.5, -1.5]), 2.0))
         (34.0, 8.5)
     """
-    w, lam, v, sigma, tau = floating(
-        coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale
-    )
+    w, lam, v, sigma, tau = floating(coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale)
     v, sigma = broadcast_columns(v, w.shape[0], 1.0, w.dtype), broadcast_columns(sigma, w.shape[0], 1.0, w.dtype)
     half = 0.5 * lam if tau is None else 0.5 * lam / tau
     return half * jnp.sum(per_row(v * sigma**2, w) * w**2, axis=0)

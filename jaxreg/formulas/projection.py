@@ -15,6 +15,11 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import per_row
 from jaxreg.formulas.scaling import is_constant, weighted_mean
 
+# A direction counts as dependent if its singular value is at most so many ε of the largest, for columns of length 1.
+# The rounding of the entries makes one of an ε, however many rows there are; that of the decomposition grows with the
+# smaller side.
+DEPENDENT, A_COLUMN = 32.0, 2.0
+
 __all__ = ["Basis", "free_basis", "free_columns", "project_out", "weighted_rows"]
 
 
@@ -72,7 +77,7 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
             least Σ σ_j² w_j², the limit of ridge as λ → 0.
 
     Returns:
-        Basis. Directions below max(n, p)·ε of the largest singular value count as dependent.
+        Basis. Directions below :func:`smallest_direction` of the largest singular value count as dependent.
     """
     # With columns of unit norm, D = diag(‖Z_j‖), the rank does not depend on units:  Z_f D⁻¹ = Q diag(sv) Vᵀ,  kept to
     # its rank. Then Z_f w = QQᵀz means  VᵀD w = diag(1/sv) Qᵀz  =: a.  With t = σ w this is  B t = a,
@@ -87,7 +92,7 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
         norm = jnp.where(norm > 0, norm, jnp.ones_like(norm))
         A = jnp.where(free[None, :], Z / norm[None, :], 0.0)
         Q, sv, Vt = jnp.linalg.svd(A, full_matrices=False)
-        keep = sv > max(n, p) * jnp.finfo(Z.dtype).eps * jnp.max(sv, initial=0.0)
+        keep = sv > smallest_direction(k, Z.dtype) * jnp.max(sv, initial=0.0)
         inverse = jnp.where(keep, 1.0 / jnp.where(keep, sv, 1.0), 0.0)
         used = free & (jnp.linalg.norm(A, axis=0) > 0)
 
@@ -106,6 +111,11 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
 
     nothing = Basis(jnp.zeros((n, k), Z.dtype), jnp.zeros((p, k), Z.dtype))
     return jax.lax.cond(jnp.any(free), decomposition, lambda: nothing)
+
+
+def smallest_direction(k: int, dtype: Any) -> float:
+    """The share of the largest singular value of k directions up to which one is rounding; it does not grow with n."""
+    return max(DEPENDENT, A_COLUMN * k) * float(jnp.finfo(dtype).eps)
 
 
 def project_out(B: jax.Array, basis: Basis | None) -> jax.Array:

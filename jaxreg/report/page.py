@@ -117,9 +117,9 @@ def sweep_page(
         f"<pre>{_text(command)}</pre>",
         f"<pre>{_text(python)}</pre>",
         "<h2>What was computed</h2>",
-        "<p>1/(2 Σs) Σ s (y − b − Xw)² + λ Σ v (ρ σ |w| + (1 − ρ)/2 σ² w²) is minimised at every λ and l1_ratio ρ; σ "
-        "is the standard deviation of a column, or 1 if columns are not standardised. In each fold, means and standard "
-        "deviations are those of the training rows alone.</p>",
+        "<p>1/(2 Σs) Σ s (y − b − Xw)² + λ Σ v (ρ σ |w| + (1 − ρ)/(2τ) σ² w²) is minimised at every λ and l1_ratio "
+        "ρ; σ is the standard deviation of a column and τ that of the target, or 1 if nothing is standardised. In each "
+        "fold, means and standard deviations are those of the training rows alone.</p>",
         *([f"<p>{_text(certificate)}</p>"] if sweep.converged else []),
         f'<p class="faint">jaxreg {__version__}, jax {jax.__version__}; {jax.devices()[0].platform}, {_text(dtype)}: '
         f"{seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile.</p>",

@@ -63,14 +63,16 @@ def sweep_report(
 
 
 def head(sweep: Sweep, shape: tuple[int, int], folds: str) -> list[str]:
-    """What was swept, in two lines."""
+    """What was swept, in two lines, and a third where the grid ends too early."""
     n, p = shape
     best = sweep.best
     lams = sweep.lams[int(best.index[0])]
     chosen = "" if len(sweep.l1_ratios) == 1 else f", chosen from {', '.join(f'{r:g}' for r in sweep.l1_ratios)}"
     return [
         f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
-        f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone",
+        (f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone")
+        + ("" if not sweep.extended else f", after the grid was extended {('once', 'twice')[sweep.extended - 1]}"),
+        *([f"Note: {sweep.end_in_words}"] if sweep.end_in_words else []),
     ]
 
 

@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.formulas.moments import Moments, together
+from jaxreg.folds import Splits
+from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes import held_out
+from jaxreg.routes.certificate import UNIT
 from jaxreg.routes.cores import CORES, blas_of_one_thread, share
 from jaxreg.routes.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
-from jaxreg.routes.options import Options, computing
+from jaxreg.routes.options import Options, computing, takes_double
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.ridge import errors_on_factors, takes_factors
 from jaxreg.routes.row_blocks import SHARED
@@ -32,8 +34,8 @@ __all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 
 Report = Callable[[], None]
 
-# Where less than this share of a column's square is left without a fold, the other folds are added instead.
-LEFT = 0.1
+# Of the digits of the moments of all rows, so many may be lost by taking a fold's away; else the other folds are added.
+MOST_LOST = 100.0
 # Moments of all folds are kept up to this size; coefficients of all folds at once may take as much.
 KEPT_BYTES = 2**27
 # The paths of all folds are one program where there are at most so many columns.
@@ -54,20 +56,22 @@ class FoldMoments:
     Where those of all folds take little memory, each row is read once for all of them.
     """
 
-    def __init__(self, a: Arguments, masks: np.ndarray) -> None:
-        self.a, self.masks = a, masks
+    def __init__(self, a: Arguments, splits: Splits) -> None:
+        self.a, self.splits = a, splits
         counts = slice(None) if a.sample_weight is None else a.sample_weight > 0
-        # Every row that counts is held out once.
-        self.parts_make_all = bool(np.all(masks[:, counts].sum(axis=0) == 1))
+        # Every row that counts is held out once, and trained on else.
+        self.parts_make_all = splits.train is None and bool(np.all(splits.held_out[:, counts].sum(axis=0) == 1))
 
     @cached_property
     def kept(self) -> list[Moments] | None:
-        """Of the rows that each fold holds out; None where they take much memory, or do not make up all rows."""
-        if self.parts_make_all and len(self.masks) * padded(self.a.X.shape[1]) ** 2 * 8 <= KEPT_BYTES:
-            of = lambda mask: moments_of(self.a, np.flatnonzero(mask))
-            small = np.prod(self.a.X.shape) < SHARED
-            return [of(mask) for mask in self.masks] if small else share(of, list(self.masks))
-        return None
+        """Of the rows that each fold holds out; None where they take much memory, do not make up all rows, or lie so
+        far from 0 that the differences of their means have few digits."""
+        K = len(self.splits)
+        if not self.parts_make_all or K * padded(self.a.X.shape[1]) ** 2 * 8 > KEPT_BYTES:
+            return None
+        of = lambda k: moments_of(self.a, self.splits.test_rows(k))
+        parts = [of(k) for k in range(K)] if np.prod(self.a.X.shape) < SHARED else share(of, list(range(K)))
+        return parts if _offset(parts) <= MOST_LOST / 2 else None
 
     @cached_property
     def total(self) -> Moments:
@@ -78,6 +82,11 @@ class FoldMoments:
             return together(self.kept)
 
     @cached_property
+    def unit(self) -> float:
+        """By how much those of all rows may be off."""
+        return UNIT if self.kept is None else UNIT * (1.0 + _offset(self.kept))
+
+    @cached_property
     def nothing(self) -> Moments:
         """Of no rows."""
         return Moments._make(np.zeros_like(v) for v in self.total)
@@ -86,19 +95,19 @@ class FoldMoments:
         """Of the rows that fold k holds out; None where folds do not make up all rows."""
         if not self.parts_make_all:
             return None
-        return moments_of(self.a, np.flatnonzero(self.masks[k])) if self.kept is None else self.kept[k]
+        return moments_of(self.a, self.splits.test_rows(k)) if self.kept is None else self.kept[k]
 
-    def without(self, k: int, part: Moments | None) -> tuple[Moments, Moments]:
-        """Of the rows that fold k does not hold out: as the difference of two.
+    def without(self, k: int, part: Moments | None) -> tuple[Moments, Moments, float]:
+        """Of the rows that fold k trains on: as the difference of two, and by how much they may be off.
 
         Args:
             part: what :meth:`part` has returned for k.
         """
-        if part is not None and self.can_subtract(part):
-            return self.total, part
+        if part is not None and (times := self.lost(part)) <= MOST_LOST:
+            return self.total, part, self.unit * times
         if self.kept is not None:
-            return together(self.kept[:k] + self.kept[k + 1 :]), self.nothing
-        return moments_of(self.a, np.flatnonzero(~self.masks[k])), self.nothing
+            return together(self.kept[:k] + self.kept[k + 1 :]), self.nothing, self.unit
+        return moments_of(self.a, self.splits.training_rows(k)), self.nothing, UNIT
 
     def by_knots(self, order: Order, asked: Settings, folds: bool) -> list[Any] | None:
         """The paths of a lasso without each fold, or the one of all rows, by one program; else None."""
@@ -108,7 +117,7 @@ class FoldMoments:
             return None  # for the coefficients
         if not folds:
             return paths_by_knots(self.total, jax.tree.map(np.zeros_like, self.stacked), 1, order, asked)
-        if not all(map(self.can_subtract, self.kept)):
+        if max(map(self.lost, self.kept)) > MOST_LOST:
             return None
         return paths_by_knots(self.total, self.stacked, len(self.kept), order, asked)
 
@@ -119,10 +128,11 @@ class FoldMoments:
         more = [self.nothing] * (padded(len(self.kept)) - len(self.kept))
         return jax.tree.map(lambda *v: np.stack(v), *self.kept, *more)
 
-    def can_subtract(self, part: Moments) -> bool:
-        """Whether at most a digit is lost."""
-        total = _squares(self.total)
-        return bool(np.all((total - _squares(part)).yy >= LEFT * total.yy))
+    def lost(self, part: Moments) -> float:
+        """By how many times the error of the moments grows where the part is taken away."""
+        with np.errstate(all="ignore"):
+            times = float(lost(_squares(self.total), _squares(part), _squares(self.total) - _squares(part)))
+        return times if times == times else np.inf
 
 
 def _squares(m: Moments) -> Moments:
@@ -133,32 +143,44 @@ def _squares(m: Moments) -> Moments:
     )
 
 
+def _offset(parts: list[Moments]) -> float:
+    """By how many times formula (1) of the moments adds to the error: ε |x̄| of a mean beside what it differs by.
+
+    max over columns and targets of  2 Σ_k W_k |x̄_k − x̄_1| |x̄_k| / Σ_k xx_k,jj  with differences from the first part's.
+    """
+    of = [_squares(m) for m in parts]
+    with np.errstate(all="ignore"):
+        moved = 2 * sum(m.weight * np.abs(m.y_mean - of[0].y_mean) * np.abs(m.y_mean) for m in of)
+        times = np.where(moved > 0, moved / sum(m.yy for m in of), 0.0)
+    return float(np.max(times, initial=0.0)) if not np.isnan(times).any() else np.inf
+
+
 def errors_of_folds(
     a: Arguments,
-    masks: np.ndarray,
+    splits: Splits,
     moments: FoldMoments,
     lams: np.ndarray,
     options: Options,
     device: Any,
     report: Report,
 ) -> FoldErrors:
-    """Train on the rows that a fold does not hold out, at every λ, and measure on those that it does.
+    """Train on the rows of every split, at every λ, and measure on those that it holds out.
 
     Args:
-        masks: (K, n), True = held out. lams: (L,). report: called when a fold is done.
+        lams: (L,). report: called when a fold is done.
     """
     options = options._replace(degrees=False)
     if takes_factors(a, options, lams):
         of_folds = []
-        for errors in errors_on_factors(a, masks, lams, options, device):
+        for errors in errors_on_factors(a, splits, lams, options, device):
             of_folds.append(errors)
             report()
-        return _of_all(of_folds, options)
+        return _of_all(of_folds, options, a.X.dtype)
     Y = a.y.reshape(len(a.y), -1)
     members = np.repeat(lams[:, None], Y.shape[1], axis=1)
     positive = bool(np.all(lams > 0))
     on_moments, on_columns = takes_moments(a, options) and positive, takes_columns(a, options) and positive
-    double = on_moments or on_columns or a.X.dtype == np.float64
+    double = on_moments or on_columns or takes_double(a.X.dtype, device)
     with computing(double, device):
         columns = columns_of(a, options) if on_columns else None
 
@@ -166,34 +188,35 @@ def errors_of_folds(
         order, asked = Order(members, Y.shape[1], options.eps), settings(a, options, padded(a.X.shape[1]))
     with computing(double, device):
         found = moments.by_knots(order, asked, folds=True) if on_moments else None
-    weight = np.ones(a.X.shape[0], a.X.dtype) if a.sample_weight is None else a.sample_weight
+    weight = np.ones(a.X.shape[0]) if a.sample_weight is None else a.sample_weight
 
     def fold(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         with computing(double, device):  # of this thread
-            rest = a._replace(sample_weight=np.where(masks[k], 0, weight))
+            rest = a._replace(sample_weight=splits.training_weight(k, weight))
             part = moments.part(k) if on_moments else None
             if on_moments:
-                total, without = moments.without(k, part)
-                solved = path_on_moments(total, rest, order, asked, options, without, found and found[k])
+                total, without, unit = moments.without(k, part)
+                solved = path_on_moments(total, rest, order, asked, options, without, found and found[k], unit)
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:
                 solved = solve_on_rows(rest, members, options)
-            rows = np.flatnonzero(masks[k] & (weight > 0))
+            rows = splits.test_rows(k)
+            rows = rows[weight[rows] > 0]
             return *_errors(solved.params, a, Y, rows, part, options.absolute), solved.gap
 
-    results: list[Any] = [None] * len(masks)
+    results: list[Any] = [None] * len(splits)
     # Folds on the rows fill the memory block and all cores by themselves; where paths are known, little is left to do.
     alone = found is not None or not (on_moments or on_columns)
-    pool = ThreadPoolExecutor(min(CORES, len(masks)))
+    pool = ThreadPoolExecutor(min(CORES, len(splits)))
     try:
         with contextlib.nullcontext() if alone else blas_of_one_thread():
-            for k, result in enumerate((map if alone else pool.map)(fold, range(len(masks)))):
+            for k, result in enumerate((map if alone else pool.map)(fold, range(len(splits)))):
                 results[k] = result
                 report()
     finally:  # an interruption does not wait for the folds that have not begun
         pool.shutdown(cancel_futures=True)
-    return _of_all(results, options)
+    return _of_all(results, options, a.X.dtype)
 
 
 def _errors(
@@ -210,10 +233,9 @@ def _errors(
     if again.any():
         some = Params(*(v[again] for v in params))
         error[again] = held_out.from_rows(some, a.X, Y, a.sample_weight, rows)[0]
-    error = error.astype(a.X.dtype)
     return error, error
 
 
-def _of_all(results: list[Any], options: Options) -> FoldErrors:
-    mse, mae, gap = (np.stack(v, axis=1) for v in zip(*results, strict=True))
+def _of_all(results: list[Any], options: Options, dtype: Any) -> FoldErrors:
+    mse, mae, gap = (np.stack(v, axis=1).astype(dtype, copy=False) for v in zip(*results, strict=True))
     return FoldErrors(mse, mae if options.absolute else None, gap)

@@ -72,7 +72,7 @@ def _sums_by_numpy(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Σ s r² and Σ s |r| of every model, each (L, t)."""
     L, p, t = params.coef.shape
-    flat = np.moveaxis(params.coef, 1, 0).reshape(p, L * t)
+    flat = np.moveaxis(params.coef, 1, 0).reshape(p, L * t).astype(float, copy=False)
     used = params.coef.any(axis=(0, 2))
     some = not is_sparse(X) and np.count_nonzero(used) <= (1 - UNUSED) * p
     if some:
@@ -81,10 +81,11 @@ def _sums_by_numpy(
     with np.errstate(all="ignore"):
         for here in slices(X.shape[0], rows, max(1, BLOCK // max(p, L * t))):
             x = X[here][:, used] if some else X[here]
+            x = x if x.dtype == float else x.astype(float)  # sums over many rows need it
             residual = (x @ flat).reshape(-1, L, t)
             residual += params.intercept
             np.subtract(Y[here][:, None, :], residual, out=residual)
-            weight = np.ones(len(here), X.dtype) if s is None else s[here]
+            weight = np.ones(len(here)) if s is None else s[here]
             size = np.abs(residual).reshape(-1, L * t)
             absolute += (weight @ size).reshape(L, t)
             np.square(size, out=size)

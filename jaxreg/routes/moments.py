@@ -9,10 +9,12 @@ import numpy as np
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.certificate import UNIT, Known, certified
+from jaxreg.routes.degrees import FEW_SQUARES, degrees_on_rows
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.row_blocks import block_moments, filled_up
-from jaxreg.routes.rows import gap_on_rows, solve_on_rows
+from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
 from jaxreg.sparse import is_sparse, moments_of_sparse, same_in_all_rows
@@ -29,6 +31,7 @@ __all__ = [
     "repeat_on_rows",
     "settled",
     "solve_on_moments",
+    "solve_padded",
     "takes_moments",
     "varies",
     "with_zero",
@@ -72,10 +75,10 @@ def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, kno
     """
 
     def found(lams: int | np.ndarray) -> Solved:
-        m, nothing = (moments_of(a), None) if known is None else (known.total, known.nothing)
+        m, nothing, unit = (moments_of(a), None, UNIT) if known is None else (known.total, known.nothing, known.unit)
         order, asked = Order(lams, len(m.y_mean), options.eps), settings(a, options, len(m.x_mean))
         by_knots = None if known is None else known.by_knots(order, asked, folds=False)
-        return path_on_moments(m, a, order, asked, options, nothing, None if by_knots is None else by_knots[0])
+        return path_on_moments(m, a, order, asked, options, nothing, None if by_knots is None else by_knots[0], unit)
 
     return with_zero(found, a, lams, options)
 
@@ -126,15 +129,21 @@ def path_on_moments(
     options: Options,
     without: Moments | None = None,
     found: Any = None,
+    unit: float = UNIT,
 ) -> Solved:
-    """:func:`found_on_moments` for the rows of ``a`` that have weight; what it cannot certify is solved on them."""
+    """:func:`found_on_moments` for the rows of ``a`` that have weight; what is not certified is solved on them.
+
+    Args:
+        unit: by how much the moments may be off, as in :class:`~jaxreg.routes.certificate.Known`.
+    """
     found = found_on_moments(m, without, order, asked, found)
     variance = found.variance[: a.X.shape[1]]
-    if not (np.isfinite(variance).all() and np.isfinite(found.gap).all()) or varies(a, ~(variance > VANISHING)):
+    if not (np.isfinite(variance).all() and np.isfinite(found.coef).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name
         lams = order.lams
         return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
-    return repeat_on_rows(order.solved(found, a), a, options)
+    rest = m if without is None or not without.weight > 0 else m - without
+    return repeat_on_rows(order.solved(found, a), a, options, Known(rest, unit))
 
 
 def paths_by_knots(total: Moments, parts: Moments, count: int, order: Order, asked: Settings) -> list[Any]:
@@ -161,7 +170,7 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
     return bool(np.any(values != values[:1]))
 
 
-def _solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
+def solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
     """:func:`solve_on_rows` at these λs, (L, t), filled up to a power of two: few programs serve all counts of them."""
     L = len(lams)
     more = (1 << (L - 1).bit_length()) - L
@@ -170,19 +179,25 @@ def _solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
     return Solved._make((*cut, solved.scale, solved.y_scale))
 
 
-def repeat_on_rows(solved: Solved, a: Arguments, options: Options) -> Solved:
-    """Where the gap is above the tolerance: the gap from the rows, and if need be the solution too."""
+def repeat_on_rows(solved: Solved, a: Arguments, options: Options, known: Known | None = None) -> Solved:
+    """The certificate, and where it is above the tolerance the solution from the rows."""
+    solved = _counted(certified(solved, a, options, known), a, options)
     late = ~np.all(solved.gap <= options.tol, axis=1)
     if not late.any() or is_sparse(a.X):
         return solved
-    params = jax.tree.map(lambda v: v[late], solved.params)
-    gap = solved.gap.copy()
-    gap[late] = gap_on_rows(a, params, solved.lams[late], options)
-    late = ~np.all(gap <= options.tol, axis=1)
-    solved = solved._replace(gap=gap)
-    if not late.any():
+    return improved(solved, late, solve_padded(a, solved.lams[late], options))
+
+
+def _counted(solved: Solved, a: Arguments, options: Options) -> Solved:
+    """Degrees of freedom from the rows where the squares are too small for a Gram matrix to tell."""
+    if not options.degrees or options.l1_ratio == 1 or is_sparse(a.X):
         return solved
-    return improved(solved, late, _solve_padded(a, solved.lams[late], options))
+    few = solved.lams.min(axis=1) * (1 - options.l1_ratio) < FEW_SQUARES * solved.y_scale.min()
+    if not few.any():
+        return solved
+    df = solved.df.copy()
+    df[few] = degrees_on_rows(a, solved.params.coef[few], solved.lams[few], solved.y_scale, options)
+    return solved._replace(df=df)
 
 
 def improved(solved: Solved, late: np.ndarray, other: Solved) -> Solved:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxreg.formulas.objective import Params
 
-__all__ = ["Options", "Solved", "computing", "find_device"]
+__all__ = ["Options", "Solved", "computing", "find_device", "on_accelerator", "takes_double"]
 
 
 class Options(NamedTuple):
@@ -62,6 +62,17 @@ def find_device(device: Any) -> Any:
         return jax.devices(device)[0]
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is not available: {error}") from None
+
+
+def on_accelerator(device: Any) -> bool:
+    """Whether the device, or JAX's default, is something else than a CPU."""
+    return (jax.default_backend() if device is None else device.platform) != "cpu"
+
+
+def takes_double(dtype: Any, device: Any) -> bool:
+    """Whether it is computed in float64: always on a CPU, for float32 sums over many rows and factors of correlated
+    columns lose what the data hold; on an accelerator as the caller's table is."""
+    return dtype == np.float64 or not on_accelerator(device)
 
 
 @contextlib.contextmanager

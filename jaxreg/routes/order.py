@@ -37,16 +37,15 @@ class Order:
         return np.take_along_axis(values, self.back if values.ndim == 2 else self.back[:, None, :], axis=0)
 
     def solved(self, found: Any, a: Arguments) -> Solved:
-        """What a path found (:class:`~jaxreg.solvers.found.Found`), in the caller's order, columns and precision."""
+        """What a path found (:class:`~jaxreg.solvers.found.Found`), in the caller's order, columns and precision.
+
+        The gaps are NaN: nothing is certified yet.
+        """
         p, dtype = a.X.shape[1], a.X.dtype
         params = Params(self.given(found.intercept).astype(dtype), self.given(found.coef[:, :p]).astype(dtype))
-        # Rounded to float32, coefficients are off by ε of themselves, and the objective, flat at its minimum, by ε².
-        double = np.finfo(np.float64).eps
-        more = double if dtype == np.float64 else np.finfo(dtype).eps ** 2
-        gap = self.given(found.gap) + self.given(found.rounding) * more / double
         lams, df = (self.given(v).astype(dtype) for v in (found.lams, found.df))
-        scales = found.scale[:p].astype(dtype), found.y_scale.astype(dtype)
-        return Solved(lams, params, gap.astype(dtype), self.given(found.n_iter), df, *scales)
+        scales, gap = (found.scale[:p], found.y_scale), np.full(lams.shape, np.nan, dtype)
+        return Solved(lams, params, gap, self.given(found.n_iter), df, *scales)
 
 
 def settings(a: Arguments, options: Options, columns: int) -> Settings:

@@ -11,10 +11,13 @@ import jax
 import numpy as np
 
 from jaxreg import results
+from jaxreg.folds import Splits
 from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes import held_out
+from jaxreg.routes.certificate import Known, certified
 from jaxreg.routes.cores import blas_of_one_thread
-from jaxreg.routes.options import Options, Solved, computing
+from jaxreg.routes.moments import improved, solve_padded
+from jaxreg.routes.options import Options, Solved, computing, takes_double
 from jaxreg.routes.ridge_blocks import (
     Factors,
     all_intercepts,
@@ -41,6 +44,8 @@ __all__ = [
 
 # A path of more coefficients than this computes them when they are asked for.
 COEF_BYTES = 2**28
+# Of more coefficients than this, the gap is the bound of the factors (:func:`relative_gaps`), not that of each model.
+MOST_CERTIFIED = 2**22
 
 
 def takes_factors(a: Arguments, options: Options, lams: int | np.ndarray) -> bool:
@@ -58,9 +63,9 @@ def takes_factors(a: Arguments, options: Options, lams: int | np.ndarray) -> boo
     return len(lams) > 1 and shared and bool(np.all(lams > 0))
 
 
-def _blocks(a: Arguments, masks: np.ndarray | None, options: Options) -> Blocks:
+def _blocks(a: Arguments, splits: Splits | None, options: Options) -> Blocks:
     check_values(a.X, a.names)
-    return Blocks(a, masks, {"fit_intercept": options.fit_intercept, "standardize": options.standardize})
+    return Blocks(a, splits, {"fit_intercept": options.fit_intercept, "standardize": options.standardize})
 
 
 def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
@@ -70,13 +75,20 @@ def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> 
         lams: how many, or (L, t).
     """
     block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses what no memory holds
-    factors = factor_all(a, lams if isinstance(lams, int) else lams[:, 0], options)
+    data = _blocks(a, None, options)
+    factors = solve(data, grid_of(data, lams if isinstance(lams, int) else lams[:, 0], options.eps))
     members = np.repeat(factors.lams[:, None], factors.targets, axis=1)
     if not np.all(factors.gap <= options.tol):
         return solve_on_rows(a, members, options)
     params = all_params(factors)
     scales = np.asarray(factors.blocks[0].scale), y_scale(factors)
-    return Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), factors.df, *scales)
+    solved = Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), factors.df, *scales)
+    if params.coef.size > MOST_CERTIFIED:
+        return solved
+    known = Known(data.totals[0]) if len(data.totals) == 1 and data.totals[0] is not None else None
+    solved = certified(solved, a, options, known)
+    late = ~np.all(solved.gap <= options.tol, axis=1)
+    return improved(solved, late, solve_padded(a, members[late], options)) if late.any() else solved
 
 
 def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factors:
@@ -86,32 +98,33 @@ def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factor
 
 
 def errors_on_factors(
-    a: Arguments, masks: np.ndarray, lams: np.ndarray, options: Options, device: Any
+    a: Arguments, splits: Splits, lams: np.ndarray, options: Options, device: Any
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Mean squared and absolute held-out errors and gaps of one fold after the other, each (L, t).
 
     Args:
-        masks: (K, n), True = held out. lams: (L,).
+        lams: (L,).
     """
-    with computing(a.X.dtype == np.float64, device):
-        data = _blocks(a, masks, options)
+    with computing(takes_double(a.X.dtype, device), device):
+        data = _blocks(a, splits, options)
         on_moments = data.totals[0] is not None
     Y = a.y.reshape(len(a.y), -1)
 
     def fold(k: int) -> tuple[np.ndarray, ...]:
-        with computing(a.X.dtype == np.float64, device):  # of this thread
+        with computing(takes_double(a.X.dtype, device), device):  # of this thread
             found = solve_fold(data, data.folds[k], lams)
             if np.all(found[-1] <= options.tol) or _is_large(a, found[-1].size):
                 return found
-            rest = a._replace(sample_weight=np.where(masks[k], 0, data.s))
+            rest = a._replace(sample_weight=splits.training_weight(k, data.s))
             solved = solve_on_rows(rest, np.repeat(lams[:, None], Y.shape[1], axis=1), options)
-            rows = np.flatnonzero(masks[k] & (data.s > 0))
+            rows = splits.test_rows(k)
+            rows = rows[data.s[rows] > 0]
             return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
-    workers = min(os.cpu_count() or 1, len(masks)) if on_moments else 1
+    workers = min(os.cpu_count() or 1, len(splits)) if on_moments else 1
     with blas_of_one_thread() if workers > 1 else contextlib.nullcontext(), ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(fold, range(len(masks)))
+        yield from pool.map(fold, range(len(splits)))
 
 
 def is_large(a: Arguments, lams: int | np.ndarray) -> bool:

@@ -90,14 +90,9 @@ class Factors(NamedTuple):
 
 
 def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRidge | None:
-    """The decomposition from moments, in the precision of X; None where they are not accurate enough for this λ."""
-    found, accurate = _from_moments(_as_dtype(m, data.a.X.dtype), data.v, smallest_lam, **data.centring)
+    """The decomposition from moments; None where they are not accurate enough for this λ."""
+    found, accurate = _from_moments(m, data.v, smallest_lam, **data.centring)
     return found if accurate else None
-
-
-def _as_dtype(m: Moments, dtype: Any) -> Moments:
-    with np.errstate(over="ignore"):
-        return Moments(*(np.asarray(v, dtype) for v in m))
 
 
 def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
@@ -115,7 +110,7 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
     def start(total: Moments | None, Y: jax.Array) -> Any:
         if total is None:
             return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
-        return _start(_as_dtype(total, a.X.dtype), data.v, **data.centring)
+        return _start(total, data.v, **data.centring)
 
     largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
     return np.asarray(largest) * np.asarray(eps ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype)
@@ -148,7 +143,10 @@ def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, 
         factored = None
         if total is not None:
             rows = fold.rows[fold.row_weight > 0]
-            train, enough = training_moments(total, data.moments(Y, rows))
+            whole = data.splits is not None and data.splits.train is None
+            part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
+            with np.errstate(all="ignore"):
+                train, enough = training_moments(total, part) if whole else (part, True)
             factored = factored_moments(data, train, lams.min()) if enough else None
         if factored is None:
             given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams

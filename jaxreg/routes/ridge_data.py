@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.folds import Splits
 from jaxreg.formulas.moments import Moments
 from jaxreg.inputs import Arguments
 from jaxreg.routes.moments import varies
@@ -29,17 +30,17 @@ NUMBERS, FEWEST_ROWS, MOST_ROWS = 2**19, 256, 2048
 def unit_weights(a: Arguments) -> np.ndarray:
     """The weights divided by a power of two, so that sums of weighted squares stay in range; 1 where there are none."""
     if a.sample_weight is None:
-        return np.ones(len(a.X), a.X.dtype)
+        return np.ones(len(a.X))
     return np.ldexp(a.sample_weight, -int(np.frexp(a.sample_weight.max())[1]))
 
 
 class Blocks:
     """The arrays on the device, y in blocks of targets, and what the folds need of them."""
 
-    def __init__(self, a: Arguments, masks: np.ndarray | None, centring: dict[str, bool]) -> None:
+    def __init__(self, a: Arguments, splits: Splits | None, centring: dict[str, bool]) -> None:
         n, p = a.X.shape
         Y = a.y.reshape(n, -1)
-        self.a, self.masks, self.centring, self.targets = a, masks, centring, Y.shape[1]
+        self.a, self.splits, self.centring, self.targets = a, splits, centring, Y.shape[1]
         self.s, self.v = unit_weights(a), a.penalty_factor
         # About four arrays of n and four of min(n, p) numbers live for every target.
         most = max(1, TARGET_BLOCK_BYTES // (4 * (n + min(n, p)) * Y.itemsize))
@@ -49,7 +50,7 @@ class Blocks:
     @cached_property
     def X(self) -> jax.Array:
         """All rows on the device, (n, p); made when first asked for."""
-        return jax.device_put(self.a.X)
+        return jax.device_put(self.a.X.astype(jnp.result_type(float), copy=False))
 
     @cached_property
     def totals(self) -> list[Moments | None]:
@@ -65,11 +66,11 @@ class Blocks:
         return m._replace(x_mean=m.x_mean[:p], xx=m.xx[:p, :p], xy=m.xy[:p])
 
     def _in_range(self, Y: Any) -> Moments | None:
-        """None where, in the precision of X, the square of a column that varies has vanished or overflowed."""
-        a, limits = self.a, np.finfo(self.a.X.dtype)
+        """None where the square of a column that varies has vanished or overflowed."""
+        a, limits = self.a, np.finfo(float)
         m = self.moments(Y)
         with np.errstate(over="ignore"):
-            square = (np.diagonal(m.xx) / m.weight).astype(a.X.dtype)
+            square = np.diagonal(m.xx) / m.weight
         usual = (square > limits.tiny / limits.eps**2) & (square < limits.max * limits.eps**2)
         return None if varies(a, ~usual) else m
 
@@ -84,15 +85,19 @@ class Blocks:
         more = -len(rows) % length  # the last block is filled up with rows of weight 0
         rows, share = np.pad(rows, (0, more), mode="edge"), np.pad(share, (0, more))
         blocks = (slice(start, start + length) for start in range(0, len(rows), length))
-        done = (program(self.a.X[rows[some]], targets[rows[some]], share[some]) for some in blocks)
+        cut = lambda values, some: values[rows[some]].astype(float, copy=False)
+        done = (program(cut(self.a.X, some), cut(targets, some), share[some]) for some in blocks)
         return [jax.tree.map(np.asarray, of) for of in done]  # one block at a time waits for the device
 
     @cached_property
     def folds(self) -> list["Fold"]:
         """The same numbers of rows in every fold, so that one program serves them all."""
-        assert self.masks is not None
-        sides = [_positions(~self.masks, self.s), _positions(self.masks, self.s)]
-        return [Fold(*(v[k] for side in sides for v in side)) for k in range(len(self.masks))]
+        splits = self.splits
+        assert splits is not None
+        sides = [
+            _positions([of(k) for k in range(len(splits))], self.s) for of in (splits.training_rows, splits.test_rows)
+        ]
+        return [Fold(*(v[k] for side in sides for v in side)) for k in range(len(splits))]
 
 
 class Fold(NamedTuple):
@@ -109,11 +114,10 @@ def _filled(block: np.ndarray, length: int) -> jax.Array:
     return jnp.asarray(np.concatenate([block, np.repeat(block[:, -1:], missing, axis=1)], axis=1) if missing else block)
 
 
-def _positions(masks: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the rows in every mask, (K, m), filled up with row 0, and their weights, then 0."""
-    most = int(masks.sum(axis=1).max())
-    rows, weight = np.zeros((len(masks), most), np.int32), np.zeros((len(masks), most), s.dtype)
-    for k, mask in enumerate(masks):
-        found = np.flatnonzero(mask)
+def _positions(parts: list[np.ndarray], s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of every part, (K, m), filled up with row 0, and their weights, then 0."""
+    most = max(map(len, parts))
+    rows, weight = np.zeros((len(parts), most), np.int32), np.zeros((len(parts), most), s.dtype)
+    for k, found in enumerate(parts):
         rows[k, : len(found)], weight[k, : len(found)] = found, s[found]
     return rows, weight

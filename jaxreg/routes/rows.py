@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
+from jaxreg.routes.certificate import certified
+from jaxreg.routes.degrees import degrees_on_rows
 from jaxreg.routes.options import Options, Solved
-from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.paths import certify, prepare, solve_penalised, solve_without_derivatives
+from jaxreg.solvers.paths import prepare, solve_penalised, solve_without_derivatives
 from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import automatic_grid
 
-__all__ = ["BLOCK_BYTES", "block_length", "degrees_on_rows", "gap_on_rows", "solve_on_rows"]
+__all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
 
 # λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
 BLOCK_BYTES = 2**30
@@ -28,17 +28,6 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept
     solver = solve_without_derivatives if some_zero else solve_penalised
     members = solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter, "parallel")
     return *members, data.scale, data.tau
-
-
-@partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
-def _gap(X, y, params, lams, l1_ratio, arrays, *, fit_intercept, standardize):
-    return certify(prepare(X, y, fit_intercept, standardize, **arrays), params, lams, l1_ratio)
-
-
-@partial(jax.jit, static_argnames=("fit_intercept", "standardize", "capacity"))
-def _degrees(X, y, coef, lams, l1_ratio, arrays, *, fit_intercept, standardize, capacity):
-    data = prepare(X, y, fit_intercept, standardize, **arrays)
-    return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
 
 
 _grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
@@ -83,12 +72,12 @@ def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
 
 def grid_on_rows(a: Arguments, count: int, options: Options) -> np.ndarray:
     """The automatic grid, (count,)."""
-    ratio = np.asarray(options.l1_ratio, a.X.dtype)
-    return np.asarray(_grid(a.X, a.y, count, ratio, options.eps, **_arrays(a), **_centring(options)))
+    ratio = np.float64(options.l1_ratio)
+    return np.asarray(_grid(a.X, a.y, count, ratio, options.eps, **_arrays(a), **_centring(options))).astype(a.X.dtype)
 
 
 def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
-    """A path; λ = 0 and ρ = 0 too.
+    """A path with its certificate; λ = 0 and ρ = 0 too.
 
     Args:
         lams: how many, or (L, t).
@@ -108,29 +97,13 @@ def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Sol
     else:
         length = block_length(a, len(lams))
     ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
-    ratio = np.asarray(options.l1_ratio, a.X.dtype)
+    ratio, precise = np.float64(options.l1_ratio), lams.astype(float)
     parts, scales = [], (np.ones(0), np.ones(0))
-    for block, count in _blocks(lams, length):
+    for block, count in _blocks(precise, length):
         static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "max_iter": options.max_iter}
         solved = _solve(a.X, a.y, block, ratio, _arrays(a), options.tol, **static, **_centring(options))
         params, gap, n_iter, *scales = jax.tree.map(np.asarray, solved)
-        df = degrees_on_rows(a, params.coef, block, options)
+        df = degrees_on_rows(a, params.coef, block, scales[1], options)
         parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
     coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
-    return Solved(lams, Params(intercept, coef), gap, n_iter, df, *scales)
-
-
-def gap_on_rows(a: Arguments, params: Params, lams: np.ndarray, options: Options) -> np.ndarray:
-    """The certificate of given parameters, (L, t); λ > 0, no free columns."""
-    ratio = np.asarray(options.l1_ratio, a.X.dtype)
-    return np.asarray(_gap(a.X, a.y, params, lams, ratio, _arrays(a), **_centring(options)))
-
-
-def degrees_on_rows(a: Arguments, coef: np.ndarray, lams: np.ndarray, options: Options) -> np.ndarray:
-    """Degrees of freedom of given coefficients, (L, t); NaN if they are not asked for."""
-    if not options.degrees:
-        return np.full(lams.shape, np.nan, a.X.dtype)
-    most = int((coef != 0).sum(axis=1).max())
-    capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
-    ratio: Any = np.asarray(options.l1_ratio, a.X.dtype)
-    return np.asarray(_degrees(a.X, a.y, coef, lams, ratio, _arrays(a), **_centring(options), capacity=capacity))
+    return certified(Solved(lams, Params(intercept, coef), gap, n_iter, df, *scales), a, options)

@@ -8,12 +8,14 @@ import jax
 import numpy as np
 
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.routes.certificate import certified
 from jaxreg.routes.cores import CORES, share
-from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, repeat_on_rows, settled, varies, with_zero
+from jaxreg.routes.degrees import degrees_on_rows
+from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, settled, solve_padded, varies, with_zero
 from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.row_blocks import SHARED, aligned_zeros
-from jaxreg.routes.rows import degrees_on_rows, solve_on_rows
+from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_columns import path_from_columns
 
@@ -109,12 +111,18 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
         return order.solved(found, a), found.variance[:p]
 
     solved, variance = down(lams, 1)
-    if not (np.isfinite(variance).all() and np.isfinite(solved.gap).all()) or varies(a, ~(variance > VANISHING)):
+    if not (np.isfinite(variance).all() and np.isfinite(solved.params.coef).all()) or varies(
+        a, ~(variance > VANISHING)
+    ):
         check_values(a.X, a.names)
         return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
+    solved = certified(solved, a, options)
     late = ~np.all(solved.gap <= options.tol, axis=1)
     if options.l1_ratio < 1 and late.any():
-        solved = improved(solved, late, down(solved.lams[late], ELASTIC_SPREAD)[0])
+        solved = improved(solved, late, certified(down(solved.lams[late], ELASTIC_SPREAD)[0], a, options))
+        late = ~np.all(solved.gap <= options.tol, axis=1)
+    if late.any():
+        solved = improved(solved, late, solve_padded(a, solved.lams[late], options))
     if options.l1_ratio < 1:
-        solved = solved._replace(df=degrees_on_rows(a, solved.params.coef, solved.lams, options))
-    return repeat_on_rows(solved, a, options)
+        solved = solved._replace(df=degrees_on_rows(a, solved.params.coef, solved.lams, solved.y_scale, options))
+    return solved

@@ -20,7 +20,7 @@ from jaxreg.solvers.reduction import Data, column_norm
 __all__ = ["degrees_of_freedom", "trace_on_support"]
 
 # Where l2 = 0 the rank is the trace with this share of the column's square added, rounded to a whole number: a
-# direction counts if its eigenvalue is well above it.
+# direction counts if its eigenvalue is well above it. No smaller l2 can be told from 0 in a Gram matrix.
 RANK_THRESHOLD = {jnp.dtype(jnp.float64): 1e-11, jnp.dtype(jnp.float32): 1e-4}
 
 
@@ -57,7 +57,7 @@ def degrees_of_freedom(
         added = l2 / size**2
         # With B = Z_I diag(added)^(−1/2):  tr( G (G + diag(added))⁻¹ ) = tr( BᵀB (BᵀB + I)⁻¹ ) = k − tr( (I + BᵀB)⁻¹ ),
         # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
-        added = jnp.where(added > 0, added, RANK_THRESHOLD.get(X.dtype, 1e-2))
+        added = jnp.maximum(added, RANK_THRESHOLD.get(X.dtype, 1e-2))
         root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
         if gram is not None:
             M = gram * root[:, None] * root[None, :]
@@ -86,7 +86,7 @@ def trace_on_support(gram: jax.Array, inside: jax.Array, l2: jax.Array) -> jax.A
     Args:
         gram: G with ones on its diagonal, (p, p). inside: (p,) booleans. l2: (p,); where it is 0 the rank is counted.
     """
-    added = jnp.where(l2 > 0, l2, RANK_THRESHOLD.get(gram.dtype, 1e-2))
+    added = jnp.maximum(l2, RANK_THRESHOLD.get(gram.dtype, 1e-2))
     root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
     return _trace(gram * root[:, None] * root[None, :])
 

@@ -5,8 +5,8 @@ hand:
 
     AᵀA = xx / (W d dᵀ),     Aᵀỹ = xy / (W d),     ‖ỹ‖² = yy / W,     σ_j = √(xx_jj / W),     τ = √(yy / W)
 
-so standardising is a rescaling, and the λ of the decomposition is λ/τ. The moments come from one pass over the rows, or, for the training part of a fold, from
-a subtraction.
+so standardising is a rescaling, and the λ of the decomposition is λ/τ. The moments come from one pass over the rows,
+or, for the training part of a fold, from a subtraction.
 """
 
 from typing import NamedTuple
@@ -125,7 +125,9 @@ def factor_rows(
     x_mean, y_mean = jnp.zeros((p,), X.dtype), jnp.zeros((t,), X.dtype)
     if fit_intercept:
         x_mean, y_mean = weighted_mean(X, sample_weight), weighted_mean(Y, sample_weight)
-    spectrum = _without_constants(spectrum_of_rows(rows, targets, smallest_lam / jnp.max(y_scale)), jnp.all(rows == 0, axis=0))
+    spectrum = _without_constants(
+        spectrum_of_rows(rows, targets, smallest_lam / jnp.max(y_scale)), jnp.all(rows == 0, axis=0)
+    )
     original_yy = weighted_mean(Y**2, sample_weight)
     return FactoredRidge(spectrum, x_mean, y_mean, size, scale, y_scale, jnp.sum(targets**2, axis=0), original_yy)
 
@@ -157,5 +159,8 @@ def spectral_lams(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
 
 def relative_gaps(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
     """The certificate of every λ > 0 of (L,) and target, (L, t): the bound of :func:`gap_bound` as a share of ‖ỹ‖²."""
-    gap = gap_bound(factored.spectrum, spectral_lams(factored, lams))
+    # b = ȳ − x̄·w is off by some ε of |ȳ| + ‖x̄/d‖ ‖u‖, and ½ λ ‖u‖² ≤ ½ ‖ỹ‖², for u = 0 is worth that.
+    per_tau = spectral_lams(factored, lams)
+    offset = factored.y_mean[None, :] ** 2 + jnp.sum((factored.x_mean / factored.size) ** 2) * factored.yy / per_tau
+    gap = gap_bound(factored.spectrum, per_tau) + (4 * jnp.finfo(offset.dtype).eps) ** 2 * offset
     return relative_gap(gap, jnp.zeros_like(gap), factored.yy[None, :], factored.original_yy[None, :])

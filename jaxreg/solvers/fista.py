@@ -82,8 +82,9 @@ def gap(problem: Problem, penalty: Penalty, coef: jax.Array, product: jax.Array)
     z, yr = problem.correlation - product, problem.yy - cu
     c_max = largest_scale(z, penalty, rounding)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
-    dual = jnp.maximum(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
-    return relative_gap(primal, dual, problem.yy, problem.yy)
+    dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+    outside = jnp.any((coef < penalty.lower) | (coef > penalty.upper))
+    return jnp.where(outside, jnp.inf, relative_gap(primal, dual, problem.yy, problem.yy))
 
 
 def largest_eigenvalue(problem: Problem) -> jax.Array:

@@ -50,15 +50,13 @@ class Found(NamedTuple):
 
     Attributes:
         coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,). y_scale: τ, (t,).
-        lams, intercept, gap, n_iter, df, n_nonzero: (L, t). rounding: (L, t), how much the gap may be off.
+        lams, intercept, n_iter, df, n_nonzero: (L, t).
         settled: (L, t), whether the conditions of optimality hold up to rounding.
     """
 
     lams: jax.Array
     coef: jax.Array
     intercept: jax.Array
-    gap: jax.Array
-    rounding: jax.Array
     n_iter: jax.Array
     df: jax.Array
     n_nonzero: jax.Array

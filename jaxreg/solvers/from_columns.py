@@ -71,6 +71,5 @@ def path_from_columns(
     intercept = y_mean[None, :] - (coef @ (mean + offset)).T
     coef = jnp.moveaxis(coef, 0, 2)
     n_nonzero = jnp.sum(coef != 0, axis=1, dtype=jnp.int32)
-    rounding = jnp.zeros_like(gap.T)  # the gap is computed from the rows
     df, settled = n_nonzero.astype(dtype), tol >= gap.T
-    return Found(lams, coef, intercept, gap.T, rounding, n_iter.T, df, n_nonzero, scale, variance, y_scale, settled)
+    return Found(lams, coef, intercept, n_iter.T, df, n_nonzero, scale, variance, y_scale, settled)

@@ -1,8 +1,8 @@
 """Leave-one-out errors and generalised cross-validation of ridge, for every λ and target from one decomposition.
 
-With the standard deviations σ and τ of all rows and the penalty λ Σs/(2τ) Σ_j v_j σ_j² w_j² held fixed, leaving out row i is a
-change of rank one. In weighted rows, C = [√(s/Σs), Q_f, A] with the intercept and the free columns first, and
-M = CᵀC + (λ/τ) diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
+With the standard deviations σ and τ of all rows and the penalty λ Σs/(2τ) Σ_j v_j σ_j² w_j² held fixed, leaving out
+row i is a change of rank one. In weighted rows, C = [√(s/Σs), Q_f, A] with the intercept and the free columns first,
+and M = CᵀC + (λ/τ) diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
 
     (M − c_i c_iᵀ)⁻¹ (Cᵀỹ − c_i ỹ_i) = β − M⁻¹c_i (ỹ_i − c_i·β) / (1 − h_i),     h_i = c_iᵀ M⁻¹ c_i = H_ii
 

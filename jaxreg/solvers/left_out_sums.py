@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.projection import smallest_direction
 from jaxreg.solvers.factored_ridge import FactoredRidge, spectral_lams
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
 
@@ -69,7 +70,9 @@ def _block_sums(
         residual = T - B @ shrink(right, e, lam)
         known = 1.0 - h > 64 * jnp.finfo(h.dtype).eps
         square, fourth = _errors(residual, 1.0 - h, known, share)
-        return Sums(jnp.sum(residual**2, axis=0), square, fourth, jnp.max(jnp.where(share[:, None] > 0, h, 0.0), axis=0))
+        return Sums(
+            jnp.sum(residual**2, axis=0), square, fourth, jnp.max(jnp.where(share[:, None] > 0, h, 0.0), axis=0)
+        )
 
     return map_lams(one, lams, max(B.shape) * T.shape[1])
 
@@ -106,7 +109,7 @@ def dual(
     right = U.T @ targets
     norm = jnp.sqrt(jnp.max(finite))
     miss, defect = certificate_of(K @ U, U, finite, targets, right, jnp.trace(K))
-    known = finite > (max(n, p) * jnp.finfo(K.dtype).eps) ** 2 * jnp.max(finite)
+    known = finite > smallest_direction(min(n, p), K.dtype) ** 2 * jnp.max(finite)
     left = jnp.where(known[None, :], rows.T @ U, 0.0)
     e, squares = jnp.where(kept, raised, jnp.inf), U**2
     determined = jnp.sum(squares, axis=1) > 64 * jnp.finfo(K.dtype).eps

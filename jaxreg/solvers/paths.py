@@ -358,9 +358,7 @@ def _fista(
     tol = jnp.asarray(tol, rho.dtype)
     largest = fista.largest_eigenvalue(problem)
 
-    def member(
-        lam: jax.Array, correlation: jax.Array, yy: jax.Array, tau: jax.Array
-    ) -> tuple[jax.Array, fista.Info]:
+    def member(lam: jax.Array, correlation: jax.Array, yy: jax.Array, tau: jax.Array) -> tuple[jax.Array, fista.Info]:
         penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, tau)
         one = Problem(problem.rows, problem.gram, correlation, yy)
         return fista.solve(one, penalty, largest, tol, max_iter)

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.projection import smallest_direction
+
 __all__ = [
     "Spectrum",
     "certificate_of",
@@ -130,7 +132,8 @@ def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Arra
 
     def singular(_: None) -> Spectrum:
         U, sv, Vt = jnp.linalg.svd(rows, full_matrices=False)
-        keep = sv > max(n, p) * jnp.finfo(rows.dtype).eps * sv[0]
+        # With λ > 0 every direction is what it is; at λ = 0 those of rounding are dependent.
+        keep = (sv > smallest_direction(min(n, p), rows.dtype) * sv[0]) | (smallest_lam > 0)
         sv = jnp.where(keep, sv, 0.0)
         V, right = Vt.T, sv[:, None] * (U.T @ targets)
         return Spectrum(

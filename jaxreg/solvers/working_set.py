@@ -215,7 +215,7 @@ def solve_path(
             c = jnp.clip(yr / jnp.where(rr > 0, rr, 1.0), 0.0, c_max)
             return relative_gap(primal, c * yr - 0.5 * c**2 * rr, yy, yy)
         c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
-        dual = jnp.maximum(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+        dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
         return relative_gap(primal, dual, yy, yy)
 
     def one(visit: Visit) -> Visit:

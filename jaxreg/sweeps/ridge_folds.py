@@ -1,8 +1,8 @@
 """K-fold errors of ridge: a factorisation a fold, all λs and targets at once.
 
 The training part's moments are those of all rows less those of the fold, so that beside the held-out rows a fold costs
-one p × p eigendecomposition, whatever n. Taking away loses digits where little is left: if a column keeps less than a
-thousandth of its square, or a target a millionth, or if the λs are too small for AᵀA, the fold goes back to its rows.
+one p × p eigendecomposition, whatever n. Taking away loses digits where little is left
+(:func:`jaxreg.formulas.moments.lost`): then, and if the λs are too small for AᵀA, the fold goes back to its rows.
 For p > n a fold is its training rows and their n × n matrix AAᵀ.
 
 With B the held-out rows in the coordinates of the decomposition, T the held-out targets, both about the training means,
@@ -14,22 +14,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.moments import Moments, lost
 from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps, spectral_lams
 from jaxreg.solvers.spectrum import map_lams, shrink
 
 __all__ = ["errors_from_rows", "held_out_errors", "training_moments"]
 
-LEAST_SQUARE_LEFT, LEAST_TARGET_LEFT = 1e-3, 1e-6
+# Of the digits of the moments of all rows, so many may be lost by taking rows away.
+MOST_LOST = 1e3
 
 
 def training_moments(total: Moments, part: Moments) -> tuple[Moments, Any]:
     """The moments of all rows less those of a part, and whether enough digits are left, (); of NumPy or JAX arrays."""
     train = total - part
-    share = train.weight / total.weight
-    columns = train.xx.diagonal() >= LEAST_SQUARE_LEFT * share * total.xx.diagonal()
-    targets = train.yy >= LEAST_TARGET_LEFT * share * total.yy
-    return train, columns.all() & targets.all()
+    return train, lost(total, part, train) <= MOST_LOST
 
 
 def errors_from_rows(

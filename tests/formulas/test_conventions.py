@@ -229,7 +229,11 @@ def test_statsmodels(ratio, data):
 
 def test_the_table_says_what_was_run():
     """A program in the last column has a test here; the others say that they were not run, or are formulas."""
-    formulas = {"jaxreg", "jaxreg.standardize", *(name for name, system in SYSTEMS.items() if system.held.startswith("its own formula"))}
+    formulas = {
+        "jaxreg",
+        "jaxreg.standardize",
+        *(name for name, system in SYSTEMS.items() if system.held.startswith("its own formula")),
+    }
     not_run = {name for name, system in SYSTEMS.items() if system.held.startswith("not run: ")}
     assert set(PROGRAMS) == set(SYSTEMS) - formulas - not_run
     assert all(name.split(".")[0] in ("jaxreg", "ng", "islr", "esl", "document") for name in formulas)

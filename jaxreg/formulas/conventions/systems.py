@@ -91,9 +91,9 @@ SYSTEMS = {
     for system in (
         System("jaxreg", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/2 ‖w‖²)", "lam", "l1_ratio", ONE, ONE,
                "itself", "With standardize=False. ρ is l1_ratio."),
-        System("jaxreg.standardize", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/(2τ) ‖w‖²)", "lam", "l1_ratio", ONE,
-               PER_Y_SCALE, "itself", "With standardize=True: w is measured in standard deviations of the columns, and "
-               "λ in units of y. s_y is τ: the standard deviation of y about its mean, without an intercept too."),
+        System("jaxreg.standardize", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/(2τ) ‖w‖²)", "lam", "l1_ratio",
+               ONE, PER_Y_SCALE, "itself", "With standardize=True: w is measured in standard deviations of the columns, "
+               "and λ in units of y. s_y is τ: the standard deviation of y about its mean, without an intercept too."),
         System("sklearn.Ridge", "‖y − b − Xw‖² + alpha ‖w‖²", "alpha", None, None, PER_ROW, "scikit-learn 1.9",
                "Weights are not rescaled: with weights n is Σs. RidgeCV too."),
         System("sklearn.Lasso", _CENTRED_MEAN + "alpha ‖w‖₁", "alpha", None, ONE, None, "scikit-learn 1.9",
@@ -105,7 +105,8 @@ SYSTEMS = {
         System("glmnet", "½ Σ w (y − b − Xβ)² + lambda (α ‖β‖₁ + (1−α)/(2 s_y) ‖β‖²), Σw = 1", "lambda", "alpha", ONE,
                PER_Y_SCALE, "R glmnet 4.1-6 (stored fits)",
                'family="gaussian", the default: y is divided by s_y inside, and s_y is left over in the L2 part. '
-               "penalty.factor is rescaled to the sum p. With an intercept the default is jaxreg.standardize. " + _Y_SCALE),
+               "penalty.factor is rescaled to the sum p. With an intercept the default is jaxreg.standardize. "
+               + _Y_SCALE),
         System("glmnet.family_object", f"½ Σ w (y − b − Xβ)² + lambda {_GLMNET}, Σw = 1", "lambda", "alpha", ONE, ONE,
                "not run: no fit is stored", "family=gaussian(): no scaling of y."),
         System("celer", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE, "celer 0.7",

@@ -1,0 +1,396 @@
+"""The certificate of the host functions: the duality gap of the parameters as they are returned.
+
+Whatever engine made them, whatever it lost on the way (bounds, offsets, digits of a Gram matrix, float32), parameters
+leave with the gap of :mod:`jaxreg.formulas.duality` at these very numbers, in float64, against their bounds. It needs
+
+    r = y − Xw − b,     F = ½ Σ s r²/Σs + Σ_j h_j(w_j),     z = ZᵀS r,     D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j)
+
+for all λs and targets at once: two products with the table. From the rows, r is formed about the columns' means, so an
+offset of 1e13 costs no digits but those that b itself has lost. Moments are asked where they are at hand and
+
+    rounding = unit · ( ‖ỹ‖ + Σ_j |w_j| ‖x_j‖ )²  +  ( 4ε ( |ȳ| + |b| + Σ_j |w_j x̄_j| ) )²
+
+is below a tenth of the tolerance: 8ε is the unit of moments that were summed about their means, and what subtracting
+rows adds is in it (:class:`Known`).
+
+Where a residual of rounding is judged (noise-free y, coefficients of 1e9 that cancel), c r is a poor dual point: its
+products with the columns inside their bounds are not l1_j s_j but that and rounding. The nearest θ for which they are,
+
+    θ = r − Z_A x,     Z_AᵀZ_A x = Z_Aᵀr − (l1 s)_A,
+
+is tried where c r does not do: every θ gives a lower bound.
+
+These are host functions: NumPy arrays in, NumPy numbers out.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxreg.formulas.duality import Penalty, best_dual, dual_at, largest_scale, penalty_free_scale, relative_gap
+from jaxreg.formulas.moments import Moments, about_zero
+from jaxreg.inputs import Arguments
+from jaxreg.routes.options import Options, Solved
+from jaxreg.sparse import is_sparse
+
+__all__ = ["UNIT", "Known", "certified", "gap_from_moments", "gap_from_rows"]
+
+EPS = np.finfo(float).eps
+# Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
+UNIT = 8 * EPS
+# Numbers in a work array.
+NUMBERS = 2**20
+# A direction of the free columns counts if its singular value is above this share of the largest.
+DEPENDENT = 64 * EPS
+# Columns whose sizes lie within these limits are not scaled: their squares stay in range.
+SMALLEST, LARGEST = 1e-70, 1e70
+# So many numbers in a table for which θ is sought, one member after the other, for so many of them.
+POLISHED, MEMBERS = 2**24, 256
+
+
+class Known(NamedTuple):
+    """Moments of the rows that have weight, in float64, p columns or more; ``unit``: by how much of the columns'
+    lengths their entries may be off."""
+
+    moments: Moments
+    unit: float = UNIT
+
+
+class _Members(NamedTuple):
+    """M models, λ after λ: coef (p, M), intercept, lam, tau (M,), target (M,) numbers."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    lam: np.ndarray
+    tau: np.ndarray
+    target: np.ndarray
+
+
+class _Sums(NamedTuple):
+    """What F and D are made of, each (M,) but z, (p, M), and size, (p,): the lengths of the columns."""
+
+    squares: Any  # Σ s r²/Σs
+    rr: Any
+    yr: Any
+    yy: Any
+    z: Any
+    size: Any
+    spread: Any  # ‖ỹ‖ + Σ |w_j| ‖x_j‖
+    magnitude: Any  # |ȳ| + |b| + Σ |w_j x̄_j|
+
+
+def certified(solved: Solved, a: Arguments, options: Options, known: Known | None = None) -> Solved:
+    """``solved`` in the caller's precision, with the gaps of its parameters."""
+    dtype = a.X.dtype
+    params = solved.params._make(v.astype(dtype, copy=False) for v in solved.params)
+    solved = solved._replace(params=params)
+    late = np.ones(solved.lams.shape[0], bool)
+    gap = np.full(solved.lams.shape, np.inf)
+    if known is not None and np.all(solved.lams > 0):
+        gap, rounding = gap_from_moments(known, a, solved, options)
+        late = ~np.all(rounding <= options.tol / 10, axis=1)
+    if late.any():
+        gap[late] = gap_from_rows(a, _some(solved, late), options)
+    return solved._replace(gap=gap.astype(dtype))
+
+
+def _some(solved: Solved, which: np.ndarray) -> Solved:
+    params = solved.params._make(v[which] for v in solved.params)
+    return solved._replace(lams=solved.lams[which], params=params)
+
+
+def gap_from_moments(known: Known, a: Arguments, solved: Solved, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """The gaps and what rounding may make of them, as shares of Σ s ỹ²/Σs, each (L, t), at λ > 0, all columns
+    penalised."""
+    m, p = known.moments, a.X.shape[1]
+    m = Moments(m.weight, m.x_mean[:p], m.y_mean, m.xx[:p, :p], m.xy[:p], m.yy)
+    original = m.yy / m.weight + m.y_mean**2
+    mean, y_mean = m.x_mean, m.y_mean
+    m = m if options.fit_intercept else about_zero(m)
+    square = np.diagonal(m.xx) / m.weight
+    scale = _scaling(np.sqrt(square))
+    size = np.sqrt(square) / scale
+
+    def sums(members: _Members) -> _Sums:
+        W, target = members.coef, members.target
+        used = W.any(axis=1)
+        xy = m.xy[:, target] / m.weight
+        z = (xy - m.xx[:, used] @ (W[used] / m.weight)) / scale[:, None]
+        u, xy = W * scale[:, None], xy / scale[:, None]
+        yy = m.yy[target] / m.weight
+        rr = np.maximum(yy - np.einsum("pm,pm->m", u, xy + z), 0.0)
+        left = m.y_mean[target] - m.x_mean @ W - members.intercept
+        spread = np.sqrt(yy) + size @ np.abs(u)
+        magnitude = np.abs(y_mean[target]) + np.abs(members.intercept) + np.abs(mean) @ np.abs(W)
+        return _Sums(rr + left**2, rr, yy - np.einsum("pm,pm->m", u, xy), yy, z, size, spread, magnitude)
+
+    def judge(members: _Members) -> tuple[np.ndarray, np.ndarray]:
+        of = sums(members)
+        gap = _relative(of, members, _penalty(a, members, options, solved.scale, scale), scale, original)
+        noise = known.unit * of.spread**2 + (4 * EPS * of.magnitude) ** 2
+        return gap, np.where(of.yy > 0, noise / np.where(of.yy > 0, of.yy, 1.0), 0.0)
+
+    with np.errstate(all="ignore"):
+        return _each(judge, solved)
+
+
+def _scaling(size: np.ndarray) -> np.ndarray:
+    """1 for columns of usual sizes, else a power of two by which they are divided."""
+    usual = ((size > SMALLEST) & (size < LARGEST)) | (size == 0) | ~np.isfinite(size)
+    return np.where(usual, 1.0, np.ldexp(1.0, np.frexp(np.where(usual, 1.0, size))[1]))
+
+
+def _each(judge: Any, solved: Solved) -> tuple[np.ndarray, ...]:
+    """What ``judge`` says of all members, block by block, each (L, t)."""
+    L, p, t = solved.params.coef.shape
+    W = np.moveaxis(solved.params.coef, 1, 0).reshape(p, L * t)
+    tau, target = np.tile(solved.y_scale, L).astype(float), np.tile(np.arange(t), L)
+    flat = solved.params.intercept.ravel().astype(float), solved.lams.ravel().astype(float), tau, target
+    size = max(1, NUMBERS // p)
+    blocks = (slice(start, start + size) for start in range(0, L * t, size))
+    found = [judge(_Members(W[:, here].astype(float), *(v[here] for v in flat))) for here in blocks]
+    return tuple(np.concatenate(v).reshape(L, t) for v in zip(*found, strict=True))
+
+
+def _penalty(a: Arguments, members: _Members, options: Options, sigma: np.ndarray, scale: np.ndarray) -> Penalty:
+    """h_j of every member for the columns divided by ``scale``, (p, M), and bounds (p, 1)."""
+    p, rho = len(scale), options.l1_ratio
+    v = np.ones(p) if a.penalty_factor is None else a.penalty_factor.astype(float)
+    ratio = sigma.astype(float) / scale
+    side = lambda bound, none: (np.full(p, none) if bound is None else bound * scale)[:, None]
+    l1 = (v * ratio)[:, None] * (members.lam * rho)
+    l2 = (v * ratio * ratio)[:, None] * (members.lam * (1 - rho) / members.tau)
+    return Penalty(l1, l2, side(a.lower, -np.inf), side(a.upper, np.inf))
+
+
+def _relative(of: _Sums, members: _Members, penalty: Penalty, scale: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """The gap (M,) from the sums."""
+    primal, z, rounding = _primal_and_slopes(of, members, penalty, scale)
+    c_max = largest_scale(z, penalty, rounding)
+    c_free = penalty_free_scale(of.yr, of.rr, z, penalty, c_max)
+    # Two values of c that need no search; at the minimum one of them is the best.
+    dual = np.fmax(dual_at(c_max, of.yr, of.rr, z, penalty), dual_at(c_free, of.yr, of.rr, z, penalty))
+    gap = relative_gap(primal, dual, of.yy, _original(of, members, original))
+    return np.where(np.isnan(members.coef).any(axis=0), np.nan, gap)
+
+
+def _original(of: _Sums, members: _Members, original: np.ndarray) -> np.ndarray:
+    """The squared size of the numbers that predictions are made of: a residual of some ε of it is rounding."""
+    return np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
+
+
+def _primal_and_slopes(
+    of: _Sums, members: _Members, penalty: Penalty, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    u = members.coef * scale[:, None]
+    square = np.where(penalty.l2 > 0, penalty.l2 * u * u, 0.0)
+    primal = 0.5 * of.squares + (penalty.l1 * np.abs(u) + 0.5 * square).sum(axis=0)
+    outside = ((u < penalty.lower) | (u > penalty.upper)).any(axis=0)
+    rounding = 16 * EPS * of.size[:, None] * of.spread
+    free = (penalty.l1 == 0) & (penalty.l2 == 0) & (np.abs(of.z) <= rounding)
+    return np.where(outside, np.inf, primal), np.where(free, 0.0, of.z), rounding
+
+
+def gap_from_rows(a: Arguments, solved: Solved, options: Options) -> np.ndarray:
+    """The gaps, (L, t), from the rows themselves; λ = 0, free columns and sparse tables too."""
+    gap = np.empty(solved.lams.shape)
+    zero = np.any(solved.lams == 0, axis=1)
+    with np.errstate(all="ignore"):
+        for which, all_free in ((~zero, False), (zero, True)):
+            if which.any():
+                gap[which] = _Rows(a, options, all_free).gaps(_some(solved, which))
+    return gap
+
+
+class _Rows:
+    """The table about its means, and the free columns' span."""
+
+    def __init__(self, a: Arguments, options: Options, all_free: bool) -> None:
+        n = a.X.shape[0]
+        self.a, self.options = a, options
+        s = np.ones(n) if a.sample_weight is None else a.sample_weight.astype(float)
+        self.rows = np.flatnonzero(s > 0)
+        self.all = len(self.rows) == n
+        s = s[self.rows] / s.max()
+        self.share = s / s.sum()
+        Y = a.y.reshape(n, -1)[self.rows].astype(float)
+        self.original = self.share @ Y**2
+        self.mean, square = self._mean_and_square()
+        self.y_centre = Y[0] + self.share @ (Y - Y[0])
+        y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
+        self.Y = Y - self.y_centre
+        self.target = Y - y_mean
+        if options.fit_intercept:
+            self.target -= self.share @ self.target
+        self.scale = _scaling(np.sqrt(square))
+        self.size = np.sqrt(square) / self.scale
+        self.Q = self._free_basis(all_free)
+        if self.Q is not None:
+            self.target = self._project(self.target)
+        self.yy = self.share @ self.target**2
+
+    def _block(self, here: slice) -> np.ndarray:
+        """Some rows less their means, (k, p), divided by the columns' scale."""
+        rows = here if self.all else self.rows[here]
+        block = np.subtract(self.a.X[rows], self.mean, dtype=float)
+        return block if np.all(self.scale == 1) else block / self.scale
+
+    def _blocks(self, width: int) -> list[slice]:
+        number, size = len(self.rows), max(1, NUMBERS // max(self.a.X.shape[1], width))
+        return [slice(start, min(start + size, number)) for start in range(0, number, size)]
+
+    def _mean_and_square(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means, (p,), 0 for a sparse table, and mean squares: about the means if the intercept is fitted."""
+        X, p = self.a.X, self.a.X.shape[1]
+        if is_sparse(X):
+            rows = X[self.rows]
+            square = np.asarray(rows.power(2).T @ self.share).ravel()
+            mean = np.asarray(rows.T @ self.share).ravel()
+            return np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
+        first = X[self.rows[0]].astype(float)
+        self.mean, self.scale, mean = first, np.ones(p), np.zeros(p)
+        blocks = self._blocks(1)
+        for here in blocks:
+            mean += self.share[here] @ self._block(here)
+        self.mean, square = first + mean, np.zeros(p)
+        for here in blocks:
+            square += np.einsum("np,np,n->p", *(2 * (self._block(here),)), self.share[here])
+        return self.mean, square if self.options.fit_intercept else square + self.mean**2
+
+    def _free_basis(self, all_free: bool) -> np.ndarray | None:
+        """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
+        a, p = self.a, self.a.X.shape[1]
+        free = np.full(p, all_free)
+        free |= False if a.penalty_factor is None else a.penalty_factor == 0
+        free &= True if a.lower is None else a.lower == -np.inf
+        free &= True if a.upper is None else a.upper == np.inf
+        self.free = free
+        if not free.any():
+            return None
+        X = a.X.toarray() if is_sparse(a.X) else a.X
+        columns = (X[self.rows][:, free].astype(float) - self.mean[free]) / self.scale[free]
+        columns = columns if self.options.fit_intercept else columns + (self.mean / self.scale)[free]
+        if self.options.fit_intercept:
+            columns -= self.share @ columns
+        columns *= np.sqrt(self.share)[:, None]
+        norm = np.linalg.norm(columns, axis=0)
+        columns /= np.where(norm > 0, norm, 1.0)
+        if columns.shape[0] > columns.shape[1]:
+            Q, R = np.linalg.qr(columns)
+            U, sv, _ = np.linalg.svd(R, full_matrices=False)
+            return Q @ U[:, sv > DEPENDENT * sv[0]]
+        U, sv, _ = np.linalg.svd(columns, full_matrices=False)
+        return U[:, sv > DEPENDENT * sv[0]]
+
+    def _project(self, values: np.ndarray) -> np.ndarray:
+        """Rows (n, k), not weighted, without their part in the free columns."""
+        root = np.sqrt(self.share)[:, None]
+        for _ in range(2):
+            values = values - (self.Q @ (self.Q.T @ (root * values))) / root
+        return values
+
+    def gaps(self, solved: Solved) -> np.ndarray:
+        def judge(members: _Members) -> tuple[np.ndarray]:
+            of = self.sums(members)
+            penalty = _penalty(self.a, members, self.options, solved.scale, self.scale)
+            gap = _relative(of, members, penalty, self.scale, self.original)
+            return (self._improved(gap, of, members, penalty),)
+
+        return _each(judge, solved)[0]
+
+    def sums(self, members: _Members) -> _Sums:
+        a, W, target, intercept = self.a, members.coef, members.target, self.options.fit_intercept
+        u = W * self.scale[:, None]
+        used = u.any(axis=1)
+        few = 2 * np.count_nonzero(used) <= len(used)
+        mean, centre = (self.mean.astype(np.longdouble), self.y_centre.astype(np.longdouble))
+        # y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b), the last in extended precision: x̄·w may be 1e13 times |y|.
+        some = used & (self.mean != 0)
+        products = (mean[some, None] * W[some].astype(np.longdouble)).sum(axis=0)
+        constant = (centre[target] - products - members.intercept).astype(float)
+        M = len(target)
+        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(W.shape)
+        Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
+        for here in self._blocks(M):
+            share = self.share[here, None]
+            if is_sparse(a.X):
+                X = a.X[self.rows[here]]
+                R = self.Y[here][:, target] + constant - X @ W
+            else:
+                X = self._block(here)
+                R = self.Y[here][:, target] + constant - (X[:, used] @ u[used] if few else X @ u)
+            weighted = share * R
+            squares += np.einsum("nm,nm->m", weighted, R)
+            total += weighted.sum(axis=0)
+            yr += np.einsum("nm,nm->m", self.target[here][:, target], weighted)
+            z += X.T @ weighted if not is_sparse(a.X) else (X.T @ weighted) / self.scale[:, None]
+            if Qr is not None:
+                Qr += self.Q[here].T @ (np.sqrt(share) * R)
+        rr = np.maximum(squares - total**2, 0.0) if intercept else squares
+        if is_sparse(a.X) and intercept:
+            z -= np.outer(self._sparse_mean() / self.scale, total)
+        if not intercept and not is_sparse(a.X):
+            z += np.outer(self.mean / self.scale, total)
+        if Qr is not None:
+            z, rr = self._without_free(z, rr, Qr)
+        spread = np.sqrt(self.yy[target]) + self.size @ np.abs(u)
+        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean) @ np.abs(W)
+        return _Sums(squares, rr, yr, self.yy[target], z, self.size, spread, magnitude)
+
+    def _sparse_mean(self) -> np.ndarray:
+        return np.asarray(self.a.X[self.rows].T @ self.share).ravel()
+
+    def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
+        product = np.zeros((z.shape[0], Qr.shape[0]))
+        for here in self._blocks(Qr.shape[0]):
+            X = self.a.X[self.rows[here]].toarray() if is_sparse(self.a.X) else self._block(here)
+            if not self.options.fit_intercept and not is_sparse(self.a.X):
+                X = X + self.mean / self.scale
+            product += X.T @ (np.sqrt(self.share[here])[:, None] * self.Q[here])
+        z = z - product @ Qr
+        return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
+
+    def _improved(self, gap: np.ndarray, of: _Sums, members: _Members, penalty: Penalty) -> np.ndarray:
+        """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
+        late = np.flatnonzero(~(gap <= self.options.tol) & np.isfinite(members.coef).all(axis=0))
+        if len(late) == 0:
+            return gap
+        some = lambda v: v[..., late] if np.ndim(v) and v.shape[-1] == len(gap) else v
+        here, penalty = _Members._make(map(some, members)), Penalty._make(map(some, penalty))
+        size = of.size
+        of = _Sums._make(map(some, of))._replace(size=size)
+        primal, z, rounding = _primal_and_slopes(of, here, penalty, self.scale)
+        dual = best_dual(of.yr, of.rr, z, penalty, rounding)
+        if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
+            for k in range(min(len(late), MEMBERS)):
+                if np.isfinite(primal[k]):
+                    dual[k] = np.fmax(dual[k], self._polished(k, of, here, penalty, rounding))
+        better = relative_gap(primal, dual, of.yy, _original(of, here, self.original))
+        gap = gap.copy()
+        gap[late] = np.fmin(gap[late], better)
+        return gap
+
+    def _polished(self, k: int, of: _Sums, members: _Members, penalty: Penalty, rounding: np.ndarray) -> float:
+        """D at the θ nearest to r that is optimal for the columns inside their bounds."""
+        cut = lambda v: v[:, k] if v.shape[1] > 1 else v[:, 0]
+        h = Penalty._make(map(cut, penalty))
+        u = members.coef[:, k] * self.scale
+        inside = (u != 0) & (u > h.lower) & (u < h.upper) & (h.l2 == 0) & ~self.free
+        if not inside.any():
+            return -np.inf
+        X = self._block(slice(0, len(self.rows)))
+        X = X if self.options.fit_intercept else X + self.mean / self.scale
+        root = np.sqrt(self.share)
+        Z, y = root[:, None] * X, self.target[:, members.target[k]]
+        r = y - X @ u  # about the means: the best intercept is in it
+        r = self._project(r[:, None])[:, 0] if self.Q is not None else r
+        r = root * (r - (self.share @ r if self.options.fit_intercept else 0.0))
+        Z = Z if self.Q is None else Z - self.Q @ (self.Q.T @ Z)
+        off = Z[:, inside].T @ r - h.l1[inside] * np.sign(u[inside])
+        theta = r - np.linalg.lstsq(Z[:, inside].T, off, rcond=DEPENDENT)[0]
+        z = Z.T @ theta
+        z = np.where(self.free, 0.0, np.where(inside, h.l1 * np.sign(u), z))
+        z = np.where((h.l1 == 0) & (h.l2 == 0) & (np.abs(z) <= rounding[:, k]), 0.0, z)
+        yr, rr = np.dot(root * y, theta), np.dot(theta, theta)
+        return float(best_dual(yr, rr, z, h, rounding[:, k]))

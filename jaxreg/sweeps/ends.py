@@ -1,0 +1,46 @@
+"""Where the best λ stands at an end of its grid and the error still falls there, the grid ends too early.
+
+An end at which the curve is flat is one of the valley, not of the grid: the error has to fall by more than a thousandth
+over the last tenth of the λs. At the largest λ it is none either where all coefficients are 0: a larger λ has the same.
+"""
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["beyond", "open_end"]
+
+# The error counts as flat if it falls by at most this share over this part of the grid.
+FLAT, PART = 1e-3, 0.1
+
+
+def open_end(error: np.ndarray, lams: np.ndarray, n_nonzero: np.ndarray) -> str | None:
+    """ "smallest" or "largest", where the least error is at that end of the λs and the curve falls towards it.
+
+    Args:
+        error: mean held-out error, lams, n_nonzero: at every λ, in any order, (L,).
+
+    Example:
+        >>> open_end(np.array([4.0, 3.0, 2.0]), np.array([1.0, 0.1, 0.01]), np.array([0, 1, 2]))
+        'smallest'
+        >>> open_end(np.array([4.0, 2.0, 3.0]), np.array([1.0, 0.1, 0.01]), np.array([0, 1, 2])) is None
+        True
+    """
+    order = np.argsort(-lams, kind="stable")
+    error, last = error[order], len(order) - 1
+    if last == 0 or not np.isfinite(error).all():
+        return None
+    step, best = max(1, round(PART * last)), int(np.argmin(error))
+    if best == last and error[last] < (1 - FLAT) * error[last - step]:
+        return "smallest"
+    if best == 0 and error[0] < (1 - FLAT) * error[step] and n_nonzero[order[0]] > 0:
+        return "largest"
+    return None
+
+
+def beyond(lams: np.ndarray, end: str) -> np.ndarray:
+    """Half as many λs again beyond one end of a geometric grid that descends, in the same ratio and order; (L/2,)."""
+    more = (len(lams) + 1) // 2
+    ratio = (lams[-1] / lams[0]) ** (1.0 / (len(lams) - 1))
+    steps: Any = np.arange(1, more + 1)
+    return lams[-1] * ratio**steps if end == "smallest" else (lams[0] / ratio**steps)[::-1]
