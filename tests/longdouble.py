@@ -1,4 +1,4 @@
-"""An independent certificate: the duality gap in NumPy's extended precision, 64 bits of fraction where there are so many.
+"""An independent certificate: the duality gap in NumPy's extended precision.
 
 Written from the definition in the objective's docstring, not from jaxreg's code. For any θ,
 
@@ -74,11 +74,12 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
         bound = np.where(excess > 0, upper, np.where(excess < 0, lower, LD(0)))
         with np.errstate(all="ignore"):
             at = np.where(l2 > 0, np.clip(excess / np.where(l2 > 0, l2, LD(1)), lower, upper), bound)
-            conjugate = np.where(excess == 0, LD(0), excess * at - l2 * at**2 / 2)
+            square = np.where(l2 > 0, l2 * at**2 / 2, LD(0))
+            conjugate = np.where(excess == 0, LD(0), excess * at - square)
         return yy / 2 - ((target - theta) ** 2).sum() / 2 - conjugate.sum()
 
     def best(theta):
-        """Over c in [0, 1], where D(c θ) is concave: the kinks at which a column meets its limit, and a ternary search."""
+        """Over c in [0, 1], where D(c θ) is concave: the kinks where a column meets its limit, and a ternary search."""
         z = np.where(free, LD(0), np.abs(Z.T @ theta))
         with np.errstate(all="ignore"):
             kinks = np.where(z > 0, l1 / np.where(z > 0, z, LD(1)), LD(1))

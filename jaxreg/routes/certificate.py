@@ -44,6 +44,8 @@ NUMBERS = 2**20
 DEPENDENT = 64 * EPS
 # Columns whose sizes lie within these limits are not scaled: their squares stay in range.
 SMALLEST, LARGEST = 1e-70, 1e70
+# Columns are taken about their means where the square of one is above so many times its variance.
+OFFSET = 64.0
 # So many numbers in a table for which θ is sought, one member after the other, for so many of them.
 POLISHED, MEMBERS = 2**24, 256
 
@@ -57,9 +59,10 @@ class Known(NamedTuple):
 
 
 class _Members(NamedTuple):
-    """M models, λ after λ: coef (p, M), intercept, lam, tau (M,), target (M,) numbers."""
+    """M models, λ after λ: coef (p, M), used (p,) whether any is not 0, intercept, lam, tau (M,), target (M,)."""
 
     coef: np.ndarray
+    used: np.ndarray
     intercept: np.ndarray
     lam: np.ndarray
     tau: np.ndarray
@@ -112,21 +115,20 @@ def gap_from_moments(known: Known, a: Arguments, solved: Solved, options: Option
     size = np.sqrt(square) / scale
 
     def sums(members: _Members) -> _Sums:
-        W, target = members.coef, members.target
-        used = W.any(axis=1)
+        used, target = members.used, members.target
+        W = members.coef[used]
         xy = m.xy[:, target] / m.weight
-        z = (xy - m.xx[:, used] @ (W[used] / m.weight)) / scale[:, None]
-        u, xy = W * scale[:, None], xy / scale[:, None]
-        yy = m.yy[target] / m.weight
-        rr = np.maximum(yy - np.einsum("pm,pm->m", u, xy + z), 0.0)
-        left = m.y_mean[target] - m.x_mean @ W - members.intercept
-        spread = np.sqrt(yy) + size @ np.abs(u)
-        magnitude = np.abs(y_mean[target]) + np.abs(members.intercept) + np.abs(mean) @ np.abs(W)
-        return _Sums(rr + left**2, rr, yy - np.einsum("pm,pm->m", u, xy), yy, z, size, spread, magnitude)
+        z = xy - (m.xx[:, used]) @ (W / m.weight)
+        yy, product = m.yy[target] / m.weight, np.einsum("pm,pm->m", W, xy[used])
+        rr = np.maximum(yy - product - np.einsum("pm,pm->m", W, z[used]), 0.0)
+        left = m.y_mean[target] - m.x_mean[used] @ W - members.intercept
+        spread = np.sqrt(yy) + (size * scale)[used] @ np.abs(W)
+        magnitude = np.abs(y_mean[target]) + np.abs(members.intercept) + np.abs(mean[used]) @ np.abs(W)
+        return _Sums(rr + left**2, rr, yy - product, yy, _per(z, scale), size, spread, magnitude)
 
     def judge(members: _Members) -> tuple[np.ndarray, np.ndarray]:
         of = sums(members)
-        gap = _relative(of, members, _penalty(a, members, options, solved.scale, scale), scale, original)
+        gap = _relative(of, members, _Weights(a, options, solved.scale, scale), original)
         noise = known.unit * of.spread**2 + (4 * EPS * of.magnitude) ** 2
         return gap, np.where(of.yy > 0, noise / np.where(of.yy > 0, of.yy, 1.0), 0.0)
 
@@ -148,30 +150,65 @@ def _each(judge: Any, solved: Solved) -> tuple[np.ndarray, ...]:
     flat = solved.params.intercept.ravel().astype(float), solved.lams.ravel().astype(float), tau, target
     size = max(1, NUMBERS // p)
     blocks = (slice(start, start + size) for start in range(0, L * t, size))
-    found = [judge(_Members(W[:, here].astype(float), *(v[here] for v in flat))) for here in blocks]
+    found = []
+    for here in blocks:
+        coef = W[:, here].astype(float)
+        found.append(judge(_Members(coef, coef.any(axis=1), *(v[here] for v in flat))))
     return tuple(np.concatenate(v).reshape(L, t) for v in zip(*found, strict=True))
 
 
-def _penalty(a: Arguments, members: _Members, options: Options, sigma: np.ndarray, scale: np.ndarray) -> Penalty:
-    """h_j of every member for the columns divided by ``scale``, (p, M), and bounds (p, 1)."""
-    p, rho = len(scale), options.l1_ratio
-    v = np.ones(p) if a.penalty_factor is None else a.penalty_factor.astype(float)
-    ratio = sigma.astype(float) / scale
-    side = lambda bound, none: (np.full(p, none) if bound is None else bound * scale)[:, None]
-    l1 = (v * ratio)[:, None] * (members.lam * rho)
-    l2 = (v * ratio * ratio)[:, None] * (members.lam * (1 - rho) / members.tau)
-    return Penalty(l1, l2, side(a.lower, -np.inf), side(a.upper, np.inf))
+def _per(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return values if np.all(scale == 1) else values / scale[:, None]
 
 
-def _relative(of: _Sums, members: _Members, penalty: Penalty, scale: np.ndarray, original: np.ndarray) -> np.ndarray:
+class _Weights:
+    """h_j for columns divided by ``scale``: l1 = λ a, l2 = λ b/τ with a and b of (p,), and bounds."""
+
+    def __init__(self, a: Arguments, options: Options, sigma: np.ndarray, scale: np.ndarray) -> None:
+        p, rho = len(scale), options.l1_ratio
+        v = np.ones(p) if a.penalty_factor is None else a.penalty_factor
+        ratio = sigma.astype(float) / scale
+        self.scale, self.a, self.b = scale, rho * v * ratio, (1 - rho) * v * ratio * ratio
+        side = lambda bound, none: np.full(p, none) if bound is None else bound * scale
+        self.lower, self.upper = side(a.lower, -np.inf), side(a.upper, np.inf)
+        one_sided = all(np.all((bound == 0) | np.isinf(bound)) for bound in (self.lower, self.upper))
+        self.lasso = rho == 1 and one_sided and bool(np.all(self.a > 0))
+
+    def of(self, members: _Members) -> Penalty:
+        """At every λ, (p, M)."""
+        l1, l2 = self.a[:, None] * members.lam, self.b[:, None] * (members.lam / members.tau)
+        return Penalty(l1, l2, self.lower[:, None], self.upper[:, None])
+
+    def primal(self, of: _Sums, members: _Members) -> np.ndarray:
+        """F, (M,); ∞ outside the bounds."""
+        used = members.used
+        u = members.coef[used] * self.scale[used, None]
+        penalty = members.lam * (self.a[used] @ np.abs(u))
+        if self.b.any():
+            square = np.where(self.b[used, None] > 0, self.b[used, None] * u * u, 0.0)  # 0, also where u² overflows
+            penalty = penalty + 0.5 * members.lam / members.tau * square.sum(axis=0)
+        outside = (u < self.lower[used, None]) | (u > self.upper[used, None])
+        return np.where(outside.any(axis=0), np.inf, 0.5 * of.squares + penalty)
+
+
+def _relative(of: _Sums, members: _Members, weights: _Weights, original: np.ndarray) -> np.ndarray:
     """The gap (M,) from the sums."""
-    primal, z, rounding = _primal_and_slopes(of, members, penalty, scale)
-    c_max = largest_scale(z, penalty, rounding)
-    c_free = penalty_free_scale(of.yr, of.rr, z, penalty, c_max)
-    # Two values of c that need no search; at the minimum one of them is the best.
-    dual = np.fmax(dual_at(c_max, of.yr, of.rr, z, penalty), dual_at(c_free, of.yr, of.rr, z, penalty))
-    gap = relative_gap(primal, dual, of.yy, _original(of, members, original))
-    return np.where(np.isnan(members.coef).any(axis=0), np.nan, gap)
+    if weights.lasso:  # no squares, bounds 0 or infinite: every h_j* is 0 where it is finite, at |c z_j| ≤ l1_j
+        z = of.z if np.isinf(weights.upper).all() else np.where(weights.upper[:, None] > 0, of.z, np.minimum(of.z, 0.0))
+        z = z if np.isinf(weights.lower).all() else np.where(weights.lower[:, None] < 0, z, np.maximum(z, 0.0))
+        largest = np.max(np.abs(z) / weights.a[:, None], axis=0)
+        c = np.where(largest > members.lam, members.lam / largest, 1.0)
+        c = np.clip(of.yr / np.where(of.rr > 0, of.rr, 1.0), 0.0, c)
+        dual = c * of.yr - 0.5 * c**2 * of.rr
+    else:
+        penalty = weights.of(members)
+        z, rounding = _slopes(of, penalty)
+        c_max = largest_scale(z, penalty, rounding)
+        c_free = penalty_free_scale(of.yr, of.rr, z, penalty, c_max)
+        # Two values of c that need no search; at the minimum one of them is the best.
+        dual = np.fmax(dual_at(c_max, of.yr, of.rr, z, penalty), dual_at(c_free, of.yr, of.rr, z, penalty))
+    gap = relative_gap(weights.primal(of, members), dual, of.yy, _original(of, members, original))
+    return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
 
 
 def _original(of: _Sums, members: _Members, original: np.ndarray) -> np.ndarray:
@@ -179,16 +216,11 @@ def _original(of: _Sums, members: _Members, original: np.ndarray) -> np.ndarray:
     return np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
 
 
-def _primal_and_slopes(
-    of: _Sums, members: _Members, penalty: Penalty, scale: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    u = members.coef * scale[:, None]
-    square = np.where(penalty.l2 > 0, penalty.l2 * u * u, 0.0)
-    primal = 0.5 * of.squares + (penalty.l1 * np.abs(u) + 0.5 * square).sum(axis=0)
-    outside = ((u < penalty.lower) | (u > penalty.upper)).any(axis=0)
+def _slopes(of: _Sums, penalty: Penalty) -> tuple[np.ndarray, np.ndarray]:
+    """z and its rounding; without a penalty what is no more than that is 0, lest a bound of 1e10 multiply it."""
     rounding = 16 * EPS * of.size[:, None] * of.spread
     free = (penalty.l1 == 0) & (penalty.l2 == 0) & (np.abs(of.z) <= rounding)
-    return np.where(outside, np.inf, primal), np.where(free, 0.0, of.z), rounding
+    return np.where(free, 0.0, of.z), rounding
 
 
 def gap_from_rows(a: Arguments, solved: Solved, options: Options) -> np.ndarray:
@@ -215,7 +247,7 @@ class _Rows:
         self.share = s / s.sum()
         Y = a.y.reshape(n, -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
-        self.mean, square = self._mean_and_square()
+        self.mean, self.centre, square = self._mean_centre_and_square()
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
         y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
         self.Y = Y - self.y_centre
@@ -230,32 +262,35 @@ class _Rows:
         self.yy = self.share @ self.target**2
 
     def _block(self, here: slice) -> np.ndarray:
-        """Some rows less their means, (k, p), divided by the columns' scale."""
+        """Some rows less the centre, (k, p), divided by the columns' scale; dense."""
         rows = here if self.all else self.rows[here]
-        block = np.subtract(self.a.X[rows], self.mean, dtype=float)
+        block = self.a.X[rows].astype(float, copy=False)
+        block = block - self.centre if self.centre.any() else block
         return block if np.all(self.scale == 1) else block / self.scale
 
     def _blocks(self, width: int) -> list[slice]:
         number, size = len(self.rows), max(1, NUMBERS // max(self.a.X.shape[1], width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
-    def _mean_and_square(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means, (p,), 0 for a sparse table, and mean squares: about the means if the intercept is fitted."""
+    def _mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means; what is taken off before products, 0 where the means are small; mean squares about the means if the
+        intercept is fitted; each (p,)."""
         X, p = self.a.X, self.a.X.shape[1]
+        rows = X if self.all else X[self.rows]
         if is_sparse(X):
-            rows = X[self.rows]
-            square = np.asarray(rows.power(2).T @ self.share).ravel()
-            mean = np.asarray(rows.T @ self.share).ravel()
-            return np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
-        first = X[self.rows[0]].astype(float)
-        self.mean, self.scale, mean = first, np.ones(p), np.zeros(p)
-        blocks = self._blocks(1)
-        for here in blocks:
-            mean += self.share[here] @ self._block(here)
-        self.mean, square = first + mean, np.zeros(p)
-        for here in blocks:
-            square += np.einsum("np,np,n->p", *(2 * (self._block(here),)), self.share[here])
-        return self.mean, square if self.options.fit_intercept else square + self.mean**2
+            mean, square = np.asarray(rows.T @ self.share).ravel(), np.asarray(rows.power(2).T @ self.share).ravel()
+            return mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
+        mean = self.share @ rows
+        square = np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
+        variance = square - mean**2
+        centre = np.zeros(p)
+        if np.any(mean**2 > OFFSET * variance):
+            centre, variance = mean, np.zeros(p)
+            for start in range(0, len(rows), size := max(1, NUMBERS // p)):
+                block, share = rows[start : start + size] - mean, self.share[start : start + size]
+                variance += np.einsum("np,np,n->p", block, block, share)
+        variance = np.maximum(variance, 0.0)
+        return mean, centre, variance if self.options.fit_intercept else variance + mean**2
 
     def _free_basis(self, all_free: bool) -> np.ndarray | None:
         """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
@@ -268,8 +303,8 @@ class _Rows:
         if not free.any():
             return None
         X = a.X.toarray() if is_sparse(a.X) else a.X
-        columns = (X[self.rows][:, free].astype(float) - self.mean[free]) / self.scale[free]
-        columns = columns if self.options.fit_intercept else columns + (self.mean / self.scale)[free]
+        columns = X[self.rows][:, free].astype(float)
+        columns = (columns - self.centre[free] if self.options.fit_intercept else columns) / self.scale[free]
         if self.options.fit_intercept:
             columns -= self.share @ columns
         columns *= np.sqrt(self.share)[:, None]
@@ -290,77 +325,73 @@ class _Rows:
         return values
 
     def gaps(self, solved: Solved) -> np.ndarray:
+        weights = _Weights(self.a, self.options, solved.scale, self.scale)
+
         def judge(members: _Members) -> tuple[np.ndarray]:
             of = self.sums(members)
-            penalty = _penalty(self.a, members, self.options, solved.scale, self.scale)
-            gap = _relative(of, members, penalty, self.scale, self.original)
-            return (self._improved(gap, of, members, penalty),)
+            gap = _relative(of, members, weights, self.original)
+            return (self._improved(gap, of, members, weights),)
 
         return _each(judge, solved)[0]
 
     def sums(self, members: _Members) -> _Sums:
-        a, W, target, intercept = self.a, members.coef, members.target, self.options.fit_intercept
-        u = W * self.scale[:, None]
-        used = u.any(axis=1)
-        few = 2 * np.count_nonzero(used) <= len(used)
-        mean, centre = (self.mean.astype(np.longdouble), self.y_centre.astype(np.longdouble))
+        a, used, target, intercept = self.a, members.used, members.target, self.options.fit_intercept
+        W = members.coef[used]
+        u = W * self.scale[used, None]
         # y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b), the last in extended precision: x̄·w may be 1e13 times |y|.
-        some = used & (self.mean != 0)
-        products = (mean[some, None] * W[some].astype(np.longdouble)).sum(axis=0)
-        constant = (centre[target] - products - members.intercept).astype(float)
+        far = self.centre[used] != 0
+        products = (self.centre[used][far, None].astype(np.longdouble) * W[far]).sum(axis=0)
+        constant = (self.y_centre.astype(np.longdouble)[target] - products - members.intercept).astype(float)
         M = len(target)
-        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(W.shape)
+        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(members.coef.shape)
+        shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
         for here in self._blocks(M):
             share = self.share[here, None]
-            if is_sparse(a.X):
-                X = a.X[self.rows[here]]
-                R = self.Y[here][:, target] + constant - X @ W
-            else:
-                X = self._block(here)
-                R = self.Y[here][:, target] + constant - (X[:, used] @ u[used] if few else X @ u)
+            X = a.X[self.rows[here]] if is_sparse(a.X) else self._block(here)
+            R = self.Y[here][:, target] + constant - (X[:, used] @ u if not used.all() else X @ u)
             weighted = share * R
             squares += np.einsum("nm,nm->m", weighted, R)
             total += weighted.sum(axis=0)
             yr += np.einsum("nm,nm->m", self.target[here][:, target], weighted)
-            z += X.T @ weighted if not is_sparse(a.X) else (X.T @ weighted) / self.scale[:, None]
+            z += X.T @ weighted
+            shift += X.T @ share[:, 0]
             if Qr is not None:
                 Qr += self.Q[here].T @ (np.sqrt(share) * R)
+        z = _per(z, self.scale) if is_sparse(a.X) else z
+        shift = shift / self.scale if is_sparse(a.X) else shift
         rr = np.maximum(squares - total**2, 0.0) if intercept else squares
-        if is_sparse(a.X) and intercept:
-            z -= np.outer(self._sparse_mean() / self.scale, total)
-        if not intercept and not is_sparse(a.X):
-            z += np.outer(self.mean / self.scale, total)
+        if intercept:
+            z -= np.outer(shift, total)
+        elif self.centre.any():
+            z += np.outer(self.centre / self.scale, total)
         if Qr is not None:
             z, rr = self._without_free(z, rr, Qr)
-        spread = np.sqrt(self.yy[target]) + self.size @ np.abs(u)
-        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean) @ np.abs(W)
-        return _Sums(squares, rr, yr, self.yy[target], z, self.size, spread, magnitude)
-
-    def _sparse_mean(self) -> np.ndarray:
-        return np.asarray(self.a.X[self.rows].T @ self.share).ravel()
+        yy = self.yy[target]
+        spread = np.sqrt(yy) + self.size[used] @ np.abs(u)
+        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(W)
+        return _Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
         product = np.zeros((z.shape[0], Qr.shape[0]))
         for here in self._blocks(Qr.shape[0]):
-            X = self.a.X[self.rows[here]].toarray() if is_sparse(self.a.X) else self._block(here)
-            if not self.options.fit_intercept and not is_sparse(self.a.X):
-                X = X + self.mean / self.scale
+            X = self.a.X[self.rows[here]].toarray() / self.scale if is_sparse(self.a.X) else self._block(here)
+            X = X if self.options.fit_intercept else X + self.centre / self.scale
             product += X.T @ (np.sqrt(self.share[here])[:, None] * self.Q[here])
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
-    def _improved(self, gap: np.ndarray, of: _Sums, members: _Members, penalty: Penalty) -> np.ndarray:
+    def _improved(self, gap: np.ndarray, of: _Sums, members: _Members, weights: _Weights) -> np.ndarray:
         """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
         late = np.flatnonzero(~(gap <= self.options.tol) & np.isfinite(members.coef).all(axis=0))
         if len(late) == 0:
             return gap
-        some = lambda v: v[..., late] if np.ndim(v) and v.shape[-1] == len(gap) else v
-        here, penalty = _Members._make(map(some, members)), Penalty._make(map(some, penalty))
-        size = of.size
-        of = _Sums._make(map(some, of))._replace(size=size)
-        primal, z, rounding = _primal_and_slopes(of, here, penalty, self.scale)
+        some = lambda v: v[..., late]
+        here = members._replace(**{name: some(getattr(members, name)) for name in members._fields if name != "used"})
+        of = of._replace(**{name: some(getattr(of, name)) for name in of._fields if name != "size"})
+        penalty, primal = weights.of(here), weights.primal(of, here)
+        z, rounding = _slopes(of, penalty)
         dual = best_dual(of.yr, of.rr, z, penalty, rounding)
         if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
             for k in range(min(len(late), MEMBERS)):
@@ -380,7 +411,7 @@ class _Rows:
         if not inside.any():
             return -np.inf
         X = self._block(slice(0, len(self.rows)))
-        X = X if self.options.fit_intercept else X + self.mean / self.scale
+        X = X - self.share @ X if self.options.fit_intercept else X + self.centre / self.scale
         root = np.sqrt(self.share)
         Z, y = root[:, None] * X, self.target[:, members.target[k]]
         r = y - X @ u  # about the means: the best intercept is in it

@@ -91,7 +91,8 @@ def test_curve(name, curve):
 @pytest.mark.parametrize(("name", "curve"), curves(lambda c: c["type_measure"] == "mse" and not direct(c)))
 def test_elastic_net_and_ridge_curve_without_standardisation(name, curve):
     """Below alpha = 1, glmnet divides the square by SDY, the deviation of y in the *training part of the fold*, also
-    where it does not standardise; jaxreg's τ is then 1, so these curves cannot be had from `jaxreg.sweep`. They are put together here from `fold_errors`, each fold with its own (lam, l1_ratio), and the
+    where it does not standardise; jaxreg's τ is then 1, so these curves cannot be had from `jaxreg.sweep`. They are
+    put together here from `fold_errors`, each fold with its own (lam, l1_ratio), and the
     mean, the standard error and both choices are jaxreg's again.
 
     The curves: diabetes and prostate, a0.5 and a0, std0, ``/exact``.

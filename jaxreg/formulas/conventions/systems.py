@@ -92,7 +92,7 @@ SYSTEMS = {
         System("jaxreg", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/2 ‖w‖²)", "lam", "l1_ratio", ONE, ONE,
                "itself", "With standardize=False. ρ is l1_ratio."),
         System("jaxreg.standardize", "1/(2Σs) Σ s (y − b − Xw)² + lam (ρ ‖w‖₁ + (1−ρ)/(2τ) ‖w‖²)", "lam", "l1_ratio",
-               ONE, PER_Y_SCALE, "itself", "With standardize=True: w is measured in standard deviations of the columns, "
+               ONE, PER_Y_SCALE, "itself", "With standardize=True: w is measured in standard deviations of the columns "
                "and λ in units of y. s_y is τ: the standard deviation of y about its mean, without an intercept too."),
         System("sklearn.Ridge", "‖y − b − Xw‖² + alpha ‖w‖²", "alpha", None, None, PER_ROW, "scikit-learn 1.9",
                "Weights are not rescaled: with weights n is Σs. RidgeCV too."),
