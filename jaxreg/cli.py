@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except KeyboardInterrupt:
-        print("\njaxreg: interrupted; nothing was written", file=sys.stderr)
+        print(f"\njaxreg: interrupted; {getattr(options, 'state', 'nothing was written')}", file=sys.stderr)
         return 130
     except OutputError as error:
         _complain(error)
@@ -212,7 +212,9 @@ def _sweep(options: argparse.Namespace) -> int:
                 "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
             }
             page = partial(report.sweep_page, result, **facts, **again)
+            options.state = f"{folder} holds the new result, or what it held before"
             written = write_sweep(result, folder, problem["target"], stored, page)
+            options.state = f"the result is in {folder}"
             text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
     finally:
         print(text)
@@ -319,6 +321,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([[model.target], *prediction[:, None].tolist()])
     else:
+        options.state = f"{options.out} holds the predictions, or what it held before"
         write_csv(options.out, {model.target: prediction})
     return 0
 

@@ -719,7 +719,7 @@ def test_68_a_full_disk_is_1_and_the_table_is_printed(data, earlier, canned, mon
         sync(descriptor)
 
     monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
-    monkeypatch.setattr("jaxreg.files._flush_folder", lambda folder: None)
+    monkeypatch.setattr("jaxreg.files.flush_folder", lambda folder: None)
     monkeypatch.setattr(os, "fsync", full)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert code == 1
@@ -765,6 +765,39 @@ def test_70_an_interruption_is_130(data, earlier, monkeypatch):
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert (code, out) == (130, "")
     assert err == "\njaxreg: interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("call", [1, 9, 15])
+def test_70_an_interruption_while_the_files_are_written_says_so(data, earlier, canned, monkeypatch, call):
+    """Of six files that are finished, six that are moved aside and six that are moved in."""
+    pytest.importorskip("matplotlib")
+    calls, rename = [], os.replace
+
+    def interrupted(source, target):
+        calls.append(target)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
+    monkeypatch.setattr(os, "replace", interrupted)
+    code, out, err = command("sweep", data, *BASE, "--out", earlier)
+    assert code == 130
+    assert "Written" not in out
+    assert err == f"\njaxreg: interrupted; {earlier} holds the new result, or what it held before\n"
+
+
+def test_70_an_interruption_after_the_files_does_not_deny_them(data, canned, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+
+    def interrupted(text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
+    monkeypatch.setattr("builtins.print", lambda *values, file=None: file.write(values[0]) if file else interrupted(0))
+    code, _, err = command("sweep", data, *BASE, "--out", tmp_path / "new")
+    assert (code, err) == (130, f"\njaxreg: interrupted; the result is in {tmp_path / 'new'}")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(FILES)
 
 
 @posix
