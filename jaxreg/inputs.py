@@ -6,15 +6,18 @@ table that is right as it is is not copied.
 """
 
 import numbers
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxreg.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
 from jaxreg.sparse import DENSE_BYTES, check_entries, is_sparse
 
 __all__ = [
     "Arguments",
+    "as_number",
     "check_bounds",
     "check_l1_ratio",
     "check_lam",
@@ -24,6 +27,7 @@ __all__ = [
     "check_target",
     "check_values",
     "check_weights",
+    "check_whole_number",
     "feature_names_of",
 ]
 
@@ -43,27 +47,6 @@ class Arguments(NamedTuple):
     upper: np.ndarray | None
 
 
-def feature_names_of(X: Any) -> tuple[str, ...] | None:
-    """The column names of a pandas or polars frame, None for anything else.
-
-    Raises:
-        ValueError: names that occur twice, are empty, or are not text.
-    """
-    columns = getattr(X, "columns", None)
-    if columns is None or not hasattr(X, "to_numpy"):
-        return None
-    names = list(columns)
-    for name in names:
-        if not isinstance(name, str):
-            raise ValueError(
-                f"X has the column name {name!r}; every name must be text: X.columns = X.columns.astype(str)."
-            )
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"X has {names.count(name)} columns named {name!r}; rename them so that names are unique.")
-    return tuple(names)
-
-
 def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True, sparse: bool = False) -> Any:
     """X as an (n, p) array of float64 or float32; a sparse table becomes a dense one, if that is small.
 
@@ -80,11 +63,10 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True
         table = _check_sparse(X, name, dtype, sparse)
     else:
         _refuse_kinds(X, name)
-        if feature_names_of(X) is not None:
-            _check_frame_columns(X, name)
+        check_columns(X, name)
         table = _as_floats(X, name, dtype)
     if table.ndim != 2:
-        hint = f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if table.ndim < 2 else ""
+        hint = advice_for_one_column(X, name) if table.ndim < 2 else ""
         raise ValueError(f"{name} must be a table (n, p); got an array of shape {table.shape}. {hint}".strip())
     n, p = table.shape
     if n == 0 or p == 0:
@@ -185,6 +167,8 @@ def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray
 
 def check_lams(lams: Any, dtype: Any) -> int | np.ndarray:
     """The number of λs of an automatic grid, or the (L,) grid itself: finite, at least 0, not empty."""
+    _refuse_kinds(lams, "lams")
+    lams = as_number(lams)
     if isinstance(lams, numbers.Integral) and not isinstance(lams, bool):
         if lams < 1:
             raise ValueError(f"lams={lams}: an automatic grid needs at least one λ.")
@@ -209,6 +193,7 @@ def check_lam(lam: Any, t: int | None, dtype: Any) -> np.ndarray:
 def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
     """ρ in [0, 1]."""
     _refuse_kinds(value, name)
+    value = as_number(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{name} is {value!r}; it must be a number from 0 (ridge) to 1 (lasso).")
     return float(value)
@@ -217,12 +202,27 @@ def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
 def check_positive(value: Any, name: str, kind: type = float, below: float = np.inf) -> Any:
     """A positive number of ``kind`` (int or float), smaller than ``below``."""
     _refuse_kinds(value, name)
+    value = as_number(value)
     right = numbers.Integral if kind is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, right) or not 0 < float(value) < below:
         what = "a whole number of at least 1" if kind is int else "a positive number"
         limit = "" if below == np.inf else f" below {below:g}"
         raise ValueError(f"{name} is {value!r}; it must be {what}{limit}.")
     return kind(value)
+
+
+def check_whole_number(value: Any, name: str) -> int:
+    """A whole number of at least 0."""
+    _refuse_kinds(value, name)
+    value = as_number(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 0.")
+    return int(value)
+
+
+def as_number(value: Any) -> Any:
+    """An array without axes as Python's number; everything else as it is."""
+    return np.asarray(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
 
 
 def _check_penalties(values: np.ndarray, name: str) -> np.ndarray:
@@ -246,22 +246,16 @@ def _refuse_kinds(value: Any, name: str) -> None:
         raise TypeError(f"{name} is a np.matrix; use np.asarray({name}).")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop the masked entries.")
-
-
-def _check_frame_columns(X: Any, name: str) -> None:
-    for column in X.columns:
-        dtype = str(X[column].dtype).lower()
-        if any(
-            word in dtype for word in ("categor", "datetime", "timedelta", "date", "time", "duration", "enum", "list")
-        ):
-            raise ValueError(f"{name} column {column!r} has dtype {X[column].dtype}; encode it as numbers first.")
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}; give an array or a data frame.")
+    refuse_lazy(value, name)
 
 
 def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
     """``value`` as a native floating array; ``dtype`` None keeps float32 and makes all else float64."""
     _refuse_kinds(value, name)
     try:
-        array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+        array = array_of(value)
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
     if np.issubdtype(array.dtype, np.complexfloating):

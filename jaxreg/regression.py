@@ -346,8 +346,7 @@ def sweep(
         raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
     ratios = [inputs.check_l1_ratio(rho) for rho in given]
     lams = inputs.check_lams(lams, a.X.dtype)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; it must be a whole number of at least 0.")
+    seed = inputs.check_whole_number(seed, "seed")
     splits = splits_of(folds, a.X, a.y, seed, a.sample_weight)
     total, done = len(ratios) * (len(splits) + 1), 0
 

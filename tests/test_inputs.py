@@ -224,6 +224,22 @@ def test_bad_folds(refused, row):
     refused(ValueError, match, X[:n], Y[:n], ["sweep"], folds=folds, sample_weight=np.where(np.arange(n) < 10, 1.0, 0))
 
 
+ZERO_D = {"NumPy": np.array, "JAX": lambda value: jnp.asarray(value)}
+
+
+@pytest.mark.parametrize("make", ZERO_D.values(), ids=ZERO_D)
+def test_an_array_without_axes_is_a_number(make):
+    fitted = jaxreg.fit(X, Y, make(0.5), make(0.5), tol=make(0.25), max_iter=make(100), lower=make(-8.0))
+    expected = jaxreg.fit(X, Y, 0.5, 0.5, tol=0.25, max_iter=100, lower=-8.0)
+    assert fitted.coef.tolist() == expected.coef.tolist()
+    swept = jaxreg.sweep(X, Y, make(3), make(0.5), make(4), seed=make(2), eps=make(0.25))
+    expected = jaxreg.sweep(X, Y, 3, 0.5, 4, seed=2, eps=0.25)
+    assert swept.fold_mse.tolist() == expected.fold_mse.tolist()
+    for name, value in (("l1_ratio", 1.5), ("l1_ratio", True), ("tol", -1.0), ("max_iter", 0)):
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            jaxreg.fit(X, Y, 0.5, **{name: make(value)})
+
+
 def test_no_l1_ratio(refused):
     refused(ValueError, "l1_ratio is empty", doors=["sweep"], l1_ratio=[])
     refused(ValueError, "l1_ratio is 2", doors=["sweep"], l1_ratio=[0.5, 2])
