@@ -19,6 +19,7 @@ __all__ = [
     "Arguments",
     "as_number",
     "check_bounds",
+    "check_factors",
     "check_l1_ratio",
     "check_lam",
     "check_lams",
@@ -119,29 +120,52 @@ def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
     return values
 
 
-def check_weights(value: Any, name: str, length: int, dtype: Any) -> np.ndarray | None:
-    """A (length,) array of weights ≥ 0, not all 0; None stays None, a number is repeated.
+def check_weights(value: Any, n: int, dtype: Any) -> np.ndarray | None:
+    """``sample_weight`` as an (n,) array, finite, ≥ 0, not all 0; None stays None, a number is repeated."""
+    if value is None:
+        return None
+    values = _one_each(value, "sample_weight", n, dtype)
+    _check_finite(values, "sample_weight", None)
+    return _check_sizes(values, "sample_weight", "at least one row must count")
 
-    Args:
-        name: ``sample_weight`` or ``penalty_factor``, for the message.
+
+def check_factors(value: Any, p: int, dtype: Any) -> np.ndarray | None:
+    """``penalty_factor`` as a (p,) array, ≥ 0, not all 0; ∞ leaves a column out. None stays None, a number is repeated.
+
+    Where all are infinite, all columns are left out.
     """
     if value is None:
         return None
+    values = _one_each(value, "penalty_factor", p, dtype)
+    if np.isnan(values).any():
+        j = int(np.argmax(np.isnan(values)))
+        raise ValueError(
+            f"penalty_factor[{j}] is a missing value (NaN); give column {j} a factor, inf to leave it out."
+        )
+    return _check_sizes(values, "penalty_factor", "use lam=0 for least squares")
+
+
+def _one_each(value: Any, name: str, length: int, dtype: Any) -> np.ndarray:
     values = _as_floats(value, name, dtype)
-    values = np.full(length, values, dtype) if values.ndim == 0 else values
+    values = np.full(length, values) if values.ndim == 0 else values
     if values.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},); got {values.shape}.")
-    _check_finite(values, name, None)
+    return values
+
+
+def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
+    """At least 0, not all 0, and with a sum that is finite."""
+    dtype = values.dtype
     if (values < 0).any():
         i = int(np.argmax(values < 0))
         raise ValueError(f"{name}[{i}] is {values[i]:g}; weights must be at least 0.")
     if not values.any():
-        advice = "at least one row must count" if name == "sample_weight" else "use lam=0 for least squares"
         raise ValueError(f"{name} is 0 everywhere; {advice}.")
     with np.errstate(over="ignore"):
-        total = values.sum(dtype=dtype)
+        finite = values[np.isfinite(values)]
+        total = finite.sum(dtype=dtype)
     if not np.isfinite(total):
-        raise ValueError(f"{name} adds up to more than {np.dtype(dtype)} holds; divide it by {values.max():.3g}.")
+        raise ValueError(f"{name} adds up to more than {dtype} holds; divide it by {finite.max():.3g}.")
     return values
 
 

@@ -156,7 +156,7 @@ BAD_OPTIONS = {
     "51 negative factor": ("penalty_factor", [1, -0.5, 1], r"penalty_factor\[1\] is -0.5; weights must be at least 0"),
     "51 all factors 0": ("penalty_factor", [0, 0, 0], r"penalty_factor is 0 everywhere; use lam=0"),
     "51 factor NaN": ("penalty_factor", [1, 1, NAN], r"penalty_factor\[2\] is a missing value"),
-    "51 factor inf": ("penalty_factor", [1, 1, INF], r"penalty_factor\[2\] is infinite"),
+    "51 factor -inf": ("penalty_factor", [1, 1, -INF], r"penalty_factor\[2\] is -inf; weights must be at least 0"),
     "51 lower > 0": ("lower", [0, 0.5, 0], r"lower\[1\] is 0.5; bounds must enclose 0 \(lower ≤ 0 ≤ upper\)"),
     "51 lower a number > 0": ("lower", 1.0, r"lower\[0\] is 1; bounds must enclose 0"),
     "51 upper < 0": ("upper", [1, 1, -2], r"upper\[2\] is -2; bounds must enclose 0"),
