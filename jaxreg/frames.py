@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 
 __all__ = ["advice_for_one_column", "array_of", "check_columns", "feature_names_of", "refuse_lazy"]
@@ -48,6 +49,8 @@ def check_columns(X: Any, name: str) -> None:
 
 def array_of(value: Any) -> np.ndarray:
     """A frame, a table, one of their columns, or anything that NumPy takes, as an array."""
+    if isinstance(value, jax.Array):
+        return jax.device_get(value)  # asked for, where np.asarray() is not
     return value.to_numpy() if hasattr(value, "to_numpy") and not _is_arrow(value) else np.asarray(value)
 
 

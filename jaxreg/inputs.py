@@ -246,7 +246,7 @@ def check_whole_number(value: Any, name: str) -> int:
 
 def as_number(value: Any) -> Any:
     """An array without axes as Python's number; everything else as it is."""
-    return np.asarray(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
+    return array_of(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
 
 
 def _check_penalties(values: np.ndarray, name: str) -> np.ndarray:
