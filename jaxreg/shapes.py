@@ -14,35 +14,34 @@ from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
 
 __all__ = ["SHAPES", "check_shapes", "field_names"]
 
+_SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets
 _CURVES = ("mse", "mae", "r2")
 SHAPES: dict[Any, dict[str, str]] = {
     Params: {"intercept": "t", "coef": "p t"},
-    Solution: {**dict.fromkeys(("gap", "converged", "n_iter", "y_scale"), "t"), "scale": "p"},
+    Solution: {**dict.fromkeys(("gap", "converged", "n_iter"), "t"), **_SCALES},
     Path: {
         "lams": "L or L t",  # the second in a sweep of several targets
         "coef": "L p t",
         **dict.fromkeys(("intercept", "gap", "converged", "n_iter", "df", "n_nonzero"), "L t"),
-        "scale": "p",
-        "y_scale": "t",
+        **_SCALES,
     },
     Choice: {**dict.fromkeys(("lam", "l1_ratio", "mean_mse", "se_mse", "n_nonzero"), "t"), "index": "t 2"},
     Sweep: {
         "lams": "R L",
         "l1_ratios": "R",
         "fold_gap": "R L K t",
-        "converged": "",
+        **dict.fromkeys(("converged", "extended"), ""),
         **{f"fold_{name}": "R L K t" for name in _CURVES},
         **{f"{part}_{name}": "R L t" for part in ("mean", "se") for name in _CURVES},
     },
     LeaveOneOut: {
-        **dict.fromkeys(("lams", "df"), "L"),
-        **dict.fromkeys(("mse", "se_mse", "gcv", "gap"), "L t"),
+        "lams": "L",
+        **dict.fromkeys(("mse", "se_mse", "gcv", "df", "gap"), "L t"),
         "converged": "",
-        "scale": "p",
-        "y_scale": "t",
+        **_SCALES,
     },
 }
-_WHOLE = ("n_iter", "n_nonzero", "index")
+_WHOLE = ("n_iter", "n_nonzero", "index", "extended")
 
 
 def field_names(kind: Any) -> tuple[str, ...]:

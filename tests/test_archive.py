@@ -26,6 +26,9 @@ from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
 from jaxreg.routes import ridge
 from jaxreg.shapes import SHAPES
 
+# Small tables have grids that end too early; that is said elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::jaxreg.GridEndWarning")
+
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(30, 4)), RNG.normal(size=(30, 2))
 NAMES = ("area, m²", 'the "best"', "two\nlines", "<b>面積</b> \ud800")

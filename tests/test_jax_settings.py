@@ -7,6 +7,9 @@ import pytest
 import jaxreg
 from jaxreg.formulas.moments import moments
 
+# Small tables have grids that end too early; that is said elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::jaxreg.GridEndWarning")
+
 RNG = np.random.default_rng(2)
 X, W = RNG.normal(size=(30, 4)), RNG.normal(size=(10, 25))
 Y = X @ [1.0, 0, 2, 0] + RNG.normal(size=30)
