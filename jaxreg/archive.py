@@ -4,12 +4,13 @@ The file is a zip archive like those of :func:`numpy.savez`. It holds ``jaxreg.j
 which version, and how the result is made up, and each array as a ``.npy`` file, whose name is its place in the result:
 ``path.coef.npy``. ``numpy.load(file)["path.coef"]`` reads one without jaxreg. Nothing in the file is ever executed.
 
-A reader refuses a format or version that it does not know. The archive has a checksum of every part, and all are
-compared before anything is made of them. Whoever adds a field to a result gives it a default and raises the version:
-files of earlier versions are then read as before.
+A reader refuses a format or version that it does not know. Parts are stored as they are, not compressed, so together
+they are no larger than the file: that is looked at first, and nothing needs more memory than the file promises. The
+archive has a checksum of every part, and all are compared before anything is made of them; an array is made when its
+size is that of its part; and every field has to have its shape (:mod:`jaxreg.shapes`). Whoever adds a field to a result
+gives it a default and raises the version: files of earlier versions are then read as before.
 """
 
-import dataclasses
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from jaxreg.files import writing
 from jaxreg.formulas.objective import Params
 from jaxreg.io import ResultError
 from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
+from jaxreg.shapes import check_shapes, field_names
 
 __all__ = ["FORMAT", "load", "save"]
 
@@ -109,6 +111,7 @@ def load(file: str | os.PathLike[str]) -> Any:
 def _read(file: Any, stream: Any) -> Any:
     try:
         with zipfile.ZipFile(stream) as archive:
+            _check_sizes(archive, os.fstat(stream.fileno()).st_size)
             if HEADER not in archive.namelist():
                 raise ResultError(f"{file} is not a saved result of jaxreg; result.save(FILE) writes one")
             header = json.loads(archive.read(HEADER))
@@ -122,9 +125,12 @@ def _read(file: Any, stream: Any) -> Any:
             broken = archive.testzip()
             if broken is not None:
                 raise ValueError(f"the checksum of {broken} is wrong")
-            result = _decode(header["result"], archive)
-        if not isinstance(result, RESULTS):
-            raise ValueError(f"it holds a {type(result).__name__}")
+            stored = header["result"]
+            kind = stored.get("kind") if isinstance(stored, dict) else type(stored).__name__
+            if kind in ("Choice", "Params", "array", "scalar", "names", "float"):
+                raise ValueError(f"it holds a {kind}")
+            result = _decode(stored, "", archive)
+        check_shapes(result)
         return result
     except ResultError:
         raise
@@ -136,13 +142,22 @@ def _read(file: Any, stream: Any) -> Any:
         raise ResultError(f"{file} is damaged: {reason}") from None
 
 
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise ValueError for parts that would be larger than the file; nothing of them has been read yet."""
+    for part in archive.infolist():
+        if part.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{part.filename} is compressed, which no part of a result is")
+    total = sum(part.file_size for part in archive.infolist())
+    if total > size:
+        raise ValueError(f"its parts have {total} bytes, more than its own {size}")
+
+
 def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
     """``value`` as JSON; its arrays go to ``arrays`` under their places, as in ``best.params.coef``."""
     inside = lambda name: f"{place}.{name}" if place else name
     for kind in KINDS:
         if isinstance(value, kind):  # a path whose coefficients are computed when asked for is a Path, with all of them
-            names = kind._fields if kind is Params else [field.name for field in dataclasses.fields(kind)]
-            fields = {name: _encode(getattr(value, name), inside(name), arrays) for name in names}
+            fields = {name: _encode(getattr(value, name), inside(name), arrays) for name in field_names(kind)}
             return {"kind": kind.__name__, "fields": fields}
     if value is None or isinstance(value, str | bool) or type(value) is int:
         return value
@@ -159,14 +174,16 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
     raise TypeError(f"{place} is of type {type(value).__name__}, which cannot be saved.")
 
 
-def _decode(value: Any, archive: zipfile.ZipFile) -> Any:
+def _decode(value: Any, place: str, archive: zipfile.ZipFile) -> Any:
     if not isinstance(value, dict):
         if isinstance(value, list):
             raise ValueError("a list stands where a value should be")
         return value
     kind = value["kind"]
     if kind in ("array", "scalar"):
-        array = _array(archive, value["place"])
+        if value["place"] != place:
+            raise ValueError(f"{place} is said to be at {value['place']!r}")
+        array = _array(archive, place)
         return array[()] if kind == "scalar" else array
     if kind == "names":
         if not all(isinstance(name, str) for name in value["names"]):
@@ -176,10 +193,23 @@ def _decode(value: Any, archive: zipfile.ZipFile) -> Any:
         return float(value["text"])
     for known in KINDS:
         if kind == known.__name__:
-            return known(**{name: _decode(part, archive) for name, part in value["fields"].items()})
+            fields, names = value["fields"], field_names(known)
+            if more := [name for name in fields if name not in names]:
+                raise ValueError(f"{place or 'the result'} has the unknown field {more[0]!r}")
+            inside = f"{place}." if place else ""
+            return known(**{name: _decode(fields[name], inside + name, archive) for name in fields})
     raise ValueError(f"it holds a {kind!r}, which is not known")
 
 
 def _array(archive: zipfile.ZipFile, place: str) -> np.ndarray:
     with archive.open(f"{place}.npy") as part:
+        version = np.lib.format.read_magic(part)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, _, dtype = read(part)
+        if dtype.hasobject:
+            raise ValueError(f"Object arrays cannot be loaded, and {place} is one")
+        promised, there = math.prod(shape) * dtype.itemsize, archive.getinfo(part.name).file_size - part.tell()
+        if promised != there:
+            raise ValueError(f"{place} has {there} bytes for {promised} in the shape {shape}")
+        part.seek(0)
         return np.lib.format.read_array(part, allow_pickle=False)

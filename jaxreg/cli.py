@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from jaxreg.checks.command import add_check
 from jaxreg.formulas.conventions.command import add_convert
+from jaxreg.program_cache import cache_folder, distrusted, use_cache
 
 __all__ = ["main"]
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except KeyboardInterrupt:
-        print("\njaxreg: interrupted; nothing was written", file=sys.stderr)
+        print(f"\njaxreg: interrupted; {getattr(options, 'state', 'nothing was written')}", file=sys.stderr)
         return 130
     except OutputError as error:
         _complain(error)
@@ -161,7 +162,8 @@ def _sweep(options: argparse.Namespace) -> int:
             folder = files.output_folder(options.out)
         except files.OutputError as error:  # before any work: a wrong option
             raise ValueError(str(error)) from None
-    _use_compilation_cache()
+    if reason := use_cache():
+        print(f"jaxreg: compiled programs are neither kept nor looked for: {reason}", file=sys.stderr)
     from jaxreg.regression import ConvergenceWarning, GridEndWarning, sweep
 
     bar = Bar("paths")
@@ -212,7 +214,9 @@ def _sweep(options: argparse.Namespace) -> int:
                 "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
             }
             page = partial(report.sweep_page, result, **facts, **again)
+            options.state = f"{folder} holds the new result, or what it held before"
             written = write_sweep(result, folder, problem["target"], stored, page)
+            options.state = f"the result is in {folder}"
             text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
     finally:
         print(text)
@@ -319,6 +323,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([[model.target], *prediction[:, None].tolist()])
     else:
+        options.state = f"{options.out} holds the predictions, or what it held before"
         write_csv(options.out, {model.target: prediction})
     return 0
 
@@ -333,6 +338,8 @@ def _info(options: argparse.Namespace) -> int:
 
     import jaxreg
 
+    folder = cache_folder()
+    reason = distrusted(folder) if folder.exists() else None
     rows = [
         ("jaxreg", jaxreg.__version__),
         ("Python", platform.python_version()),
@@ -341,7 +348,7 @@ def _info(options: argparse.Namespace) -> int:
         ("devices", ", ".join(f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices())),
         ("processors", str(os.cpu_count())),
         ("precision", "float64 by default, float32 with --dtype float32; fits stop at a gap of 1e-10 and 1e-5"),
-        ("compiled programs", str(_cache_folder())),
+        ("compiled programs", f"{folder} (not used: {reason})" if reason else str(folder)),
     ]
     for name, value in rows:
         print(f"{name:<18} {value}")
@@ -353,25 +360,6 @@ def _require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise ImportError("--out draws figures and needs matplotlib: pip install 'jaxreg[plots]'") from None
-
-
-def _cache_folder() -> str:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "jaxreg")
-
-
-def _use_compilation_cache() -> None:
-    """Keep compiled programs between runs of this command. Only the command's own process is configured."""
-    import jax
-
-    folder = _cache_folder()
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError:
-        return
-    if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 class _Clock:

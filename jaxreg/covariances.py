@@ -49,7 +49,8 @@ def path_from_moments(
     Args:
         moments: :class:`jaxreg.formulas.moments.Moments` of the rows: weight Σs, x_mean (p,), y_mean (t,), and the sums
             about the means xx (p, p), xy (p, t), yy (t,). A covariance matrix is xx / Σs.
-        lams: L λs > 0 in any order, or how many. l1_ratio: ρ in (0, 1]. penalty_factor: v > 0.
+        lams: L λs > 0 in any order, or how many. l1_ratio: ρ in (0, 1]. penalty_factor: v > 0; infinity leaves
+            the column out.
         lower, upper: 0 or infinite.
         eps: λ_min / λ_max of an automatic grid; 1e-4 if Σs > p, else 1e-2.
         fit_intercept, standardize, tol, max_iter: as in :func:`jaxreg.path`; all is computed in float64.
@@ -80,8 +81,13 @@ def path_from_moments(
     m = _checked(moments)
     p, t = m.xy.shape
     rho = inputs.check_l1_ratio(l1_ratio)
-    v = inputs.check_weights(penalty_factor, "penalty_factor", p, m.xx.dtype)
+    v = inputs.check_factors(penalty_factor, p, m.xx.dtype)
     bounds = inputs.check_bounds(lower, upper, p, m.xx.dtype)
+    variance, out = np.diagonal(m.xx) / m.weight, np.zeros(p, bool) if v is None else np.isinf(v)
+    if v is not None:  # left out: a column of zeros stands for each
+        v = np.where(out, 1.0, v)
+        kept = np.where(out, 0.0, 1.0)
+        m = m._replace(x_mean=m.x_mean * kept, xx=m.xx * np.outer(kept, kept), xy=m.xy * kept[:, None])
     grid = inputs.check_lams(lams, m.xx.dtype)
     eps = default_eps(int(m.weight), p) if eps is None else inputs.check_positive(eps, "eps", below=1.0)
     tol = default_tol(m.xx.dtype) if tol is None else inputs.check_positive(tol, "tol")
@@ -121,7 +127,8 @@ def path_from_moments(
     }
     cut = {name: values[..., 0] if t == 1 else values for name, values in grids.items()}
     y_scale = solved.y_scale[0] if t == 1 else solved.y_scale
-    return results.Path(lams=solved.lams[:, 0], scale=solved.scale, y_scale=y_scale, **cut)
+    scale = np.where(out & (variance > 0) & standardize, np.sqrt(variance), solved.scale)
+    return results.Path(lams=solved.lams[:, 0], scale=scale, y_scale=y_scale, **cut)
 
 
 def _checked(moments: Moments) -> Moments:

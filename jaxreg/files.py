@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-__all__ = ["OutputError", "output_folder", "write_csv", "write_json", "writing"]
+__all__ = ["OutputError", "flush_folder", "output_folder", "write_csv", "write_json", "writing"]
 
 
 class OutputError(ValueError):
@@ -98,10 +98,10 @@ def writing(path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w") -> Ite
         if isinstance(error, OSError | UnicodeError):  # UnicodeError: half a surrogate pair
             raise OutputError(f"cannot write {path}: {_reason(error)}; nothing was changed") from error
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Force a rename in the folder to the disk, where the system can; the file is whole in any case."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

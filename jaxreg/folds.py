@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.inputs import as_number
+
 __all__ = ["Splits", "fold_labels", "splits_of", "splits_of_pairs"]
 
 
@@ -84,9 +86,11 @@ def splits_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.nd
 
     Raises:
         ValueError: fewer than two folds, more folds than rows, a fold that trains or measures on nothing, a row number
-            that there is not.
+            that there is not. A fold of labels is named by its label, others by their number from 0.
     """
     n = X.shape[0]
+    folds = as_number(folds)
+    names: Any = None
     if isinstance(folds, numbers.Integral) and not isinstance(folds, bool):
         if not 2 <= int(folds) <= n:
             raise ValueError(f"folds={folds}: there must be at least 2 folds and at most as many as rows ({n}).")
@@ -98,14 +102,16 @@ def splits_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.nd
         splits = splits_of_pairs(list(folds), n)
     else:
         splits = Splits(_masks(folds, n))
+        names = np.unique(np.asarray(folds)).tolist() if np.ndim(folds) == 1 else None
     if len(splits) < 2:
         raise ValueError(f"folds gives {len(splits)} fold; at least 2 are needed.")
     weight = np.ones(n) if sample_weight is None else sample_weight
     for k in range(len(splits)):
+        fold = k if names is None else repr(names[k])
         if not weight[splits.held_out[k] != 0].any():
-            raise ValueError(f"fold {k} holds out no row of positive weight; its error is undefined.")
+            raise ValueError(f"fold {fold} holds out no row of positive weight; its error is undefined.")
         if not splits.training_weight(k, weight).any():
-            raise ValueError(f"fold {k} leaves no row of positive weight to train on.")
+            raise ValueError(f"fold {fold} leaves no row of positive weight to train on.")
     return splits
 
 

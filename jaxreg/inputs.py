@@ -6,16 +6,20 @@ table that is right as it is is not copied.
 """
 
 import numbers
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxreg.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
 from jaxreg.sparse import DENSE_BYTES, check_entries, is_sparse
 
 __all__ = [
     "Arguments",
+    "as_number",
     "check_bounds",
+    "check_factors",
     "check_l1_ratio",
     "check_lam",
     "check_lams",
@@ -24,6 +28,7 @@ __all__ = [
     "check_target",
     "check_values",
     "check_weights",
+    "check_whole_number",
     "feature_names_of",
 ]
 
@@ -43,27 +48,6 @@ class Arguments(NamedTuple):
     upper: np.ndarray | None
 
 
-def feature_names_of(X: Any) -> tuple[str, ...] | None:
-    """The column names of a pandas or polars frame, None for anything else.
-
-    Raises:
-        ValueError: names that occur twice, are empty, or are not text.
-    """
-    columns = getattr(X, "columns", None)
-    if columns is None or not hasattr(X, "to_numpy"):
-        return None
-    names = list(columns)
-    for name in names:
-        if not isinstance(name, str):
-            raise ValueError(
-                f"X has the column name {name!r}; every name must be text: X.columns = X.columns.astype(str)."
-            )
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"X has {names.count(name)} columns named {name!r}; rename them so that names are unique.")
-    return tuple(names)
-
-
 def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True, sparse: bool = False) -> Any:
     """X as an (n, p) array of float64 or float32; a sparse table becomes a dense one, if that is small.
 
@@ -80,11 +64,10 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True
         table = _check_sparse(X, name, dtype, sparse)
     else:
         _refuse_kinds(X, name)
-        if feature_names_of(X) is not None:
-            _check_frame_columns(X, name)
+        check_columns(X, name)
         table = _as_floats(X, name, dtype)
     if table.ndim != 2:
-        hint = f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one row" if table.ndim < 2 else ""
+        hint = advice_for_one_column(X, name) if table.ndim < 2 else ""
         raise ValueError(f"{name} must be a table (n, p); got an array of shape {table.shape}. {hint}".strip())
     n, p = table.shape
     if n == 0 or p == 0:
@@ -137,29 +120,52 @@ def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
     return values
 
 
-def check_weights(value: Any, name: str, length: int, dtype: Any) -> np.ndarray | None:
-    """A (length,) array of weights ≥ 0, not all 0; None stays None, a number is repeated.
+def check_weights(value: Any, n: int, dtype: Any) -> np.ndarray | None:
+    """``sample_weight`` as an (n,) array, finite, ≥ 0, not all 0; None stays None, a number is repeated."""
+    if value is None:
+        return None
+    values = _one_each(value, "sample_weight", n, dtype)
+    _check_finite(values, "sample_weight", None)
+    return _check_sizes(values, "sample_weight", "at least one row must count")
 
-    Args:
-        name: ``sample_weight`` or ``penalty_factor``, for the message.
+
+def check_factors(value: Any, p: int, dtype: Any) -> np.ndarray | None:
+    """``penalty_factor`` as a (p,) array, ≥ 0, not all 0; ∞ leaves a column out. None stays None, a number is repeated.
+
+    Where all are infinite, all columns are left out.
     """
     if value is None:
         return None
+    values = _one_each(value, "penalty_factor", p, dtype)
+    if np.isnan(values).any():
+        j = int(np.argmax(np.isnan(values)))
+        raise ValueError(
+            f"penalty_factor[{j}] is a missing value (NaN); give column {j} a factor, inf to leave it out."
+        )
+    return _check_sizes(values, "penalty_factor", "use lam=0 for least squares")
+
+
+def _one_each(value: Any, name: str, length: int, dtype: Any) -> np.ndarray:
     values = _as_floats(value, name, dtype)
-    values = np.full(length, values, dtype) if values.ndim == 0 else values
+    values = np.full(length, values) if values.ndim == 0 else values
     if values.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},); got {values.shape}.")
-    _check_finite(values, name, None)
+    return values
+
+
+def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
+    """At least 0, not all 0, and with a sum that is finite."""
+    dtype = values.dtype
     if (values < 0).any():
         i = int(np.argmax(values < 0))
         raise ValueError(f"{name}[{i}] is {values[i]:g}; weights must be at least 0.")
     if not values.any():
-        advice = "at least one row must count" if name == "sample_weight" else "use lam=0 for least squares"
         raise ValueError(f"{name} is 0 everywhere; {advice}.")
     with np.errstate(over="ignore"):
-        total = values.sum(dtype=dtype)
+        finite = values[np.isfinite(values)]
+        total = finite.sum(dtype=dtype)
     if not np.isfinite(total):
-        raise ValueError(f"{name} adds up to more than {np.dtype(dtype)} holds; divide it by {values.max():.3g}.")
+        raise ValueError(f"{name} adds up to more than {dtype} holds; divide it by {finite.max():.3g}.")
     return values
 
 
@@ -185,6 +191,8 @@ def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray
 
 def check_lams(lams: Any, dtype: Any) -> int | np.ndarray:
     """The number of λs of an automatic grid, or the (L,) grid itself: finite, at least 0, not empty."""
+    _refuse_kinds(lams, "lams")
+    lams = as_number(lams)
     if isinstance(lams, numbers.Integral) and not isinstance(lams, bool):
         if lams < 1:
             raise ValueError(f"lams={lams}: an automatic grid needs at least one λ.")
@@ -209,6 +217,7 @@ def check_lam(lam: Any, t: int | None, dtype: Any) -> np.ndarray:
 def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
     """ρ in [0, 1]."""
     _refuse_kinds(value, name)
+    value = as_number(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{name} is {value!r}; it must be a number from 0 (ridge) to 1 (lasso).")
     return float(value)
@@ -217,12 +226,27 @@ def check_l1_ratio(value: Any, name: str = "l1_ratio") -> float:
 def check_positive(value: Any, name: str, kind: type = float, below: float = np.inf) -> Any:
     """A positive number of ``kind`` (int or float), smaller than ``below``."""
     _refuse_kinds(value, name)
+    value = as_number(value)
     right = numbers.Integral if kind is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, right) or not 0 < float(value) < below:
         what = "a whole number of at least 1" if kind is int else "a positive number"
         limit = "" if below == np.inf else f" below {below:g}"
         raise ValueError(f"{name} is {value!r}; it must be {what}{limit}.")
     return kind(value)
+
+
+def check_whole_number(value: Any, name: str) -> int:
+    """A whole number of at least 0."""
+    _refuse_kinds(value, name)
+    value = as_number(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 0.")
+    return int(value)
+
+
+def as_number(value: Any) -> Any:
+    """An array without axes as Python's number; everything else as it is."""
+    return array_of(value).item() if hasattr(value, "__array__") and np.ndim(value) == 0 else value
 
 
 def _check_penalties(values: np.ndarray, name: str) -> np.ndarray:
@@ -246,22 +270,16 @@ def _refuse_kinds(value: Any, name: str) -> None:
         raise TypeError(f"{name} is a np.matrix; use np.asarray({name}).")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop the masked entries.")
-
-
-def _check_frame_columns(X: Any, name: str) -> None:
-    for column in X.columns:
-        dtype = str(X[column].dtype).lower()
-        if any(
-            word in dtype for word in ("categor", "datetime", "timedelta", "date", "time", "duration", "enum", "list")
-        ):
-            raise ValueError(f"{name} column {column!r} has dtype {X[column].dtype}; encode it as numbers first.")
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}; give an array or a data frame.")
+    refuse_lazy(value, name)
 
 
 def _as_floats(value: Any, name: str, dtype: Any) -> np.ndarray:
     """``value`` as a native floating array; ``dtype`` None keeps float32 and makes all else float64."""
     _refuse_kinds(value, name)
     try:
-        array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+        array = array_of(value)
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
     if np.issubdtype(array.dtype, np.complexfloating):

@@ -1,10 +1,7 @@
 """The files of a sweep: everything as JSON, coefficients and curve as CSV, figures as PNG, a page for a browser."""
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.files import OutputError, write_csv, write_json, writing
+from jaxreg.files import write_csv, write_json, writing
 from jaxreg.report.pictures import Picture, draw
 from jaxreg.results import Choice, Sweep
+from jaxreg.together import written_together
 
 __all__ = ["FORMAT", "ResultError", "StoredModel", "read_model", "write_sweep"]
 
 # What result.json says it is; a reader refuses what it does not know.
 FORMAT = {"format": "jaxreg sweep", "version": 1}
+# The first vouches for the others: where it is, they are of the same sweep.
 FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png", "report.html")
 
 
@@ -56,7 +55,7 @@ def write_sweep(
         page: makes report.html from the figures.
 
     Returns:
-        The files; all of them are written, or none.
+        The files; all of them are written, or none. Other files in the folder stay.
 
     Raises:
         OutputError: a file cannot be written. ImportError: matplotlib is missing.
@@ -111,7 +110,7 @@ def write_sweep(
             curve[f"{part}_{sweep.measure}"] = getattr(sweep, f"{part}_{sweep.measure}").ravel()
     pictures = draw(sweep)
     report = page(pictures)
-    with _together(folder) as staging:
+    with written_together(folder, FILES) as staging:
         write_csv(staging / "coefficients.csv", coefficients)
         write_csv(staging / "curve.csv", curve)
         for name, picture in pictures.items():
@@ -121,21 +120,6 @@ def write_sweep(
             stream.write(report)
         write_json(staging / "result.json", result)
     return [folder / name for name in FILES]
-
-
-@contextmanager
-def _together(folder: Path) -> Iterator[Path]:
-    """A folder for new FILES that take their places in ``folder`` once all of them are written, and else vanish.
-
-    The coefficients of one sweep beside the curve of another would look like one result.
-    """
-    try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as staging:
-            yield Path(staging)
-            for name in reversed(FILES):  # result.json last: where it stands, the others do too
-                os.replace(Path(staging, name), folder / name)
-    except OSError as error:
-        raise OutputError(f"cannot write into the folder {folder}: {error.strerror or error}") from error
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
+from jaxreg.left_out_columns import own_scale, without_left_out
 from jaxreg.routes.options import computing, find_device, takes_double
 from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.routes.ridge_data import Blocks, unit_weights
@@ -79,7 +80,8 @@ def ridge_leave_one_out(
         >>> round(float(found.best.mean_mse), 1)
         2999.8
     """
-    a = regression._check(X, y, sample_weight, penalty_factor, None, None, dtype)
+    given = regression._check(X, y, sample_weight, penalty_factor, None, None, dtype)
+    a = without_left_out(given)
     lams = inputs.check_lams(lams, a.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
@@ -110,7 +112,8 @@ def ridge_leave_one_out(
     best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
     converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out")
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
-    scale, tau = np.asarray(factors.blocks[0].scale), y_scale(factors)
+    scale = own_scale(np.asarray(factors.blocks[0].scale), given, options.standardize, find_device(device))
+    tau = y_scale(factors)
     df, tau = (factors.df[:, 0], tau[0]) if a.y.ndim == 1 else (factors.df, tau)
     return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, a.names, tau)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxreg import inputs, results
 from jaxreg.folds import Splits, splits_of
+from jaxreg.left_out_columns import own_scale, without_left_out
 from jaxreg.progress import Progress, following
 from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
@@ -69,8 +70,8 @@ def _check(X, y, sample_weight, penalty_factor, lower, upper, dtype) -> inputs.A
         inputs.check_values(X, names)
     n, p = X.shape
     y = inputs.check_target(y, n, float)
-    s = inputs.check_weights(sample_weight, "sample_weight", n, float)
-    v = inputs.check_weights(penalty_factor, "penalty_factor", p, float)
+    s = inputs.check_weights(sample_weight, n, float)
+    v = inputs.check_factors(penalty_factor, p, float)
     return inputs.Arguments(X, y, names, s, v, *inputs.check_bounds(lower, upper, p, float))
 
 
@@ -185,13 +186,15 @@ def fit(
     """Minimise the objective at one λ.
 
     Args:
-        X: (n, p) array, data frame, or sparse table of scipy (:mod:`jaxreg.sparse` says when it is copied).
+        X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.frames` says what becomes of
+            names), or sparse table of scipy (:mod:`jaxreg.sparse` says when it is copied).
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
         standardize: whether a coefficient is penalised per standard deviation of its column, σ_j, and the squares per
             standard deviation of y, τ: λ is then in units of y. Coefficients are always on the original scale of X.
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised.
+        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised, infinity leaves the
+            column out: its coefficient is 0 at every λ.
         lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
         strategy: "active set" goes down the λs one after the other: a lasso from knot to knot, where a column becomes
@@ -219,7 +222,8 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
-    a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    given = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    a = without_left_out(given)
     t = None if a.y.ndim == 1 else a.y.shape[1]
     rho = inputs.check_l1_ratio(l1_ratio)
     lam = inputs.check_lam(lam, t, a.X.dtype)
@@ -231,7 +235,8 @@ def fit(
     found = solved.params, solved.gap, solved.n_iter
     params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
     y_scale = solved.y_scale[0] if t is None else solved.y_scale
-    return results.Solution(params, gap, gap <= options.tol, n_iter, solved.scale, a.names, y_scale)
+    scale = own_scale(solved.scale, given, options.standardize, device)
+    return results.Solution(params, gap, gap <= options.tol, n_iter, scale, a.names, y_scale)
 
 
 def path(
@@ -272,7 +277,8 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
-    a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    given = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    a = without_left_out(given)
     rho = inputs.check_l1_ratio(l1_ratio)
     lams = inputs.check_lams(lams, a.X.dtype)
     device = find_device(device)
@@ -280,6 +286,7 @@ def path(
     _check_size(a, lams, options)
     pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
     _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
+    pure = pure._replace(scale=own_scale(pure.scale, given, options.standardize, device))
     return results.Path(**pure._asdict(), feature_names=a.names)
 
 
@@ -340,15 +347,15 @@ def sweep(
         >>> result.mean_mse.shape, bool(result.one_se.lam >= result.best.lam), result.converged
         ((1, 30), True, True)
     """
-    a = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
-    given = [l1_ratio] if np.ndim(l1_ratio) == 0 else list(l1_ratio)  # type: ignore[arg-type]
-    if not given:
+    given = _check(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    a = without_left_out(given)
+    all_ratios = [l1_ratio] if np.ndim(l1_ratio) == 0 else list(l1_ratio)  # type: ignore[arg-type]
+    if not all_ratios:
         raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
-    ratios = [inputs.check_l1_ratio(rho) for rho in given]
+    ratios = [inputs.check_l1_ratio(rho) for rho in all_ratios]
     lams = inputs.check_lams(lams, a.X.dtype)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; it must be a whole number of at least 0.")
-    splits = splits_of(folds, a.X, a.y, seed, a.sample_weight)
+    seed = inputs.check_whole_number(seed, "seed")
+    splits = splits_of(folds, given.X, a.y, seed, a.sample_weight)
     total, done = len(ratios) * (len(splits) + 1), 0
 
     def report() -> None:
@@ -414,9 +421,12 @@ def sweep(
     grid = all_lams.reshape(all_lams.shape + (1,) * (all_gaps.ndim - 2))
     converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows")
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
+    scale = own_scale(pure.path.scale, given, options.standardize, device)
     path_chosen: Any = pure.path
     if not factored:
-        path_chosen = results.Path(**pure.path._asdict(), feature_names=a.names)
+        path_chosen = results.Path(**pure.path._replace(scale=scale)._asdict(), feature_names=a.names)
+    else:
+        path_chosen.__dict__["scale"] = scale
     concluded = {
         **pure._asdict(),
         "fold_mae": fold_mae,

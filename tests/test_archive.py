@@ -6,8 +6,10 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import jax
@@ -22,6 +24,10 @@ from jaxreg.formulas import Params
 from jaxreg.io import ResultError
 from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
 from jaxreg.routes import ridge
+from jaxreg.shapes import SHAPES
+
+# Small tables have grids that end too early; that is said elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::jaxreg.GridEndWarning")
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(30, 4)), RNG.normal(size=(30, 2))
@@ -65,6 +71,11 @@ def results():
 @pytest.fixture(scope="module")
 def sweep():
     return jaxreg.sweep(X, Y[:, 0], lams=5, folds=3)
+
+
+@pytest.fixture(scope="module")
+def every_result():
+    return {name: make() for name, make in results()}
 
 
 @pytest.fixture
@@ -114,7 +125,9 @@ VALUES = {
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
-def test_every_kind_of_value(tmp_path, value):
+def test_every_kind_of_value(tmp_path, monkeypatch, value):
+    """However odd it is where it stands."""
+    monkeypatch.setattr(archive, "check_shapes", lambda result: None)
     solution = Solution(Params(value, np.ones(4)), value, value, 3, np.ones(4), NAMES)
     solution.save(tmp_path / "result")
     assert_same(jaxreg.load(tmp_path / "result"), solution)
@@ -286,6 +299,10 @@ CHANGES = {
         fields(lambda f: f.update(feature_names={"kind": "names", "names": [1]})),
         "is damaged: a feature name is not text",
     ),
+    "an array in another's place": (
+        fields(lambda f: f["lams"].update(place="fold_mse")),
+        "is damaged: lams is said to be",
+    ),
     "text for a float": (fields(lambda f: f.update(measure={"kind": "float", "text": "x"})), "is damaged"),
 }
 
@@ -294,6 +311,111 @@ CHANGES = {
 def test_a_header_that_is_not_right(saved, change, message):
     rewritten(saved, change)
     assert refusal(saved).startswith(f"{saved} {message}")
+
+
+# The shapes as the docstrings of the results give them, of 2 l1_ratios, 5 λs, 3 folds, 4 columns (and 2 targets).
+WRONG = {
+    "a number for an array": ("scale", lambda v: 1.0, "scale has the shape () in place of (4)"),
+    "a number for coefficients": ("coef", lambda v: 1.0, "has the shape"),
+    "an array for a number": ("converged", lambda v: np.array([True]), "converged has the shape (1,) in place of"),
+    "a column too many": (
+        "coef",
+        lambda v: v.repeat(2, -1),
+        "has the shape",
+    ),
+    "a λ too few": ("lams", lambda v: v[..., :-1], "has the shape"),
+    "another order of the axes": ("fold_mse", lambda v: np.moveaxis(v, 0, 2), "fold_mse has the shape"),
+    "a scale for more columns": ("scale", lambda v: np.ones(5), "scale has the shape (5,) in place of (4)"),
+    "whole numbers for numbers": ("gap", lambda v: np.zeros(v.shape, int), "gap is of int64"),
+    "text for a number": ("converged", lambda v: "yes", "converged is of <U3"),
+    "numbers for truth": ("converged", lambda v: 1.0, "converged is of float64"),
+    "numbers for whole numbers": ("n_nonzero", lambda v: np.zeros(np.shape(v)), "n_nonzero is of float64"),
+    "a name too few": ("feature_names", lambda v: ("a", "b", "c"), "feature_names has 3 names for 4 columns"),
+    "a name too many": ("feature_names", lambda v: tuple("abcde"), "feature_names has 5 names for 4 columns"),
+    "a number for names": ("feature_names", lambda v: 3, "feature_names is a int"),
+    "another measure": ("measure", lambda v: "mean", "measure is 'mean'"),
+    "no measure": ("measure", lambda v: None, "measure is None"),
+    "nothing for an array": ("lams", lambda v: None, "lams is of object"),
+    "a number for a choice": ("best", lambda v: 0.0, "'float' object"),
+    "a place in one grid": ("index", lambda v: v[..., :1], "index has the shape"),
+}
+
+
+def replaced(result, name, change):
+    """The result with every field of that name changed; None if it has none."""
+    if not dataclasses.is_dataclass(result) and not isinstance(result, Params):
+        return None
+    names = result._fields if isinstance(result, Params) else [field.name for field in dataclasses.fields(result)]
+    if name in names:
+        changes = {name: change(getattr(result, name))}
+    else:
+        changes = {inner: replaced(getattr(result, inner), name, change) for inner in names}
+        changes = {inner: value for inner, value in changes.items() if value is not None}
+    replace = result._replace if isinstance(result, Params) else lambda **c: dataclasses.replace(result, **c)
+    return replace(**changes) if changes else None
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_field_of_another_shape_or_kind_is_damage(tmp_path, every_result, what):
+    name, change, message = WRONG[what]
+    damaged = {of: replaced(result, name, change) for of, result in every_result.items()}
+    assert any(damaged.values())
+    for result in filter(None, damaged.values()):
+        result.save(tmp_path / "result")
+        assert message in refusal(tmp_path / "result").split(" is damaged: ")[1]
+
+
+def test_one_target_of_several_is_damage(tmp_path, every_result):
+    several, single = every_result["sweep, targets"], every_result["sweep"]
+    for name in ("fold_mse", "mean_r2", "best", "path"):
+        dataclasses.replace(several, **{name: getattr(single, name)}).save(tmp_path / "result")
+        assert "has the shape" in refusal(tmp_path / "result")
+
+
+def test_every_field_of_a_result_has_a_shape():
+    for kind in archive.KINDS:
+        names = kind._fields if kind is Params else [field.name for field in dataclasses.fields(kind)]
+        rest = {name for name in names if name not in SHAPES[kind]}
+        assert rest <= {"params", "best", "one_se", "path", "measure", "feature_names"}, kind
+
+
+def bomb(part, size=2**28):
+    """A small file whose part would be inflated to 256 MiB."""
+
+    def write(file):
+        with (
+            zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as stored,
+            stored.open(part, "w", force_zip64=True) as out,
+        ):
+            for _ in range(size // 2**24):
+                out.write(b" " * 2**24)
+
+    return write
+
+
+def overlapping(file):
+    """A directory that lists one large part a thousand times."""
+    with zipfile.ZipFile(file, "a") as stored:
+        stored.writestr("more.npy", bytes(2**22))
+        stored.filelist += [stored.filelist[-1]] * 1000
+
+
+@pytest.mark.parametrize("write", [bomb("jaxreg.json"), bomb("lams.npy"), bomb("more.npy"), overlapping])
+def test_what_would_be_larger_than_the_file_is_never_inflated(saved, monkeypatch, write):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # two parts of one name
+        write(saved)
+    assert saved.stat().st_size < 2**23
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("a part was read"))
+    assert re.search("is compressed, which no part|more than its own", refusal(saved))
+
+
+def test_an_array_larger_than_its_part_is_never_made(saved, monkeypatch):
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (2**28,)})
+    rewritten(saved, **{"lams.npy": member.getvalue() + bytes(8)})
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("the array was made"))
+    assert "lams has 8 bytes for 2147483648 in the shape (268435456,)" in refusal(saved)
 
 
 class Trap:

@@ -10,10 +10,12 @@ import pickle
 import re
 import select
 import signal
+import stat
 import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -719,7 +721,7 @@ def test_68_a_full_disk_is_1_and_the_table_is_printed(data, earlier, canned, mon
         sync(descriptor)
 
     monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
-    monkeypatch.setattr("jaxreg.files._flush_folder", lambda folder: None)
+    monkeypatch.setattr("jaxreg.files.flush_folder", lambda folder: None)
     monkeypatch.setattr(os, "fsync", full)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert code == 1
@@ -765,6 +767,39 @@ def test_70_an_interruption_is_130(data, earlier, monkeypatch):
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert (code, out) == (130, "")
     assert err == "\njaxreg: interrupted; nothing was written\n"
+
+
+@pytest.mark.parametrize("call", [1, 9, 15])
+def test_70_an_interruption_while_the_files_are_written_says_so(data, earlier, canned, monkeypatch, call):
+    """Of six files that are finished, six that are moved aside and six that are moved in."""
+    pytest.importorskip("matplotlib")
+    calls, rename = [], os.replace
+
+    def interrupted(source, target):
+        calls.append(target)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
+    monkeypatch.setattr(os, "replace", interrupted)
+    code, out, err = command("sweep", data, *BASE, "--out", earlier)
+    assert code == 130
+    assert "Written" not in out
+    assert err == f"\njaxreg: interrupted; {earlier} holds the new result, or what it held before\n"
+
+
+def test_70_an_interruption_after_the_files_does_not_deny_them(data, canned, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+
+    def interrupted(text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plot, "save", lambda axes, stream, dpi: stream.write(b"a figure"))
+    monkeypatch.setattr("builtins.print", lambda *values, file=None: file.write(values[0]) if file else interrupted(0))
+    code, _, err = command("sweep", data, *BASE, "--out", tmp_path / "new")
+    assert (code, err) == (130, f"\njaxreg: interrupted; the result is in {tmp_path / 'new'}")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(FILES)
 
 
 @posix
@@ -884,4 +919,89 @@ def test_a_cache_that_cannot_be_written_is_done_without(data, canned, tmp_path, 
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     good("sweep", data, *BASE)
+    assert jax.config.jax_compilation_cache_dir == BEFORE["jax_compilation_cache_dir"]
+
+
+def test_folders_of_the_cache_are_made_for_the_user_alone(data, canned, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "some" / "where"))
+    before = os.umask(0o002)
+    try:
+        good("sweep", data, *BASE)
+    finally:
+        os.umask(before)
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "some" / "where" / "jaxreg")
+    if os.name == "posix":
+        for folder in ("some", "some/where", "some/where/jaxreg"):
+            assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
+def shared(folder, mode):
+    folder.chmod(mode)
+    return folder
+
+
+WAYS_IN = {
+    "the folder": lambda base: shared(base / "jaxreg", 0o770),
+    "the folder, sticky": lambda base: shared(base / "jaxreg", 0o1777),
+    "the folder above": lambda base: shared(base, 0o777),
+    "two above": lambda base: shared(base.parent, 0o775),
+    "where a link leads": lambda base: linked(base, 0o777),
+    "where the link is": lambda base: shared(link_in_another(base), 0o777),
+}
+
+
+def linked(base, mode):
+    """The folder is a link to another; which others can write to."""
+    (base / "jaxreg").rmdir()
+    (base / "real").mkdir()
+    (base / "jaxreg").symlink_to(base / "real")
+    return shared(base / "real", mode)
+
+
+def link_in_another(base):
+    """The folder for caches is a link, and whoever can write beside it can bend it."""
+    real = base.with_name("safe")
+    base.rename(real)
+    (base.parent / "links").mkdir()
+    (base.parent / "links" / "to").symlink_to(real)
+    base.symlink_to(base.parent / "links" / "to")
+    return base.parent / "links"
+
+
+@posix
+@pytest.mark.parametrize("way_in", WAYS_IN)
+def test_programs_are_not_loaded_from_where_others_can_write(data, canned, tmp_path, monkeypatch, way_in):
+    base = tmp_path / "home" / "cache"
+    (base / "jaxreg").mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base))
+    open_folder = WAYS_IN[way_in](base)
+    try:
+        code, out, err = command("sweep", data, *BASE)
+        assert (code, "features used" in out) == (0, True)
+        assert err == (
+            "jaxreg: compiled programs are neither kept nor looked for: "
+            f"others can write into {open_folder} (chmod go-w {open_folder})\n"
+        )
+        assert jax.config.jax_compilation_cache_dir == BEFORE["jax_compilation_cache_dir"]
+        assert f"(not used: others can write into {open_folder}" in good("info")
+    finally:
+        open_folder.chmod(0o700)
+    good("sweep", data, *BASE)  # the advice was followed
+    assert jax.config.jax_compilation_cache_dir == str(base / "jaxreg")
+
+
+@posix
+def test_programs_are_not_loaded_from_another_users_folder(data, canned, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "jaxreg").mkdir(mode=0o700)
+    lstat = Path.lstat
+
+    def strangers(path):
+        found = list(lstat(path))
+        if path.name == "jaxreg":
+            found[stat.ST_UID] = os.geteuid() + 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", strangers)
+    assert f"{tmp_path / 'jaxreg'} belongs to another user" in command("sweep", data, *BASE).err
     assert jax.config.jax_compilation_cache_dir == BEFORE["jax_compilation_cache_dir"]

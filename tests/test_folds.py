@@ -135,3 +135,12 @@ def test_a_splitter_that_needs_groups_says_so():
     """Groups are given as labels instead."""
     with pytest.raises(ValueError, match="groups"):
         masks(GroupKFold(2))
+
+
+@pytest.mark.parametrize(
+    "labels", [["north", "south", "west"], [2019, 2021, 2020], [0.5, 2.5, 1.5], [True, False, True]]
+)
+def test_a_fold_of_weight_0_is_named_by_its_label(labels):
+    groups = np.array(labels)[np.arange(23) % 3]
+    with pytest.raises(ValueError, match=f"^fold {labels[1]!r} holds out no row of positive weight"):
+        masks(groups, sample_weight=np.where(groups == labels[1], 0.0, 1.0))

@@ -156,7 +156,7 @@ BAD_OPTIONS = {
     "51 negative factor": ("penalty_factor", [1, -0.5, 1], r"penalty_factor\[1\] is -0.5; weights must be at least 0"),
     "51 all factors 0": ("penalty_factor", [0, 0, 0], r"penalty_factor is 0 everywhere; use lam=0"),
     "51 factor NaN": ("penalty_factor", [1, 1, NAN], r"penalty_factor\[2\] is a missing value"),
-    "51 factor inf": ("penalty_factor", [1, 1, INF], r"penalty_factor\[2\] is infinite"),
+    "51 factor -inf": ("penalty_factor", [1, 1, -INF], r"penalty_factor\[2\] is -inf; weights must be at least 0"),
     "51 lower > 0": ("lower", [0, 0.5, 0], r"lower\[1\] is 0.5; bounds must enclose 0 \(lower ≤ 0 ≤ upper\)"),
     "51 lower a number > 0": ("lower", 1.0, r"lower\[0\] is 1; bounds must enclose 0"),
     "51 upper < 0": ("upper", [1, 1, -2], r"upper\[2\] is -2; bounds must enclose 0"),
@@ -222,6 +222,22 @@ BAD_FOLDS = {
 def test_bad_folds(refused, row):
     n, folds, match = BAD_FOLDS[row]
     refused(ValueError, match, X[:n], Y[:n], ["sweep"], folds=folds, sample_weight=np.where(np.arange(n) < 10, 1.0, 0))
+
+
+ZERO_D = {"NumPy": np.array, "JAX": lambda value: jnp.asarray(value)}
+
+
+@pytest.mark.parametrize("make", ZERO_D.values(), ids=ZERO_D)
+def test_an_array_without_axes_is_a_number(make):
+    fitted = jaxreg.fit(X, Y, make(0.5), make(0.5), tol=make(0.25), max_iter=make(100), lower=make(-8.0))
+    expected = jaxreg.fit(X, Y, 0.5, 0.5, tol=0.25, max_iter=100, lower=-8.0)
+    assert fitted.coef.tolist() == expected.coef.tolist()
+    swept = jaxreg.sweep(X, Y, make(3), make(0.5), make(4), seed=make(2), eps=make(0.25))
+    expected = jaxreg.sweep(X, Y, 3, 0.5, 4, seed=2, eps=0.25)
+    assert swept.fold_mse.tolist() == expected.fold_mse.tolist()
+    for name, value in (("l1_ratio", 1.5), ("l1_ratio", True), ("tol", -1.0), ("max_iter", 0)):
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            jaxreg.fit(X, Y, 0.5, **{name: make(value)})
 
 
 def test_no_l1_ratio(refused):

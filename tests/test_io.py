@@ -1,5 +1,6 @@
 """The files of a sweep: what is written is what is read, all of them or none, and nothing damaged is believed."""
 
+import contextlib
 import csv
 import dataclasses
 import errno
@@ -217,7 +218,7 @@ def test_a_disk_that_is_full_at_any_file_changes_none(written, monkeypatch, quic
         sync(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr("jaxreg.files._flush_folder", lambda folder: None)  # so that the calls are those for the files
+        patch.setattr("jaxreg.files.flush_folder", lambda folder: None)  # so that the calls are those for the files
         patch.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match="No space left on device; nothing was changed") as caught:
             write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
@@ -259,6 +260,80 @@ def test_a_number_that_json_does_not_have_changes_nothing(written, quick):
     with pytest.raises(OutputError, match=r"\.path\.df\[2\] is nan"):
         write_sweep(sweep, written.folder, "y", {}, page)
     assert contents(written.folder) == before
+
+
+RENAMES = range(1, 19)  # six files are finished, six are moved aside and six moved in
+
+
+class Renames:
+    """os.replace, which fails with ``error`` at one call; with ``hand`` 2, at the next one too."""
+
+    def __init__(self, call, error, hand=1):
+        self.calls, self.fatal, self.error, self.rename = 0, range(call, call + hand), error, os.replace
+
+    def __call__(self, source, target):
+        self.calls += 1
+        if self.calls in self.fatal:
+            raise self.error
+        self.rename(source, target)
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", RENAMES)
+@pytest.mark.parametrize(
+    ("error", "seen", "hand"), [(KeyboardInterrupt(), KeyboardInterrupt, 2), (FULL, OutputError, 1)], ids=["^C", "full"]
+)
+def test_a_fault_at_any_rename_changes_nothing(written, monkeypatch, quick, call, error, seen, hand):
+    (written.folder / "notes.txt").write_text("the user's own", encoding="utf-8")
+    before = contents(written.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", Renames(call, error, hand))
+        with pytest.raises(seen):
+            write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
+    assert contents(written.folder) == before
+    write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
+    assert sorted(contents(written.folder)) == sorted([*FILES, "notes.txt"])
+
+
+@pytest.mark.parametrize("call", [*RENAMES, 19])
+def test_killed_at_any_rename_leaves_no_mixture(written, monkeypatch, quick, call):
+    """Nothing can be moved back; result.json is there only beside five others of the same sweep."""
+    for name in FILES:
+        (written.folder / name).write_text("earlier", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxreg.together._undo", lambda *_: None)
+        patch.setattr(os, "replace", replace := Renames(call, KeyboardInterrupt()))
+        with contextlib.suppress(KeyboardInterrupt):
+            write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
+    assert replace.calls == min(call, 18)
+    left = {file.name: file.read_bytes() for file in written.folder.iterdir() if file.is_file()}
+    assert len({content == b"earlier" for content in left.values()}) <= 1
+    if "result.json" in left:
+        assert sorted(left) == FILES
+    else:
+        with pytest.raises(ResultError, match="cannot read"):
+            read_model(written.folder)
+
+
+def test_what_cannot_be_moved_back_is_kept_and_found(written, monkeypatch, quick):
+    before = contents(written.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", Renames(15, FULL, 100))
+        with pytest.raises(OutputError, match="nor put back what was there: No space left") as caught:
+            write_sweep(made_up(("a", "b", "c")), written.folder, "y", {}, page)
+    kept = written.folder / str(caught.value).split("it is in ")[1]
+    assert contents(kept) == before
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(written, quick):
+    (written.folder / "curve.csv").unlink()
+    (written.folder / "curve.csv").mkdir()
+    (written.folder / "curve.csv" / "mine").write_text("text", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"curve\.csv: it exists and is not a regular file"):
+        write_sweep(made_up(), written.folder, "y", {}, page)
+    assert (written.folder / "curve.csv" / "mine").exists()
 
 
 # ---- What is not the result of a sweep ------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.routes.options import computing
 from jaxreg.sweeps.cross_validate import mean_and_standard_error
 
 __all__ = ["choose", "split_rows"]
@@ -36,7 +36,7 @@ def choose(errors: np.ndarray, one_se: bool) -> tuple[int, int]:
         folds = errors.shape[2]
         if folds < 2:
             raise ValueError("one_se=True needs at least two folds: one gives no standard error.")
-        with jax.enable_x64(True):
+        with computing(True, None):
             table = jnp.asarray(errors, jnp.float64)
             mean, se = (np.asarray(v) for v in mean_and_standard_error(table, jnp.ones(folds)))
         l = np.argmax(mean[r] <= mean[r, l] + se[r, l])

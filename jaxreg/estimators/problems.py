@@ -18,6 +18,7 @@ from jaxreg.formulas.projection import free_basis, free_columns, project_out, we
 from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.inputs import Arguments
 from jaxreg.leave_one_out import ridge_leave_one_out
+from jaxreg.left_out_columns import without_left_out
 from jaxreg.results import LeaveOneOut
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
@@ -99,7 +100,7 @@ def problem_of(
     """
     n, p = X.shape
     Y = y.reshape(len(y), -1)
-    a = regression._check(X, Y, sample_weight, penalty_factor, lower, upper, dtype)
+    a = without_left_out(regression._check(X, Y, sample_weight, penalty_factor, lower, upper, dtype))
     aim = max(min(tol, default_tol(a.X.dtype)), LEAST_TOL)
     # scikit-learn counts passes over all columns; one counts for 20 of these steps, as 1000 against the 20,000 of fit.
     most = min(20 * max_iter, 2**31 - 1)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["broadcast_columns", "floating", "per_row"]
+__all__ = ["broadcast_columns", "floating", "per_row", "without_columns"]
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -56,3 +56,18 @@ def broadcast_columns(value: jax.Array | None, p: int, default: float, dtype: An
     if value is None:
         return jnp.full((p,), default, dtype)
     return jnp.broadcast_to(value, (p,)).astype(dtype)
+
+
+def without_columns(
+    X: jax.Array, penalty_factor: jax.Array | None, instead: float = 1.0
+) -> tuple[jax.Array, jax.Array | None]:
+    """X and v without the columns of v_j = ∞: a column of zeros stands for each, with the factor ``instead``.
+
+    The shapes stay, as under ``jit`` they must. A column of zeros has the coefficient 0 at every λ, and adds nothing to
+    λ_max, to degrees of freedom or to the dual.
+    """
+    if penalty_factor is None:
+        return X, None
+    v = broadcast_columns(penalty_factor, X.shape[1], 1.0, X.dtype)
+    out = jnp.isposinf(v)
+    return jnp.where(out[None, :], jnp.zeros_like(X), X), jnp.where(out, jnp.asarray(instead, X.dtype), v)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating
+from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 
@@ -206,11 +206,14 @@ def duality_gap(
         upper=upper,
     )
     p = X.shape[1]
+    outside = jnp.any(jnp.isposinf(broadcast_columns(v, p, 1.0, X.dtype)) & (w != 0))
+    X, v = without_columns(X, v)
     free = free_columns(lam, v, lower, upper, p)
     basis = free_basis(weighted_rows(X, s, fit_intercept), free)
     l1, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     bounds = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
-    return gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis)
+    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis)
+    return jnp.where(outside, jnp.inf, gap)
 
 
 def gap_given_basis(

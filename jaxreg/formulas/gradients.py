@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating, per_row
+from jaxreg.formulas._arrays import floating, per_row, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights, predict
 
 __all__ = ["gradient", "hessian", "lipschitz"]
@@ -59,6 +59,9 @@ def gradient(
     #
     #   ∂r_i/∂b   = −1       ⇒  ∂F/∂b   = −1/Σs Σ_i s_i r_i
     #   ∂r_i/∂w_j = −x_ij    ⇒  ∂F/∂w_j = −1/Σs Σ_i s_i x_ij r_i + l1_j sign(w_j) + l2_j w_j
+    #
+    # where a column with v_j = ∞ is left out: x_ij = 0 = v_j.
+    X, v = without_columns(X, v, instead=0.0)
     r = y - predict(Params(b, w), X)
     if s is None:
         s = jnp.ones((X.shape[0],), X.dtype)
@@ -89,7 +92,7 @@ def hessian(
         X: (n, p). lam: (). l1_ratio: (). sample_weight: (n,). penalty_factor, scale: (p,). y_scale: ().
 
     Returns:
-        (1 + p, 1 + p), symmetric; row and column 0 belong to the intercept.
+        (1 + p, 1 + p), symmetric; row and column 0 belong to the intercept; those of a column with v_j = ∞ are 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -112,6 +115,7 @@ def hessian(
     #   ∂²F/∂b ∂w_j   = 1/Σs Σ_i s_i x_ij
     #   ∂²F/∂w_j ∂w_k = 1/Σs Σ_i s_i x_ij x_ik + l2_j δ_jk
     n, p = X.shape
+    X, v = without_columns(X, v, instead=0.0)
     if s is None:
         s = jnp.ones((n,), X.dtype)
     design = jnp.concatenate([jnp.ones((n, 1), X.dtype), X], axis=1)

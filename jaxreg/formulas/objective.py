@@ -4,7 +4,8 @@
 
 with λ ``lam`` ≥ 0, ρ ``l1_ratio`` in [0, 1] (1 is the lasso, 0 is ridge), s ``sample_weight``, v ``penalty_factor``,
 σ ``scale`` and τ ``y_scale``: the standard deviations of the columns and of y where the solvers standardise, else 1.
-This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it. The
+A column with v_j = ∞ is left out: its coefficient is 0, at λ = 0 too, and any other makes F infinite; derivatives by it
+are 0. This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it. The
 intercept b carries no penalty.
 
 **The unit of λ.** σ_j w_j is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros,
@@ -123,13 +124,23 @@ def penalty_weights(
     return lam * l1_ratio * v * sigma, (square if y_scale is None else square / y_scale) * v * sigma**2
 
 
+def _without_left_out(coef: jax.Array, penalty_factor: Any) -> tuple[jax.Array, Any, Any]:
+    """w and v with 0 where v_j = ∞, and what such columns add to F: 0, or ∞ where one of their w is not 0."""
+    if penalty_factor is None:
+        return coef, None, 0.0
+    v = broadcast_columns(penalty_factor, coef.shape[0], 1.0, coef.dtype)
+    out = jnp.isposinf(v)
+    kept = jnp.where(per_row(out, coef), jnp.zeros_like(coef), coef)
+    return kept, jnp.where(out, jnp.zeros_like(v), v), jnp.where(jnp.any(kept != coef, axis=0), jnp.inf, 0.0)
+
+
 def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None) -> jax.Array:
     """λ Σ_j v_j σ_j |w_j|.
 
     Args:
         coef: w, (p,) or (p, t).
         lam: λ ≥ 0, () or (t,).
-        penalty_factor: v ≥ 0, (p,) or a number; ``None`` is 1.
+        penalty_factor: v ≥ 0, (p,) or a number; ``None`` is 1, ∞ leaves the column out.
         scale: σ > 0, (p,) or a number; ``None`` is 1.
 
     Returns:
@@ -141,8 +152,9 @@ def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any
         16.0
     """
     w, lam, v, sigma = floating(coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale)
+    w, v, infinite = _without_left_out(w, v)
     v, sigma = broadcast_columns(v, w.shape[0], 1.0, w.dtype), broadcast_columns(sigma, w.shape[0], 1.0, w.dtype)
-    return lam * jnp.sum(per_row(v * sigma, w) * absolute(w), axis=0)
+    return lam * jnp.sum(per_row(v * sigma, w) * absolute(w), axis=0) + infinite
 
 
 def ridge_penalty(
@@ -162,9 +174,10 @@ def ridge_penalty(
         (34.0, 8.5)
     """
     w, lam, v, sigma, tau = floating(coef=coef, lam=lam, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale)
+    w, v, infinite = _without_left_out(w, v)
     v, sigma = broadcast_columns(v, w.shape[0], 1.0, w.dtype), broadcast_columns(sigma, w.shape[0], 1.0, w.dtype)
     half = 0.5 * lam if tau is None else 0.5 * lam / tau
-    return half * jnp.sum(per_row(v * sigma**2, w) * w**2, axis=0)
+    return half * jnp.sum(per_row(v * sigma**2, w) * w**2, axis=0) + infinite
 
 
 def elastic_net_penalty(
@@ -189,9 +202,10 @@ def elastic_net_penalty(
     w, lam, rho, v, sigma, tau = floating(
         coef=coef, lam=lam, l1_ratio=l1_ratio, penalty_factor=penalty_factor, scale=scale, y_scale=y_scale
     )
+    w, v, infinite = _without_left_out(w, v)
     lasso = lasso_penalty(w, lam, penalty_factor=v, scale=sigma)
     ridge = ridge_penalty(w, lam, penalty_factor=v, scale=sigma, y_scale=tau)
-    return rho * lasso + (1.0 - rho) * ridge
+    return rho * lasso + (1.0 - rho) * ridge + infinite
 
 
 def objective(
@@ -242,6 +256,6 @@ def objective(
         scale=scale,
         y_scale=y_scale,
     )
-    return squared_error(Params(b, w), X, y, sample_weight=s) + elastic_net_penalty(
-        w, lam, rho, penalty_factor=v, scale=sigma, y_scale=tau
-    )
+    w, v, infinite = _without_left_out(w, v)
+    penalty = elastic_net_penalty(w, lam, rho, penalty_factor=v, scale=sigma, y_scale=tau)
+    return squared_error(Params(b, w), X, y, sample_weight=s) + penalty + infinite

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating
+from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
 from jaxreg.formulas.gradients import gradient
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
@@ -57,6 +57,7 @@ def lam_max(
         upper=upper,
     )
     p = X.shape[1]
+    X, v = without_columns(X, v)
     Z, target = weighted_rows(X, s, fit_intercept), weighted_rows(y, s, fit_intercept)
     basis = None
     if v is not None:
@@ -124,6 +125,8 @@ def kkt_residual(
         upper=upper,
     )
     p = X.shape[1]
+    outside = jnp.any(jnp.isposinf(broadcast_columns(v, p, 1.0, X.dtype)) & (w != 0))
+    X, v = without_columns(X, v)
     l1, _ = penalty_weights(lam, rho, v, sigma, p)
     lower, upper = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
     # One coordinate of a convex F is minimal at w_j iff F cannot fall to the right (unless w_j is at its upper bound)
@@ -136,4 +139,5 @@ def kkt_residual(
     left = smooth + l1 * jnp.where(w > 0, 1.0, -1.0)
     violation = jnp.maximum(jnp.where(w < upper, -right, 0.0), jnp.where(w > lower, left, 0.0))
     largest = jnp.max(jnp.where(jnp.isnan(w), jnp.nan, violation), initial=0.0)
+    largest = jnp.where(outside, jnp.inf, largest)
     return jnp.maximum(largest, jnp.abs(g.intercept)) if fit_intercept else largest

@@ -77,6 +77,17 @@ def takes_double(dtype: Any, device: Any) -> bool:
 
 @contextlib.contextmanager
 def computing(double: bool, device: Any) -> Iterator[None]:
-    """64-bit mode and the device, for this block and this thread alone."""
-    with jax.enable_x64(double), jax.default_device(device) if device else contextlib.nullcontext():
+    """64-bit mode and the device, for this block and this thread alone; settings for finding faults do not reach in.
+
+    Who gives NumPy arrays to jaxreg asks for their transfer, so a guard against transfers that nobody asked for lets
+    them pass; one against all transfers ("disallow_explicit") does not. Infinities are no fault: they are "no bound".
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.enable_x64(double))
+        if device:
+            stack.enter_context(jax.default_device(device))
+        for direction in ("host_to_device", "device_to_device", "device_to_host"):
+            if getattr(jax.config, f"jax_transfer_guard_{direction}") in ("disallow", "log"):
+                stack.enter_context(getattr(jax, f"transfer_guard_{direction}")("allow"))
+        stack.enter_context(jax.debug_infs(False))
         yield

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating
+from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_columns
@@ -100,7 +100,8 @@ def prepare(
         raise ValueError(f"X must be (n, p) and y (n,) or (n, t) of the same n; got X {X.shape} and y {y.shape}.")
     p = X.shape[1]
     scale = standard_deviation(X, s) if standardize else jnp.ones((p,), X.dtype)
-    v, lower, upper = (None if a is None else broadcast_columns(a, p, 0.0, X.dtype) for a in (v, lower, upper))
+    X, v = without_columns(X, v)
+    lower, upper = (None if a is None else broadcast_columns(a, p, 0.0, X.dtype) for a in (lower, upper))
     Y = y.reshape(X.shape[0], -1)
     y_scale = standard_deviation(Y, s) if standardize else None
     return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
@@ -129,7 +130,8 @@ def fit(
         l1_ratio: ρ in [0, 1]; the Python number 0 takes the closed form of ridge (a traced 0 is solved iteratively).
         fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X, and
             takes λ in units of y (:mod:`jaxreg.formulas.objective`).
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). lower ≤ 0 ≤ upper: (p,) or numbers.
+        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), ∞ leaves a column out. lower ≤ 0 ≤ upper: (p,) or
+            numbers.
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ, static.
         strategy: static; "active set" goes down the λs one after the other (n ≥ p, no bounds), "parallel" solves all at
             once; None takes the faster on this device. The certificate is the same.

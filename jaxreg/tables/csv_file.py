@@ -57,7 +57,8 @@ def read_csv(
     if all(_NUMBER.fullmatch(name) for name in names):
         raise TableError("line 1 holds only numbers; it must hold the column names")
     chosen = choose_names(names, columns, ignore)
-    positions = [names.index(name) for name in chosen]
+    places_of = {name: position for position, name in enumerate(names)}
+    positions = [places_of[name] for name in chosen]
     blocks, places = [np.empty((0, len(chosen)))], [np.empty(0, dtype=np.int64)]
     for lines, rows in _blocks(records, len(names)):
         block = np.column_stack([_as_numbers([row[position] for row in rows]) for position in positions])

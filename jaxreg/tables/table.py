@@ -41,7 +41,8 @@ class Table:
     def without(self, *names: str) -> Table:
         """The table without the columns ``names``; TableError with the nearest names if one is not there."""
         require_names(names, self.columns)
-        kept = [j for j, name in enumerate(self.columns) if name not in names]
+        left_out = set(names)
+        kept = [j for j, name in enumerate(self.columns) if name not in left_out]
         # take() keeps the C order; values[:, kept] would not.
         return Table(tuple(self.columns[j] for j in kept), self.values.take(kept, axis=1), self.rows_dropped)
 
