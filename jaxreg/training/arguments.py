@@ -35,7 +35,11 @@ def check_arrays(**trees: Any) -> None:
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             where = name + jax.tree_util.keystr(path)
             dtype = getattr(leaf, "dtype", None)
-            if dtype is None and not isinstance(leaf, (bool, int, float, complex)) and not hasattr(leaf, "__jax_array__"):
+            if (
+                dtype is None
+                and not isinstance(leaf, (bool, int, float, complex))
+                and not hasattr(leaf, "__jax_array__")
+            ):
                 raise TypeError(f"{where} is {_described(leaf)}, which is no array. {NO_ARRAY}")
             if isinstance(leaf, np.ndarray) and dtype == np.float64 and jnp.result_type(float) != jnp.float64:
                 raise TypeError(
@@ -107,7 +111,9 @@ def check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
 
 def check_validation(validation: Any, validation_loss: Any, patience: Any) -> tuple | None:
     """The held-out data as a tuple, () where the loss has them itself; None where there is no validation."""
-    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1):
+    if patience is not None and (
+        isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1
+    ):
         raise ValueError(f"patience is {patience!r}; it must be a whole number of records, at least 1.")
     if validation is None and validation_loss is None:
         if patience is not None:
@@ -164,9 +170,7 @@ def check_state(given: Any, own: Any) -> None:
         )
 
 
-def check_loss(
-    loss: Callable[..., Any], params: Any, args: tuple, has_aux: bool = False, name: str = "loss"
-) -> Any:
+def check_loss(loss: Callable[..., Any], params: Any, args: tuple, has_aux: bool = False, name: str = "loss") -> Any:
     """The loss must give one floating number, and the same program every time it is called; its dtype is returned.
 
     Called while tracing, so it costs nothing when the compiled program runs again.

@@ -19,8 +19,13 @@ class DivergenceWarning(UserWarning):
     """The loss or the parameters of some members ceased to be finite."""
 
 
-def warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
-    """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
+def warn_divergence(
+    result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple, earlier: Any
+) -> None:
+    """One warning for all that diverged, with the largest stable step of the first; silent under tracing.
+
+    params: at the start, None where a function makes them, and of each member where they are of an `earlier` Training.
+    """
     # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(result)) or not bool(jnp.any(result.diverged)):
         return
@@ -28,8 +33,10 @@ def warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[st
     lines = []
     for g in late[:5]:
         hyper = {name: values[g] for name, values in grid.items()}
-        start = params
-        if recipe.make_params is not None and params is None:
+        start = (
+            params if earlier is None or not recipe.plan.members else jax.tree.map(lambda leaf, g=g: leaf[g], params)
+        )
+        if recipe.make_params is not None:
             start = with_values(recipe.make_params, hyper)()
         method = method_of(recipe._replace(lifted=None), Member(hyper))
         numbers = {name: v for name, v in hyper.items() if v.ndim == 0 and jnp.issubdtype(v.dtype, jnp.number)}

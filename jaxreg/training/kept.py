@@ -54,7 +54,7 @@ class Programs:
 
 
 class Stage:
-    """``jax.jit(function, static_argnames="plan")`` for each set of functions by itself: (recipe, *inputs) -> result."""
+    """``jax.jit(function, static_argnames="plan")`` for each set of functions: (recipe, *inputs) -> result."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -103,7 +103,7 @@ def programs_of(functions: tuple[Any, ...], optimizer: Any) -> Programs:
 
 
 def retain(functions: tuple[Any, ...], optimizer: Any, programs: Programs) -> None:
-    """To be called after a run: where tracing has changed what the functions read (a count), they are the same still."""
+    """After a run: where tracing has changed what the functions read (a count), they are the same still."""
     if programs.traces:
         programs.traces.clear()
         _keep(key_of(functions, optimizer), programs)
@@ -134,12 +134,13 @@ def _watch(value: Any, drop: Callable[[Any], Any]) -> Any:
         return None
 
 
-# JAX keeps the traces of inner functions (of jit, scan, cond, checkpoint) by the object as well. One that reads something
-# that has changed since would be used as it was.
+# JAX keeps the traces of inner functions (of jit, scan, cond, checkpoint) by the object as well. One that reads what has
+# changed since would be used as it was; so all traces go, and with them what was compiled here.
 def _forget_stale(functions: tuple[Any, ...]) -> None:
     helpers = [f for f in functions_read(functions) if not any(f is one for one in functions)]
     if any(_last(helper) not in (None, ByContent(helper).key) for helper in helpers):
         jax.clear_caches()
+        _kept.clear()
     _note(functions)
 
 

@@ -18,7 +18,18 @@ import jax.numpy as jnp
 
 from jaxreg.training.placement import as_after, on_a_mesh
 
-__all__ = ["Best", "History", "Look", "Record", "Run", "Stop", "Training", "advance_member", "start_member", "train_loop"]
+__all__ = [
+    "Best",
+    "History",
+    "Look",
+    "Record",
+    "Run",
+    "Stop",
+    "Training",
+    "advance_member",
+    "start_member",
+    "train_loop",
+]
 
 # A loss that has grown by this factor over its start (or over 1, where it starts below) will not come back.
 DIVERGED = 1e12
@@ -187,10 +198,12 @@ def train_loop(
     def stretch(run: Run, first: Any, count: Any) -> tuple[Run, Record]:
         # The first step stands outside the loop, beside the look: the two share their products with the data.
         run, record = look(run, first)
+        lower: Any = 1
         if may_stop:
             count = jnp.where(jnp.any(run.active), count, 0)
+            lower = as_after(jnp.ones_like(count), count) if on_a_mesh() else 1
         run = advance(run, first)
-        return jax.lax.fori_loop(1, count, lambda k, run: advance(run, first + k), run), record
+        return jax.lax.fori_loop(lower, count, lambda k, run: advance(run, first + k), run), record
 
     if on_a_mesh():
         run = as_after(run, stretch(run, 0, 1), axes)
@@ -228,7 +241,10 @@ def train_loop(
     else:
         shapes = jax.eval_shape(look, run, 0)[1]
         history = jax.tree.map(lambda a: jnp.zeros((records, *a.shape), a.dtype), shapes)
-    i, run, history = jax.lax.while_loop(unfinished, body, (jnp.zeros((), jnp.int32), run, history))
+    i = jnp.zeros((), jnp.int32)
+    if on_a_mesh():
+        i = as_after(i, jnp.any(run.active))
+    i, run, history = jax.lax.while_loop(unfinished, body, (i, run, history))
     run, last = look(run, steps - 1)
     return run, write(history, i - 1, last)
 

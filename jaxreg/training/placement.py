@@ -21,7 +21,7 @@ def on_a_mesh() -> bool:
     return not jax.sharding.get_abstract_mesh().empty
 
 
-def as_after(run: Any, after: Any, axes: int) -> Any:
+def as_after(run: Any, after: Any, axes: int = 0) -> Any:
     """The values of ``run``, with types as those of ``after``; ``axes`` leading axes (one, of members, or none)."""
     numbers = [leaf for leaf in jax.tree.leaves(after) if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
     same = [jnp.all(leaf == leaf, axis=tuple(range(axes, leaf.ndim))) for leaf in numbers]

@@ -76,7 +76,7 @@ def train(
         has_aux: whether the loss returns a pair; ``aux`` of the result is the second, at the last params.
         validation: held-out data, a tuple like args: at every record the loss on them is computed, and the params at
             which it was smallest are kept in ``best`` of the result.
-        validation_loss: (params, *validation) -> (), used for that instead of the loss, for example without its penalty.
+        validation_loss: (params, *validation) -> (), used for that instead of the loss, for one without its penalty.
         patience: stop after so many records in a row without a smaller validation loss.
 
     Returns:
@@ -120,7 +120,7 @@ def train(
     inputs = Inputs(None if earlier else params, args, Stop(tol, patience), key, validation, _first_step(earlier))
     result = run_recipe(recipe, inputs, Member({}, None, earlier), batches)
     retain(functions, optimizer, programs)
-    warn_divergence(result, recipe, params, {}, args)
+    warn_divergence(result, recipe, params, {}, args, earlier)
     return result
 
 
@@ -233,7 +233,7 @@ def train_grid(
             show(end, count)
     result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
     retain(functions, optimizer, programs)
-    warn_divergence(result, recipe, tree, arrays, args)
+    warn_divergence(result, recipe, tree, arrays, args, earlier)
     return result
 
 
@@ -245,7 +245,7 @@ def _start_of(params: Any, args: tuple) -> tuple[Training | None, Any]:
     check_params(params)
     if earlier is None:
         return None, jax.tree.map(jnp.asarray, params)
-    needed = earlier._replace(history=None, aux=None, loss=None, residual=None, converged=None)
+    needed = earlier._replace(**dict.fromkeys(("history", "aux", "loss", "residual", "converged")))
     return jax.tree.map(jnp.asarray, needed), earlier.params
 
 

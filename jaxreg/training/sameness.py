@@ -176,13 +176,15 @@ class _Walk:
         if array.dtype.hasobject:
             return kind, array.shape, *map(self.key, array.ravel().tolist())
         bytes_ = np.ascontiguousarray(array).view(np.uint8) if array.size and array.ndim else array.tobytes()
-        return kind, array.dtype.str, array.shape, hashlib.sha1(bytes_, usedforsecurity=False).digest()  # type: ignore[arg-type]
+        return kind, array.dtype.str, array.shape, hashlib.sha1(bytes_, usedforsecurity=False).digest()
 
     def function(self, value: FunctionType) -> Any:
         package = _package(value)
-        if package not in LOOKED_INTO and self.installed(value):
-            return self.itself(value)
+        before = len(self.functions)
         closed_over = [self.key(_contents(cell)) for cell in value.__closure__ or ()]
+        if package not in LOOKED_INTO and self.installed(value):  # jax.checkpoint(f), jax.vmap(f)
+            self.functions += [value] * (len(self.functions) > before)
+            return self.itself(value), *closed_over
         defaults = self.key((value.__defaults__ or (), tuple((value.__kwdefaults__ or {}).items())))
         if package in LOOKED_INTO:
             return value.__module__, value.__code__, *closed_over, defaults
@@ -193,7 +195,7 @@ class _Walk:
         return self.itself(value), value.__code__, *closed_over, defaults, *read, self.attributes(vars(value))
 
     def inside(self, value: Any) -> Any:
-        """What an object holds: what it wraps, its leaves if it is a pytree, the attributes named, those of its class."""
+        """What an object holds: what it wraps, its leaves if it is a pytree, attributes named, those of its class."""
         found: list[Any] = []
         if self.installed(type(value)):  # a jitted function, a function with derivative rules of its own, a property
             before = len(self.functions)
@@ -215,7 +217,9 @@ class _Walk:
         for kind in value.__mro__:
             if not self.installed(kind):
                 called = {name for name in vars(kind) if name.startswith("__") and name not in ("__init__", "__new__")}
-                found.append(self.attributes(vars(kind), {n for n in called if isinstance(vars(kind)[n], FunctionType)}))
+                found.append(
+                    self.attributes(vars(kind), {n for n in called if isinstance(vars(kind)[n], FunctionType)})
+                )
         return tuple(found)
 
     def attributes(self, values: Mapping[str, Any], more: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
@@ -243,7 +247,9 @@ def _is_installed(package: str) -> bool:
 
 def _slots(kind: type) -> tuple[str, ...]:
     slots = vars(kind).get("__slots__", ())
-    return tuple(name for name in ((slots,) if isinstance(slots, str) else slots) if name not in ("__dict__", "__weakref__"))
+    return tuple(
+        name for name in ((slots,) if isinstance(slots, str) else slots) if name not in ("__dict__", "__weakref__")
+    )
 
 
 def _is_dunder_data(name: str, values: Mapping[str, Any]) -> bool:
