@@ -134,8 +134,8 @@ def _watch(value: Any, drop: Callable[[Any], Any]) -> Any:
         return None
 
 
-# JAX keeps the traces of inner functions (of jit, scan, cond, checkpoint) by the object as well. One that reads what has
-# changed since would be used as it was; so all traces go, and with them what was compiled here.
+# JAX keeps the traces of inner functions (of jit, scan, cond, checkpoint) by the object as well. One that reads what
+# has changed since would be used as it was; so all traces go, and with them what was compiled here.
 def _forget_stale(functions: tuple[Any, ...]) -> None:
     helpers = [f for f in functions_read(functions) if not any(f is one for one in functions)]
     if any(_last(helper) not in (None, ByContent(helper).key) for helper in helpers):

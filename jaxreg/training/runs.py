@@ -245,8 +245,8 @@ def _start_of(params: Any, args: tuple) -> tuple[Training | None, Any]:
     check_params(params)
     if earlier is None:
         return None, jax.tree.map(jnp.asarray, params)
-    needed = earlier._replace(**dict.fromkeys(("history", "aux", "loss", "residual", "converged")))
-    return jax.tree.map(jnp.asarray, needed), earlier.params
+    unused: Any = dict.fromkeys(("history", "aux", "loss", "residual", "converged"))
+    return jax.tree.map(jnp.asarray, earlier._replace(**unused)), earlier.params
 
 
 def _first_step(earlier: Training | None) -> Any:
