@@ -1,7 +1,7 @@
 """Training any JAX loss with any optimiser, one run or a whole grid of hyperparameters at once.
 
 Reading order: ``methods`` (one step) → ``loop`` (many steps) → ``programs`` (what is compiled) → ``runs`` (``train``
-and ``train_grid``) → ``stability``, ``divergence``, ``batches``, ``arguments``, ``placement`` (on a mesh), ``schedules``
+and ``train_grid``) → ``stability``, ``divergence``, ``batches``, ``arguments``, ``placement`` (meshes), ``schedules``
 (in the grid); ``kept`` and ``sameness`` (what is compiled once), ``shares``, ``branches`` make it quick.
 """
 
