@@ -72,26 +72,24 @@ class Measured(NamedTuple):
 
 
 def each(function: Callable[..., Any], points: Any, arrays: Sequence[Any]) -> np.ndarray:
-    """The function at every point: all at once, or where it is no JAX function one after the other, in NumPy."""
+    """The function at every point; compiled, or where it is no JAX function, in NumPy.
+
+    One point after the other: a program of one point is compiled once for all numbers of points, and where a solver is
+    in it that is most of the time.
+    """
     points = np.asarray(points)
     try:
-        return np.asarray(_all_at_once(function)(_padded(points), list(arrays)))[: len(points)]
+        run, given = _compiled(function), [jnp.asarray(array) for array in arrays]
+        return np.stack([np.asarray(value) for value in [run(x, given) for x in points]])
     except NOT_TRACEABLE:
         plain = [np.asarray(array) for array in arrays]
         return np.stack([np.asarray(function(np.asarray(x), plain)) for x in points])
 
 
 @lru_cache(maxsize=32)
-def _all_at_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The compiled function of many points, kept for the next call with it."""
-    return jax.jit(jax.vmap(function, in_axes=(0, None)))
-
-
-def _padded(points: np.ndarray) -> jax.Array:
-    """The last point repeated, so that there are few different numbers of points to compile for."""
-    size = next(size for size in (16, 32, 256, 10**9) if size >= len(points))
-    size = size if size < 10**9 else len(points)
-    return jnp.asarray(np.concatenate([points, np.repeat(points[-1:], size - len(points), axis=0)]))
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled function, kept for the next call with it."""
+    return jax.jit(function)
 
 
 def measure(subject: Subject, points: np.ndarray, rng: np.random.Generator, eps: float) -> Measured:

@@ -6,12 +6,14 @@ At a kink the derivative along u differs from the one along −u. Both are limit
 
 and g is in the (Clarke) subdifferential of f at x only if g·u lies between them for every direction u. That is asked
 for each coordinate, for the direction in which g departs most from the middle, and for random ones. Where D₊ = D₋ for
-every coordinate the point is no kink, and g must be the derivative.
+every coordinate the point is no kink, and g must be the derivative. Automatic differentiation may be wrong there: of
+relu(w) − relu(−w) = w, whose kinks cancel, it makes 0 at w = 0. Then g is held against the limits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -30,12 +32,13 @@ COORDINATES, RANDOM = 24, 3
 
 
 class Kinks(NamedTuple):
-    """What was found: slips, conventions in words, how many points have a kink, and those that have none."""
+    """What was found: slips, conventions in words, how many points have a kink, and those that have none; notes."""
 
     findings: list[Finding]
     conventions: list[str]
     kinky: int
     smooth: list[np.ndarray]
+    notes: list[str]
 
 
 def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator, slack: float) -> Kinks:
@@ -44,12 +47,12 @@ def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Gener
         finite = np.isfinite(each(subject.value, np.stack([point.vector for point in points]), subject.args.arrays))
         points = [point for point, good in zip(points, finite, strict=True) if good]
     if not points:
-        return Kinks([], [], 0, [])
+        return Kinks([], [], 0, [], [])
     claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
     sides = _sides(subject, points, rng)
     relative = TOLERANCE + 100 * slack
     sharp = [s.high - s.low > 10 * relative * s.scale for s in sides]
-    smooth = [p.vector for p, s, kink in zip(points, sides, sharp, strict=True) if len(kink) and not kink.any()]
+    smooth = [k for k, kink in enumerate(sharp) if len(kink) and not kink.any()]
     kinky = [k for k, kink in enumerate(sharp) if kink.any()]
     bad = {}
     for k in kinky:
@@ -58,20 +61,59 @@ def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Gener
     whole = [k for k in kinky if not bad[k].any()]
     for k, found in zip(whole, _outside(subject, points, claimed, sides, sharp, whole, rng, relative), strict=True):
         bad[k] = found
-    findings: list[Finding] = []
+    findings, notes, good = _cancelled(subject, points, claimed, sides, smooth, relative)
     values: dict[str, set[str]] = {}
+    kinds = _kinds(subject.program)
     for k in kinky:
         side, g = sides[k], claimed[k]
         for place in np.flatnonzero(bad[k])[:1]:
             j = side.coordinates[place]
             findings.append(_finding(subject, points[k], j, g[j], side.low[place], side.high[place]))
-        kind = _kinds(subject.program, points[k].vector, subject.args.arrays)
+        kind = kinds(points[k].vector, subject.args.arrays)
         for place in np.flatnonzero(sharp[k] & ~bad[k]):
             share = (g[side.coordinates[place]] - side.left[place]) / (side.right[place] - side.left[place])
             shown = f"{_plain(share)} of [0, 1]" if kind == "max" else f"{_plain(2 * share - 1)} of [-1, 1]"
             values.setdefault(kind, set()).add(shown)
     conventions = [f"at the kink of {kind} the slope taken is {' and '.join(sorted(v))}" for kind, v in values.items()]
-    return Kinks(_distinct(findings), conventions, len(kinky), smooth)
+    return Kinks(_distinct(findings), conventions, len(kinky), [points[k].vector for k in good], notes)
+
+
+def _cancelled(
+    subject: Subject,
+    points: Sequence[KinkPoint],
+    claimed: np.ndarray,
+    sides: list["Sides"],
+    smooth: list[int],
+    relative: float,
+) -> tuple[list[Finding], list[str], list[int]]:
+    """Points that are no kinks of the loss: slips and a note where automatic differentiation errs, and the others."""
+    findings: list[Finding] = []
+    notes: dict[str, str] = {}
+    good = []
+    truth = each(subject.truth, np.stack([points[k].vector for k in smooth]), subject.args.arrays) if smooth else ()
+    for k, automatic in zip(smooth, truth, strict=True):
+        side, room = sides[k], 10 * relative * sides[k].scale
+        middle = (side.low + side.high) / 2
+        errs = np.abs(automatic[side.coordinates] - middle) > room  # False for NaN, which is reported elsewhere
+        if not errs.any():
+            good.append(k)
+            continue
+        wrong = ~(np.abs(claimed[k][side.coordinates] - middle) <= room)
+        for place in np.flatnonzero(wrong)[:1]:
+            j = side.coordinates[place]
+            where = f"where {_condition(points[k], j, subject)}"
+            sentence = f"{where}, which is no kink, the value for {subject.labels[j]} is {claimed[k][j]:.6g}"
+            findings.append(
+                Finding("kink", f"{sentence} and the slope {middle[place]:.6g}", None, (subject.labels[j],))
+            )
+        place = int(np.flatnonzero(errs)[0])
+        j = side.coordinates[place]
+        notes.setdefault(
+            "errs",
+            f"automatic differentiation of the loss errs where {_condition(points[k], j, subject)}: it makes "
+            f"{automatic[j]:.6g} by {subject.labels[j]}, and the slope is {middle[place]:.6g} on both sides",
+        )
+    return findings, list(notes.values()), good
 
 
 class Sides(NamedTuple):
@@ -183,24 +225,31 @@ def _condition(point: KinkPoint, j: int, subject: Subject) -> str:
     return f"{subject.labels[j]} = 0" if point.vector[j] == 0 else f"({point.name})"
 
 
-def _kinds(program: Program | None, x: np.ndarray, arrays: Sequence[Any]) -> str:
-    """Which operations of the loss are at their kink: "|·|", "max", "norm"."""
+def _kinds(program: Program | None) -> Callable[[np.ndarray, Sequence[Any]], str]:
+    """Which operations of the loss are at their kink at (x, arrays): "|·|", "max", "norm"."""
     if program is None:
-        return "the loss"
-    values: dict[int, Any] = dict(enumerate([jnp.asarray(x), *arrays]))
-    program.run_into(values, {})
-    found = []
-    for operation in program.operations:
-        inputs = [values[ref] if isinstance(ref, int) else ref.value for ref in operation.inputs]
-        if operation.name in ("abs", "sign") and bool(jnp.any(inputs[0] == 0)):
-            found.append("|·|")
-        if operation.name in ("max", "min") and bool(jnp.any(inputs[0] == inputs[1])):
-            found.append("max")
-        if operation.name in ("reduce_max", "reduce_min"):
-            found.append("max")
-        if operation.name == "sqrt" and bool(jnp.any(inputs[0] == 0)):
-            found.append("a norm")
-    return ", ".join(dict.fromkeys(found)) or "the loss"
+        return lambda x, arrays: "the loss"
+    words = {"abs": "|·|", "sign": "|·|", "max": "max", "min": "max", "reduce_max": "max", "reduce_min": "max"}
+    kinky = [operation for operation in program.operations if operation.name in {*words, "sqrt"}]
+
+    @jax.jit
+    def at_kink(x: Any, arrays: Sequence[Any]) -> list[Any]:
+        values: dict[int, Any] = dict(enumerate([x, *arrays]))
+        program.run_into(values, {})
+        found = []
+        for operation in kinky:
+            inputs = [values[ref] if isinstance(ref, int) else ref.value for ref in operation.inputs]
+            if operation.name in ("reduce_max", "reduce_min"):
+                found.append(jnp.ones((), bool))
+            else:
+                found.append(jnp.any(inputs[0] == (inputs[1] if operation.name in ("max", "min") else 0)))
+        return found
+
+    def kinds(x: np.ndarray, arrays: Sequence[Any]) -> str:
+        there = [words.get(o.name, "a norm") for o, at in zip(kinky, at_kink(x, list(arrays)), strict=True) if at]
+        return ", ".join(dict.fromkeys(there)) or "the loss"
+
+    return kinds
 
 
 def _plain(value: float) -> str:

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import NOT_TRACEABLE
+from jaxreg.checks.compare import NOT_TRACEABLE, each
 from jaxreg.checks.inputs import Arguments, Parameters, argument_names, arguments, parameters
-from jaxreg.checks.program import Change, Program, trace
+from jaxreg.checks.program import Change, Program, same, trace
 from jaxreg.checks.terms import Term, find_terms, term_names, value_of
 
 __all__ = ["Loss", "read_loss"]
@@ -60,7 +60,7 @@ def read_loss(loss: Callable[..., Any], params: Any, args: Sequence[Any]) -> Los
     except NOT_TRACEABLE:  # it branches on a number among the arguments
         given = arguments(args, arg_names, keep_numbers=True)
         program, keys = _trace(loss, point, given)
-    _same_twice(loss, point, given)
+    second, _ = _trace(loss, point, given)
     terms = find_terms(program, [0])
     value_names = dict(enumerate([name, *given.names])) | _leaf_names(program, point)
     names = keys if len(keys) > 1 else term_names(program, terms, value_names)
@@ -69,6 +69,18 @@ def read_loss(loss: Callable[..., Any], params: Any, args: Sequence[Any]) -> Los
         out = loss(point.restore(x), *given.rebuild(arrays))
         return sum(jnp.reshape(jnp.asarray(part, jnp.float64), ()) for part in jax.tree.leaves(out))
 
+    if not same(program, second):
+        _same_twice(loss, point, given)
+    at = (
+        each(value, np.asarray(point.vector)[None], given.arrays)[0]
+        if program.has_loops
+        else value(point.vector, given.arrays)
+    )
+    if not np.isfinite(at):
+        raise ValueError(
+            f"the loss is {float(at)} at the parameters given; give parameters at which it is finite, for there the "
+            "comparison begins."
+        )
     return Loss(point, given, value, jax.grad(value), program, terms, tuple(names), value_names)
 
 
@@ -119,6 +131,7 @@ def _check_value(out: Any) -> list[str]:
 
 
 def _same_twice(loss: Callable[..., Any], params: Parameters, args: Arguments) -> None:
+    """Refuses a loss whose two traces differ, if two values do."""
     first, second = (
         np.array(
             [
@@ -132,9 +145,4 @@ def _same_twice(loss: Callable[..., Any], params: Parameters, args: Arguments) -
         raise ValueError(
             f"the loss is no function of its arguments: two evaluations at the same point gave {first.sum():.17g} and "
             f"{second.sum():.17g}. Pass its random numbers (a key, a mask) as an argument, and keep no state in it."
-        )
-    if not np.isfinite(first).all():
-        raise ValueError(
-            f"the loss is {first.sum()} at the parameters given; give parameters at which it is finite, for there the "
-            "comparison begins."
         )

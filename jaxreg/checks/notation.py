@@ -12,6 +12,8 @@ __all__ = ["formula", "number"]
 
 # A formula longer than this says less than "term 2".
 LONGEST = 72
+# And one longer than this does not become short again: x·sign(x) is written |x|, and that is all.
+HOPELESS = 8 * LONGEST
 ATOM, POWER, PRODUCT, SUM, LOOSE = 4, 3, 2, 1, 0
 Written = tuple[str, int]  # the text, and how tightly it holds together
 
@@ -30,8 +32,19 @@ def formula(program: Program, ref: int | Constant, names: Mapping[int, str], cho
         choices: the sums of which one summand alone is written.
     """
     producers = program.producers()
+    known: dict[int, Written] = {}  # a value that is used twice is written once, or time would double with each step
 
     def write(ref: int | Constant) -> Written:
+        if isinstance(ref, int) and ref in known:
+            return known[ref]
+        written = write_anew(ref)
+        if len(written[0]) > HOPELESS:
+            raise ValueError("too long")
+        if isinstance(ref, int):
+            known[ref] = written
+        return written
+
+    def write_anew(ref: int | Constant) -> Written:
         if isinstance(ref, Constant):
             return (number(float(ref.value)), ATOM) if np.ndim(ref.value) == 0 else ("…", ATOM)
         if ref in names:

@@ -3,16 +3,19 @@
 Calls of jitted functions are opened up; custom derivative rules stay closed, so that they keep their rule.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-__all__ = ["Change", "Constant", "Operation", "Program", "trace"]
+__all__ = ["Change", "Constant", "Operation", "Program", "same", "trace"]
 
 # What takes the place of one operation: a function of (its inputs, itself) that returns its outputs.
 Change = Callable[[Sequence[Any], Any], list[Any]]
+LOOPS = {"while", "scan", "cond"}
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
 
 
@@ -72,6 +75,11 @@ class Program(NamedTuple):
                 found.update(operation.outputs)
         return found
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether it has operations that JAX compiles anew wherever they are run outside of a compiled function."""
+        return any(operation.name in LOOPS or "linear_solve" in operation.name for operation in self.operations)
+
     def producers(self) -> dict[int, int]:
         """Which operation makes which value."""
         return {out: place for place, operation in enumerate(self.operations) for out in operation.outputs}
@@ -126,3 +134,26 @@ def _called(equation: Any) -> ClosedJaxpr | None:
         return None
     inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
     return ClosedJaxpr(inner, ()) if isinstance(inner, Jaxpr) else inner
+
+
+def same(one: Program, other: Program) -> bool:
+    """Whether two programs are certainly the same function: operation by operation, constant by constant."""
+    if len(one.operations) != len(other.operations) or not all(map(_same_ref, one.outputs, other.outputs)):
+        return False
+    return all(
+        a.primitive is b.primitive
+        and len(a.inputs) == len(b.inputs)
+        and all(map(_same_ref, a.inputs, b.inputs))
+        and _without_addresses(a.params) == _without_addresses(b.params)
+        for a, b in zip(one.operations, other.operations, strict=True)
+    )
+
+
+def _same_ref(a: int | Constant, b: int | Constant) -> bool:
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return a.value is b.value or np.array_equal(np.asarray(a.value), np.asarray(b.value), equal_nan=True)
+    return a == b
+
+
+def _without_addresses(params: Mapping[str, Any]) -> str:
+    return re.sub(r"0x[0-9a-f]+", "", str(dict(params)))

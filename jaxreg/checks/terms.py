@@ -41,11 +41,10 @@ def find_terms(program: Program, inputs: Sequence[int]) -> list[Term]:
     """The terms that depend on these inputs. An output of several is a term as it is; the only output is split."""
     if len(program.outputs) > 1:
         return [Term(output, {}) for output in range(len(program.outputs))]
-    dependent, producers = program.dependent(inputs), program.producers()
+    dependent = program.dependent(inputs)
     for inside in (True, False):  # with what is under a Σ, and if that is too much, without
-        found = _split(program, program.outputs[0], dependent, producers, inside)
-        if len(found) <= MOST:
-            return [Term(0, choices) for choices in found] or [Term(0, {})]
+        if _count(program, dependent, inside) <= MOST:
+            return [Term(0, choices) for choices in _split(program, dependent, inside)] or [Term(0, {})]
     return [Term(0, {})]
 
 
@@ -55,22 +54,47 @@ def term_names(program: Program, terms: Sequence[Term], names: Mapping[int, str]
     return [text if text and texts.count(text) == 1 else f"term {k}" for k, text in enumerate(texts, start=1)]
 
 
-def _split(
-    program: Program, ref: int | Constant, dependent: set[int], producers: Mapping[int, int], inside: bool
-) -> list[dict[int, int]]:
-    if isinstance(ref, Constant) or ref not in dependent:
-        return []
-    if ref not in producers:
-        return [{}]
-    place = producers[ref]
-    operation = program.operations[place]
+# A value may be used by many others: the ways to it multiply, so they are counted before they are gone.
+def _count(program: Program, dependent: set[int], inside: bool) -> int:
+    """How many terms there are."""
+    counts = dict.fromkeys(dependent, 1)
+    of = lambda ref: counts.get(ref, 0) if isinstance(ref, int) else 0
+    for operation in program.operations:
+        (first, *_), onward = operation.outputs or (None,), _onward(operation, dependent, inside)
+        if first in dependent and onward:
+            counts[first] = min(sum(of(operation.inputs[k]) for k in onward), MOST + 1)
+    return of(program.outputs[0])
+
+
+def _split(program: Program, dependent: set[int], inside: bool) -> list[dict[int, int]]:
+    """The choices that make each term."""
+    producers = program.producers()
+    found: list[dict[int, int]] = []
+    ways: list[tuple[int | Constant, dict[int, int]]] = [(program.outputs[0], {})]
+    while ways:
+        ref, choices = ways.pop()
+        if isinstance(ref, Constant) or ref not in dependent:
+            continue
+        place = producers.get(ref)
+        onward = () if place is None else _onward(program.operations[place], dependent, inside)
+        if place is None or not onward:
+            found.append(choices)
+            continue
+        operation = program.operations[place]
+        for k in reversed(onward):
+            own = {**choices, place: k} if operation.name in SUMS else choices
+            ways.append((operation.inputs[k], own))
+    return found
+
+
+def _onward(operation: Operation, dependent: set[int], inside: bool) -> tuple[int, ...]:
+    """The places of the inputs of which the terms of an operation are made; none where it is a term as it is."""
     if operation.name in SUMS:
-        branches = [_split(program, branch, dependent, producers, inside) for branch in operation.inputs]
-        return [{place: choice} | rest for choice, found in enumerate(branches) for rest in found]
+        return (0, 1)
     through = _linear_in(operation, dependent)
     if through is None or (operation.name == "reduce_sum" and not inside):
-        return [{}]
-    return _split(program, operation.inputs[through], dependent, producers, inside)
+        return ()
+    return (through,)
 
 
 def _linear_in(operation: Operation, dependent: set[int]) -> int | None:

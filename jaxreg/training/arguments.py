@@ -9,7 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["check_arrays", "check_grid", "check_loss", "check_params", "check_steps", "names_taken"]
+__all__ = [
+    "check_arrays",
+    "check_batches",
+    "check_grid",
+    "check_loss",
+    "check_params",
+    "check_state",
+    "check_steps",
+    "check_validation",
+    "names_taken",
+]
+
+
+NO_ARRAY = "Leave it out: close over it in the loss, or make it a static field of its pytree."
 
 
 def check_arrays(**trees: Any) -> None:
@@ -22,6 +35,12 @@ def check_arrays(**trees: Any) -> None:
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             where = name + jax.tree_util.keystr(path)
             dtype = getattr(leaf, "dtype", None)
+            if (
+                dtype is None
+                and not isinstance(leaf, (bool, int, float, complex))
+                and not hasattr(leaf, "__jax_array__")
+            ):
+                raise TypeError(f"{where} is {_described(leaf)}, which is no array. {NO_ARRAY}")
             if isinstance(leaf, np.ndarray) and dtype == np.float64 and jnp.result_type(float) != jnp.float64:
                 raise TypeError(
                     f"{where} is a NumPy float64 array, but JAX's 64-bit mode is off and would round it to float32. "
@@ -35,6 +54,10 @@ def check_arrays(**trees: Any) -> None:
                 bad = ~np.isfinite(np.asarray(leaf, np.float64))
                 index = tuple(int(i) for i in np.argwhere(bad)[0])
                 raise ValueError(f"{where} is not finite at index {index} ({int(bad.sum())} such entries).")
+
+
+def _described(leaf: Any) -> str:
+    return f"the function {leaf.__name__}" if hasattr(leaf, "__name__") else f"{type(leaf).__name__} {leaf!r:.40}"
 
 
 def _all_finite(leaf: Any) -> bool:
@@ -51,9 +74,14 @@ def check_params(params: Any) -> None:
         raise ValueError("params has no arrays; there is nothing to train.")
     for path, leaf in leaves:
         dtype = jnp.result_type(leaf)
+        where = "params" + jax.tree_util.keystr(path)
         if not jnp.issubdtype(dtype, jnp.floating):
-            where = "params" + jax.tree_util.keystr(path)
             raise TypeError(f"{where} has dtype {dtype}; parameters must be floating: use jnp.asarray(..., float).")
+        if not np.issubdtype(dtype, np.floating):  # bfloat16 and smaller ones, which are not NumPy's
+            raise TypeError(
+                f"{where} has dtype {dtype}, in which a step that is small beside its parameter is lost. Keep the "
+                f"parameters in float32 and convert them inside the loss: params.astype({dtype})."
+            )
 
 
 def check_steps(steps: Any, record_every: Any) -> tuple[int, int]:
@@ -64,6 +92,37 @@ def check_steps(steps: Any, record_every: Any) -> tuple[int, int]:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
     return int(steps), max(1, int(steps) // 100) if record_every is None else min(int(record_every), int(steps))
+
+
+def check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
+    """Either data, with or without mini-batches drawn from them, or a stream of batches."""
+    if batches is not None and (args or batch_size is not None):
+        raise ValueError("batches replaces the data: give either args (with or without batch_size), or batches.")
+    if batch_size is None:
+        return
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
+    if key is None:
+        raise ValueError("batch_size needs key=jax.random.key(seed): rows are drawn at random.")
+    shapes = [getattr(a, "shape", None) for a in args]
+    if not args or any(not shape or shape[0] != shapes[0][0] for shape in shapes):  # type: ignore[index]
+        raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
+
+
+def check_validation(validation: Any, validation_loss: Any, patience: Any) -> tuple | None:
+    """The held-out data as a tuple, () where the loss has them itself; None where there is no validation."""
+    if patience is not None and (
+        isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1
+    ):
+        raise ValueError(f"patience is {patience!r}; it must be a whole number of records, at least 1.")
+    if validation is None and validation_loss is None:
+        if patience is not None:
+            raise ValueError("patience waits for a smaller validation loss: give validation=(X_held_out, y_held_out).")
+        return None
+    if validation is not None and not isinstance(validation, (tuple, list)):
+        raise TypeError(f"validation is {type(validation).__name__}; it must be a tuple of arrays, like args.")
+    check_arrays(validation=tuple(validation or ()))
+    return tuple(validation or ())
 
 
 def check_grid(grid: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
@@ -101,7 +160,17 @@ def names_taken(function: Any, names: Any) -> frozenset[str]:
     return frozenset(names) & by_keyword
 
 
-def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> Any:
+def check_state(given: Any, own: Any) -> None:
+    """The state to go on from must be of the optimiser that goes on."""
+    shapes = [jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state) for state in (given, own)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "the Training to go on from has a state that is not of this optimizer and these params; give the optimizer "
+            "that it was trained with, or its params alone to start afresh."
+        )
+
+
+def check_loss(loss: Callable[..., Any], params: Any, args: tuple, has_aux: bool = False, name: str = "loss") -> Any:
     """The loss must give one floating number, and the same program every time it is called; its dtype is returned.
 
     Called while tracing, so it costs nothing when the compiled program runs again.
@@ -110,12 +179,17 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> Any:
         ValueError: a loss that is no scalar, that draws random numbers, or that keeps values between calls.
         TypeError: an integer loss.
     """
-    value = jax.eval_shape(loss, params, *args)
+    value = jax.eval_shape(lambda *inputs: loss(*inputs), params, *args)
+    if has_aux:
+        if not isinstance(value, tuple) or len(value) != 2:
+            raise ValueError(f"with has_aux=True, loss must return a pair (loss, aux); it returned {_kind(value)}.")
+        value = value[0]
     if not hasattr(value, "shape") or value.shape != ():
-        got = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
-        raise ValueError(f"loss must return one number; it returned {got}. Add jnp.mean or jnp.sum.")
+        pair = isinstance(value, tuple) and len(value) == 2
+        more = " Give has_aux=True if the second is auxiliary." if pair and name == "loss" else ""
+        raise ValueError(f"{name} must return one number; it returned {_kind(value)}. Add jnp.mean or jnp.sum.{more}")
     if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(f"loss returned {value.dtype}; it must be floating.")
+        raise TypeError(f"{name} returned {value.dtype}; it must be floating.")
     # JAX keeps the trace of a function object: new ones make it call the loss again.
     first = jax.make_jaxpr(lambda *inputs: loss(*inputs))(params, *args)
     try:
@@ -125,17 +199,21 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple) -> Any:
         if "leak" not in str(error).lower():
             raise
         raise ValueError(
-            "loss keeps values of one call for the next (a side effect); make it a pure function."
+            f"{name} keeps values of one call for the next (a side effect); make it a pure function."
         ) from None
     same = _without_addresses(first) == _without_addresses(second)
     same = same and len(first.consts) == len(second.consts)
     same = same and all(_same_constant(a, b) for a, b in zip(first.consts, second.consts, strict=True))
     if not same:
         raise ValueError(
-            "loss is not the same function when it is called twice: it draws random numbers or changes something "
+            f"{name} is not the same function when it is called twice: it draws random numbers or changes something "
             "outside. Pass random numbers (or a jax.random key) as arguments."
         )
     return value.dtype
+
+
+def _kind(value: Any) -> str:
+    return f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
 
 
 def _same_constant(a: Any, b: Any) -> bool:

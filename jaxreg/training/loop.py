@@ -16,10 +16,37 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-__all__ = ["History", "Run", "Training", "advance_member", "start_member", "train_loop"]
+from jaxreg.training.placement import as_after, on_a_mesh
+
+__all__ = [
+    "Best",
+    "History",
+    "Look",
+    "Record",
+    "Run",
+    "Stop",
+    "Training",
+    "advance_member",
+    "start_member",
+    "train_loop",
+]
 
 # A loss that has grown by this factor over its start (or over 1, where it starts below) will not come back.
 DIVERGED = 1e12
+
+
+class Best(NamedTuple):
+    """The parameters of the smallest validation loss so far.
+
+    Attributes:
+        params. loss: (), the validation loss. step: at which they were looked at. history: validation loss at every
+            record, beside those of :class:`History`; None while the run lasts.
+    """
+
+    params: Any
+    loss: jax.Array
+    step: jax.Array
+    history: Any = None
 
 
 class Run(NamedTuple):
@@ -27,7 +54,8 @@ class Run(NamedTuple):
 
     Attributes:
         params, state: of the optimiser. n_steps: taken. limit: a loss above it counts as diverged; known from the
-            first look on. converged, diverged: the member is left alone once either holds.
+            first look on. converged, diverged, stopped (by the validation loss): the member is left alone once one
+            holds. looked: n_steps at the last look, −1 before it. best: None without validation. waited: looks since.
     """
 
     params: Any
@@ -36,6 +64,30 @@ class Run(NamedTuple):
     limit: jax.Array
     converged: jax.Array
     diverged: jax.Array
+    stopped: jax.Array
+    looked: jax.Array
+    best: Best | None
+    waited: jax.Array
+
+    @property
+    def active(self) -> jax.Array:
+        return ~(self.converged | self.diverged | self.stopped)
+
+
+class Stop(NamedTuple):
+    """When a member stops: a residual of at most ``tol``; ``patience`` records without a smaller validation loss."""
+
+    tol: Any = None
+    patience: Any = None
+
+
+class Look(NamedTuple):
+    """What is measured of params: loss and residual as in History; whether the gradient is finite; validation loss."""
+
+    loss: jax.Array
+    residual: jax.Array
+    finite: jax.Array
+    validation: jax.Array | None
 
 
 class History(NamedTuple):
@@ -51,6 +103,13 @@ class History(NamedTuple):
     residual: jax.Array
 
 
+class Record(NamedTuple):
+    """A History, and beside it the validation loss or None."""
+
+    history: History
+    validation: jax.Array | None
+
+
 class Training(NamedTuple):
     """What ``train`` and ``train_grid`` return; of a grid, every array has a leading member axis (G,).
 
@@ -58,11 +117,15 @@ class Training(NamedTuple):
         params: as given; those of the last step, or of the last finite one where a member diverged.
         loss: at params, (). residual: at params, (): see :class:`History`.
         n_steps: steps taken. converged: residual ≤ tol (False without ``tol``). diverged: the params ceased to be
-            finite in step ``n_steps``, or at the record after it the loss was not finite or had grown by 1e12. (The
-            loss is looked at when a record is made; with ``record_every=1`` that is after every step.)
+            finite in step ``n_steps``, or at the record after it the loss was not finite or had grown by 1e12, or the
+            gradient is not finite at the start. (The loss is looked at when a record is made; with ``record_every=1``
+            that is after every step.)
         history: History with a record axis of length T = ⌈steps / record_every⌉ after the member axis; the records
             after a member stopped repeat its last.
         state: the optimiser's.
+        aux: what the loss returned besides its value, at params (of a stream: on the last batch); None without
+            ``has_aux``.
+        best: Best, the params of the smallest validation loss, that loss and its step; None without ``validation``.
     """
 
     params: Any
@@ -73,17 +136,19 @@ class Training(NamedTuple):
     diverged: jax.Array
     history: History
     state: Any
+    aux: Any = None
+    best: Best | None = None
 
 
-def start_member(params: Any, state: Any, dtype: Any) -> Run:
+def start_member(params: Any, state: Any, dtype: Any, best: Best | None) -> Run:
     """The Run before the first step; ``dtype`` is that of the loss."""
-    no = jnp.zeros((), bool)
-    return Run(params, state, jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, dtype), no, no)
+    no, zero = jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+    return Run(params, state, zero, jnp.full((), jnp.inf, dtype), no, no, no, zero - 1, best, zero)
 
 
 def advance_member(run: Run, step: Callable[[Any, Any], tuple[Any, Any]]) -> Run:
     """One step, (params, state) -> (params, state), of one member, unless it has stopped."""
-    active = ~(run.converged | run.diverged)
+    active = run.active
     params, state = step(run.params, run.state)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))
     keep = active & finite
@@ -95,40 +160,54 @@ def advance_member(run: Run, step: Callable[[Any, Any], tuple[Any, Any]]) -> Run
 def train_loop(
     run: Run,
     advance: Callable[[Run, Any], Run],
-    measure: Callable[[Run, Any], tuple[jax.Array, jax.Array]],
+    measure: Callable[[Run, Any], Look],
     steps: int,
     record_every: int,
-    tol: Any,
-) -> tuple[Run, History]:
+    stop: Stop,
+    axes: int,
+) -> tuple[Run, Record]:
     """Take ``steps`` steps.
 
     Args:
-        run: of one member or of all. advance: (run, k) -> run, step k. measure: (run, k) -> (loss, residual), on the
-            data of step k. steps, record_every: static.
-        tol: residual at which a member stops, or None. Without it the loop is a ``scan``, which can be differentiated
-            backwards; with it a ``while`` that ends when all have stopped.
+        run: of one member or of all. advance: (run, k) -> run, step k. measure: (run, k) -> Look, on the data of step
+            k. steps, record_every: static.
+        stop: when a member stops. Where it says nothing the loop is a ``scan``, which can be differentiated backwards;
+            else a ``while`` that ends when all have stopped.
+        axes: the number of member axes, 0 or 1.
 
     Returns:
-        The last Run, and History with the record axis first.
+        The last Run, and the Record with the record axis first.
     """
     records = -(-steps // record_every)
 
-    def look(run: Run, k: Any) -> tuple[Run, History]:
-        loss, residual = measure(run, k)
-        limit = jnp.where(run.n_steps == 0, DIVERGED * jnp.maximum(jnp.abs(loss), 1.0), run.limit)
-        diverged = run.diverged | ~(jnp.isfinite(loss) & (loss <= limit))
-        converged = run.converged if tol is None else run.converged | ((residual <= tol) & ~diverged)
-        return run._replace(limit=limit, converged=converged, diverged=diverged), History(run.n_steps, loss, residual)
+    may_stop = stop.tol is not None or stop.patience is not None
 
-    def stretch(run: Run, first: Any, count: Any) -> tuple[Run, History]:
+    def look(run: Run, k: Any) -> tuple[Run, Record]:
+        seen = measure(run, k)
+        limit = jnp.where(jnp.isinf(run.limit), DIVERGED * jnp.maximum(jnp.abs(seen.loss), 1.0), run.limit)
+        lost = (run.looked < 0) & ~seen.finite  # no step can be taken from where the gradient is not finite
+        diverged = run.diverged | ~(jnp.isfinite(seen.loss) & (seen.loss <= limit)) | lost
+        converged = run.converged
+        if stop.tol is not None:
+            converged = converged | ((seen.residual <= stop.tol) & ~diverged)
+        if seen.validation is not None:
+            run = _with_best(run, seen.validation, stop.patience)
+        run = run._replace(limit=limit, converged=converged, diverged=diverged, looked=run.n_steps)
+        return run, Record(History(run.n_steps, seen.loss, seen.residual), seen.validation)
+
+    def stretch(run: Run, first: Any, count: Any) -> tuple[Run, Record]:
         # The first step stands outside the loop, beside the look: the two share their products with the data.
         run, record = look(run, first)
-        if tol is not None:
-            count = jnp.where(jnp.all(run.converged | run.diverged), 0, count)
+        lower: Any = 1
+        if may_stop:
+            count = jnp.where(jnp.any(run.active), count, 0)
+            lower = as_after(jnp.ones_like(count), count) if on_a_mesh() else 1
         run = advance(run, first)
-        return jax.lax.fori_loop(1, count, lambda k, run: advance(run, first + k), run), record
+        return jax.lax.fori_loop(lower, count, lambda k, run: advance(run, first + k), run), record
 
-    if tol is None:
+    if on_a_mesh():
+        run = as_after(run, stretch(run, 0, 1), axes)
+    if not may_stop:
         whole, rest = divmod(steps, record_every)
         run, history = jax.lax.scan(lambda run, i: stretch(run, i * record_every, record_every), run, jnp.arange(whole))
         late = []
@@ -139,7 +218,7 @@ def train_loop(
         # Nobody asked for the record of step 0.
         return run, jax.tree.map(lambda all_, *a: jnp.concatenate([all_, jnp.stack(a)])[1:], history, *late, last)
 
-    def write(history: History, i: Any, record: History) -> History:
+    def write(history: Record, i: Any, record: Record) -> Record:
         """Record i, and as long as there is no later one, all after it. Record −1, of step 0, is overwritten."""
         places = jnp.arange(records)
         return jax.tree.map(
@@ -148,17 +227,38 @@ def train_loop(
             record,
         )
 
-    def unfinished(carry: tuple[jax.Array, Run, History]) -> jax.Array:
+    def unfinished(carry: tuple[jax.Array, Run, Record]) -> jax.Array:
         i, run, _ = carry
-        return (i < records) & ~jnp.all(run.converged | run.diverged)
+        return (i < records) & jnp.any(run.active)
 
-    def body(carry: tuple[jax.Array, Run, History]) -> tuple[jax.Array, Run, History]:
+    def body(carry: tuple[jax.Array, Run, Record]) -> tuple[jax.Array, Run, Record]:
         i, run, history = carry
         run, record = stretch(run, i * record_every, jnp.minimum(record_every, steps - i * record_every))
         return i + 1, run, write(history, i - 1, record)
 
-    shapes = jax.eval_shape(look, run, 0)[1]
-    history = jax.tree.map(lambda a: jnp.zeros((records, *a.shape), a.dtype), shapes)
-    i, run, history = jax.lax.while_loop(unfinished, body, (jnp.zeros((), jnp.int32), run, history))
+    if on_a_mesh():
+        history = jax.tree.map(lambda a: jnp.broadcast_to(a[None], (records, *a.shape)), look(run, 0)[1])
+    else:
+        shapes = jax.eval_shape(look, run, 0)[1]
+        history = jax.tree.map(lambda a: jnp.zeros((records, *a.shape), a.dtype), shapes)
+    i = jnp.zeros((), jnp.int32)
+    if on_a_mesh():
+        i = as_after(i, jnp.any(run.active))
+    i, run, history = jax.lax.while_loop(unfinished, body, (i, run, history))
     run, last = look(run, steps - 1)
     return run, write(history, i - 1, last)
+
+
+def _with_best(run: Run, validation: jax.Array, patience: Any) -> Run:
+    """The run after a look at its validation loss, which counts once for each step that is looked at."""
+    assert run.best is not None
+    fresh = run.active & (run.n_steps > run.looked)
+    better = fresh & (validation < run.best.loss)
+
+    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(jnp.expand_dims(better, range(better.ndim, new.ndim)), new, old)
+
+    best = jax.tree.map(choose, Best(run.params, validation, run.n_steps), run.best)
+    waited = jnp.where(better, 0, run.waited + fresh)
+    stopped = run.stopped if patience is None else run.stopped | (waited >= patience)
+    return run._replace(best=best, waited=waited, stopped=stopped)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Method", "as_method", "first_step", "fista", "has_derivatives", "ista"]
+__all__ = ["Method", "as_method", "first_step", "fista", "has_derivatives", "ista", "largest"]
 
 Tree = Any
 Prox = Callable[[Tree, Any], Tree]
@@ -129,7 +129,7 @@ def as_method(optimizer: Any) -> Method:
         updates, state = transformation.update(gradient, state, params, **extra)
         return optax.apply_updates(params, updates), state
 
-    return Method(transformation.init, step, lambda params, gradient: _largest(gradient), 2.0, None)
+    return Method(transformation.init, step, lambda params, gradient: largest(gradient), 2.0, None)
 
 
 def first_step(method: Method, params: Tree) -> float:
@@ -139,7 +139,7 @@ def first_step(method: Method, params: Tree) -> float:
     """
     zero, ones = jnp.zeros(()), jax.tree.map(jnp.ones_like, params)
     moved, _ = method.step(lambda _: (zero, ones), params, method.init(params))
-    return float(_largest(jax.tree.map(jnp.subtract, moved, params)))
+    return float(largest(jax.tree.map(jnp.subtract, moved, params)))
 
 
 def has_derivatives(state: Any) -> bool:
@@ -158,7 +158,7 @@ def _prox_residual(step_size: Any, prox: Prox) -> Callable[[Tree, Tree], jax.Arr
     # (u − prox(u − τ∇loss(u)))/τ is the gradient where there is no penalty, and 0 exactly at a minimiser.
     def residual(params: Tree, gradient: Tree) -> jax.Array:
         moved = prox(_move(params, gradient, step_size), step_size)
-        return _largest(jax.tree.map(jnp.subtract, params, moved)) / step_size
+        return largest(jax.tree.map(jnp.subtract, params, moved)) / step_size
 
     return residual
 
@@ -171,5 +171,6 @@ def _dot(a: Tree, b: Tree) -> jax.Array:
     return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)))  # type: ignore[return-value]
 
 
-def _largest(tree: Tree) -> jax.Array:
+def largest(tree: Tree) -> jax.Array:
+    """The largest entry in size of all leaves."""
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))

@@ -8,33 +8,77 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.training.arguments import check_arrays, check_loss, check_params, names_taken
+from jaxreg.training.arguments import check_arrays, check_loss, check_params, check_state, names_taken
 from jaxreg.training.branches import without_branches
-from jaxreg.training.loop import History, Run, Training, advance_member, start_member, train_loop
-from jaxreg.training.methods import Method, as_method, has_derivatives
-from jaxreg.training.sameness import ByContent
+from jaxreg.training.kept import Programs, Stage
+from jaxreg.training.loop import Best, Look, Record, Run, Stop, Training, advance_member, start_member, train_loop
+from jaxreg.training.methods import Method, as_method, has_derivatives, largest
+from jaxreg.training.placement import members_placed
+from jaxreg.training.schedules import Lifted
 
-__all__ = ["Recipe", "method_of", "program", "run_recipe", "with_values"]
+__all__ = ["Inputs", "Member", "Plan", "Recipe", "loss_of", "method_of", "program", "run_recipe", "with_values"]
 
 
-class Recipe(NamedTuple):
-    """What decides the compiled program; hashable.
+class Plan(NamedTuple):
+    """The numbers that decide the compiled program; hashable.
 
     Attributes:
-        loss, gap: as given. optimizer: compared by its content. make_params: a function of grid names, or None where
-            params is a tree.
         members: whether there is a grid. stacked: whether args have a leading axis of steps (a stream of batches).
+        lifted: the structure of an optimiser that is made outside (``schedules``), or None.
     """
 
-    loss: Callable[..., Any]
-    optimizer: ByContent
-    gap: Callable[..., Any] | None
-    make_params: Callable[..., Any] | None
     steps: int
     record_every: int
     batch_size: int | None
+    has_aux: bool
     members: bool
-    stacked: bool
+    stacked: bool = False
+    lifted: Any = None
+
+
+class Recipe(NamedTuple):
+    """The functions as given, the plan, and what has been compiled for these functions.
+
+    ``make_params`` is a function of grid names, or None where params is a tree.
+    """
+
+    loss: Callable[..., Any]
+    optimizer: Any
+    gap: Callable[..., Any] | None
+    make_params: Callable[..., Any] | None
+    validation_loss: Callable[..., Any] | None
+    plan: Plan
+    programs: Programs
+    lifted: Lifted | None = None
+
+
+class Member(NamedTuple):
+    """What belongs to one member; of a grid, with a leading member axis.
+
+    Attributes:
+        hyper: the grid values. key: its own, for its mini-batches, or None. earlier: a Training to go on from, or None.
+        numbers: of its optimiser, where that is made outside.
+    """
+
+    hyper: dict[str, Any]
+    key: Any = None
+    earlier: Any = None
+    numbers: tuple[Any, ...] = ()
+
+
+class Inputs(NamedTuple):
+    """What all members share.
+
+    Attributes:
+        params, args, key, validation: as given to ``train``. stop: when. first: the number of the first step.
+    """
+
+    params: Any
+    args: tuple
+    stop: Stop
+    key: Any
+    validation: tuple | None
+    first: Any
 
 
 def with_values(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..., Any]:
@@ -43,70 +87,116 @@ def with_values(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Calla
     return partial(function, **{name: hyper[name] for name in taken}) if taken else function
 
 
-def method_of(recipe: Recipe, hyper: Mapping[str, Any]) -> Method:
-    optimizer = recipe.optimizer.value
-    return as_method(with_values(optimizer, hyper)() if callable(optimizer) else optimizer)
+def method_of(recipe: Recipe, member: Member) -> Method:
+    optimizer = recipe.optimizer
+    if recipe.lifted is not None:
+        return as_method(recipe.lifted.optimizer(member.numbers))
+    if not callable(optimizer) or isinstance(optimizer, tuple):
+        return as_method(optimizer)
+    return as_method(with_values(optimizer, member.hyper)())
 
 
-def _start(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple) -> Run:
-    first = tuple(a[0] for a in args) if recipe.stacked else args
+def loss_of(recipe: Recipe, hyper: Mapping[str, Any]) -> Callable[..., Any]:
+    """(params, *args) -> ()"""
+    loss = with_values(recipe.loss, hyper)
+    return (lambda *args: loss(*args)[0]) if recipe.plan.has_aux else loss
 
-    def member(params: Any, hyper: dict[str, jax.Array]) -> Run:
-        if recipe.make_params is not None:
-            params = jax.tree.map(jnp.asarray, with_values(recipe.make_params, hyper)())
+
+def _over_members(recipe: Recipe, function: Callable[..., Any]) -> Callable[..., Any]:
+    return jax.vmap(function) if recipe.plan.members else function
+
+
+def _start(recipe: Recipe, inputs: Inputs, members: Member) -> Run:
+    first = tuple(a[0] for a in inputs.args) if recipe.plan.stacked else inputs.args
+
+    def start(member: Member) -> Run:
+        params, earlier = inputs.params, member.earlier
+        if earlier is not None:
+            params = earlier.params
+        elif recipe.make_params is not None:
+            params = jax.tree.map(jnp.asarray, with_values(recipe.make_params, member.hyper)())
             check_params(params)
-        dtype = check_loss(with_values(recipe.loss, hyper), params, first)
-        return start_member(params, method_of(recipe, hyper).init(params), dtype)
+        dtype = check_loss(with_values(recipe.loss, member.hyper), params, first, recipe.plan.has_aux)
+        best = None
+        if inputs.validation is not None:
+            kind = check_loss(_validation_loss(recipe, member.hyper), params, inputs.validation, name="validation_loss")
+            best = Best(params, jnp.full((), jnp.inf, kind), jnp.zeros((), jnp.int32))
+        state = method_of(recipe, member).init(params)
+        run = start_member(params, state, dtype, best)
+        if earlier is None:
+            return run
+        check_state(earlier.state, state)
+        if best is not None and earlier.best is not None:
+            run = run._replace(best=earlier.best._replace(history=None))
+        return run._replace(state=earlier.state, n_steps=earlier.n_steps, diverged=earlier.diverged)
 
-    return jax.vmap(member, in_axes=(None, 0))(params, hyper) if recipe.members else member(params, hyper)
+    return members_placed(_over_members(recipe, start)(members), members) if recipe.plan.members else start(members)
 
 
-def _continue(
-    recipe: Recipe, run: Run, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any
-) -> tuple[Run, History]:
-    """``recipe.steps`` steps; of a grid, the history has the member axis second."""
+def _continue(recipe: Recipe, run: Run, inputs: Inputs, members: Member) -> tuple[Run, Record, Any]:
+    """``plan.steps`` steps; of a grid, the records have the member axis second. The last is the loss's aux."""
+    plan, args = recipe.plan, inputs.args
 
-    def over_members(function: Callable[..., Any]) -> Callable[..., Any]:
-        return jax.vmap(function) if recipe.members else function
-
-    def batch(k: Any) -> tuple:
-        if recipe.stacked:
+    def batch(k: Any, key: Any) -> tuple:
+        if plan.stacked:
             return tuple(a[k] for a in args)
-        if recipe.batch_size is None:
+        if plan.batch_size is None:
             return args
-        rows = jax.random.randint(jax.random.fold_in(key, k), (recipe.batch_size,), 0, args[0].shape[0])
+        rows = jax.random.randint(jax.random.fold_in(key, k + inputs.first), (plan.batch_size,), 0, args[0].shape[0])
         return tuple(a[rows] for a in args)
 
     def advance(run: Run, k: Any) -> Run:
-        data = batch(k)
+        shared = batch(k, inputs.key) if members.key is None else None
 
-        def member(run: Run, hyper: dict[str, jax.Array]) -> Run:
-            loss, method = with_values(recipe.loss, hyper), method_of(recipe, hyper)
+        def one(run: Run, member: Member) -> Run:
+            data = batch(k, member.key) if shared is None else shared
+            loss, method = loss_of(recipe, member.hyper), method_of(recipe, member)
             value_and_gradient = jax.value_and_grad(lambda params: loss(params, *data))
             step = partial(method.step, value_and_gradient)
-            return advance_member(run, without_branches(step) if recipe.members else step)
+            return advance_member(run, without_branches(step) if plan.members else step)
 
-        return over_members(member)(run, hyper)
+        return _over_members(recipe, one)(run, members)
 
-    def measure(run: Run, k: Any) -> tuple[jax.Array, jax.Array]:
-        data = batch(k) if recipe.stacked else args  # of mini-batches drawn from args, the whole is at hand
+    def whole(k: Any) -> tuple:
+        return batch(k, None) if plan.stacked else args  # of mini-batches drawn from args, the whole is at hand
 
-        def member(run: Run, hyper: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            value, gradient = jax.value_and_grad(with_values(recipe.loss, hyper))(run.params, *data)
+    def measure(run: Run, k: Any) -> Look:
+        data = whole(k)
+
+        def one(run: Run, member: Member) -> Look:
+            value, gradient = jax.value_and_grad(loss_of(recipe, member.hyper))(run.params, *data)
             if recipe.gap is not None:
-                return value, with_values(recipe.gap, hyper)(run.params, *data)
-            return value, method_of(recipe, hyper).residual(run.params, gradient)
+                residual = with_values(recipe.gap, member.hyper)(run.params, *data)
+            else:
+                residual = method_of(recipe, member).residual(run.params, gradient)
+            held_out = None
+            if inputs.validation is not None:
+                held_out = _validation_loss(recipe, member.hyper)(run.params, *inputs.validation)
+            return Look(value, residual, jnp.isfinite(largest(gradient)), held_out)
 
-        return over_members(member)(run, hyper)
+        return _over_members(recipe, one)(run, members)
 
-    return train_loop(run, advance, measure, recipe.steps, recipe.record_every, tol)
+    run, records = train_loop(run, advance, measure, plan.steps, plan.record_every, inputs.stop, int(plan.members))
+    aux = None
+    if plan.has_aux:
+        last = whole(plan.steps - 1)
+        with_aux = lambda run, member: with_values(recipe.loss, member.hyper)(run.params, *last)[1]
+        aux = _over_members(recipe, with_aux)(run, members)
+    return run, records, aux
 
 
-def _result(run: Run, history: History) -> Training:
-    loss, residual = history.loss[-1], history.residual[-1]
+def _validation_loss(recipe: Recipe, hyper: Mapping[str, Any]) -> Callable[..., Any]:
+    given = recipe.validation_loss
+    return loss_of(recipe, hyper) if given is None else with_values(given, hyper)
+
+
+def _result(run: Run, records: Record, aux: Any) -> Training:
+    loss, residual = records.history.loss[-1], records.history.residual[-1]
     if loss.ndim == 1:  # members first, then records
-        history = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), history)
-    result = Training(run.params, loss, residual, run.n_steps, run.converged, run.diverged, history, run.state)
+        records = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), records)
+    best = None if run.best is None else run.best._replace(history=records.validation)
+    flags = run.n_steps, run.converged, run.diverged
+    result = Training(run.params, loss, residual, *flags, records.history, run.state, aux, best)
     return result if has_derivatives(run.state) else _without_derivatives(result)
 
 
@@ -124,41 +214,39 @@ def _refuse(primals: Any, tangents: Any) -> Any:
     )
 
 
-@partial(jax.jit, static_argnames=("recipe",))
-def program(recipe: Recipe, params: Any, hyper: dict[str, jax.Array], args: tuple, tol: Any, key: Any) -> Training:
-    """From the start to the result: what ``train`` compiles."""
-    return _result(*_continue(recipe, _start(recipe, params, hyper, args), hyper, args, tol, key))
+def _program(recipe: Recipe, inputs: Inputs, members: Member) -> Training:
+    return _result(*_continue(recipe, _start(recipe, inputs, members), inputs, members))
 
 
-# The same in three parts, for streams of batches.
-_stream_start = jax.jit(_start, static_argnames=("recipe",))
-_stream_stretch = jax.jit(_continue, static_argnames=("recipe",))
+# From the start to the result: what ``train`` compiles; and the same in parts, for streams of batches.
+program = Stage(_program)
+_stream_start, _stream_stretch = Stage(_start), Stage(_continue)
 
 
 @jax.jit
-def _stream_result(run: Run, histories: list[History]) -> Training:
-    return _result(run, jax.tree.map(lambda *a: jnp.concatenate(a), *histories))
+def _stream_result(run: Run, parts: list[Record], aux: Any) -> Training:
+    return _result(run, jax.tree.map(lambda *a: jnp.concatenate(a), *parts), aux)
 
 
-def run_recipe(
-    recipe: Recipe, params: Any, hyper: dict[str, Any], args: tuple, tol: Any, key: Any, batches: Any
-) -> Training:
+def run_recipe(recipe: Recipe, inputs: Inputs, members: Member, batches: Any) -> Training:
     if batches is None:
-        return program(recipe, params, hyper, args, tol, key)
-    run, histories, done = None, [], 0
+        return program(recipe, inputs, members)
+    plan, run, aux = recipe.plan, None, None
+    parts, done = [], 0
     iterator = iter(batches)
-    while done < recipe.steps:
-        some = list(islice(iterator, min(recipe.record_every, recipe.steps - done)))
+    while done < plan.steps:
+        some = list(islice(iterator, min(plan.record_every, plan.steps - done)))
         if not some:
-            raise ValueError(f"batches ended after {done} of {recipe.steps} steps; give fewer steps or more batches.")
+            raise ValueError(f"batches ended after {done} of {plan.steps} steps; give fewer steps or more batches.")
         if not all(isinstance(one, (tuple, list)) for one in some):
             raise TypeError(f"batches gave {type(some[0]).__name__}; every batch must be a tuple of arrays.")
         check_arrays(batches=some)
         stacked = tuple(jnp.stack([jnp.asarray(a) for a in column]) for column in zip(*some, strict=True))
-        stretch = recipe._replace(stacked=True, steps=len(some), record_every=len(some))
+        stretch = recipe._replace(plan=plan._replace(stacked=True, steps=len(some), record_every=len(some)))
+        inputs = inputs._replace(args=stacked)
         if run is None:
-            run = _stream_start(stretch, params, hyper, stacked)
-        run, history = _stream_stretch(stretch, run, hyper, stacked, tol, key)
-        histories.append(history)
+            run = _stream_start(stretch, inputs, members)
+        run, records, aux = _stream_stretch(stretch, run, inputs, members)
+        parts.append(records)
         done += len(some)
-    return _stream_result(run, histories)
+    return _stream_result(run, parts, aux)

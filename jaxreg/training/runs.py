@@ -1,7 +1,6 @@
 """``train`` and ``train_grid``: any loss, any optimiser, one compiled call."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -11,19 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.progress import Progress, following
-from jaxreg.training.arguments import check_arrays, check_grid, check_params, check_steps, names_taken
-from jaxreg.training.loop import Training
-from jaxreg.training.methods import first_step, has_derivatives
-from jaxreg.training.programs import Recipe, method_of, run_recipe, with_values
-from jaxreg.training.sameness import ByContent
+from jaxreg.training.arguments import (
+    check_arrays,
+    check_batches,
+    check_grid,
+    check_params,
+    check_steps,
+    check_validation,
+    names_taken,
+)
+from jaxreg.training.divergence import DivergenceWarning, warn_divergence
+from jaxreg.training.kept import programs_of, retain
+from jaxreg.training.loop import Stop, Training
+from jaxreg.training.programs import Inputs, Member, Plan, Recipe, run_recipe
+from jaxreg.training.schedules import lifted
 from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
-from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
-
-
-class DivergenceWarning(UserWarning):
-    """The loss or the parameters of some members ceased to be finite."""
 
 
 def train(
@@ -38,16 +41,22 @@ def train(
     batch_size: int | None = None,
     batches: Iterable[tuple] | None = None,
     key: Any = None,
+    has_aux: bool = False,
+    validation: tuple | None = None,
+    validation_loss: Callable[..., Any] | None = None,
+    patience: int | None = None,
 ) -> Training:
     """Minimise any differentiable loss over any pytree of parameters.
 
-    What is compiled is kept for the next call with the same function object as ``loss`` (and ``gap``), so define them
-    once, and pass what changes in ``args``. ``optimizer`` may be written anew, ``optax.sgd(0.1)``, as long as its
-    numbers are the same; functions of yours in it, such as a prox, must be the same objects.
+    What is compiled is kept for the next call with the same function object as ``loss`` (and ``gap``), as long as the
+    function lives and what it reads from outside (a global, ``self.lam``) is the same; so define it once, and pass what
+    changes in ``args``. ``optimizer`` may be written anew, ``optax.sgd(0.1)``, as long as its numbers are the same;
+    functions of yours in it, such as a prox, must be the same objects.
 
     Args:
-        loss: (params, *args) -> (), a pure function.
-        params: a pytree of floating arrays.
+        loss: (params, *args) -> (), a pure function; with ``has_aux`` it returns a pair, (value, aux).
+        params: a pytree of floating arrays; or a Training, to go on from where it ended, with its optimiser's state and
+            the mini-batches that come next: 50 steps and 50 more are 100. ``steps`` are those to come.
         args: data, pytrees of arrays; the whole of them at every step unless ``batch_size`` is given.
         optimizer: an optax optimiser (line searches such as ``optax.lbfgs()`` too), or :func:`~jaxreg.training.ista` or
             :func:`~jaxreg.training.fista`.
@@ -64,6 +73,11 @@ def train(
         batches: instead of args, an iterable of tuples of arrays, one a step, such as
             :func:`~jaxreg.training.minibatches` of arrays larger than the device; ``record_every`` of them are on the
             device at a time.
+        has_aux: whether the loss returns a pair; ``aux`` of the result is the second, at the last params.
+        validation: held-out data, a tuple like args: at every record the loss on them is computed, and the params at
+            which it was smallest are kept in ``best`` of the result.
+        validation_loss: (params, *validation) -> (), used for that instead of the loss, for one without its penalty.
+        patience: stop after so many records in a row without a smaller validation loss.
 
     Returns:
         Training.
@@ -83,13 +97,30 @@ def train(
         >>> result = jaxreg.train(loss, jnp.zeros(2), jnp.array([1.0, -2.0]), optimizer=optax.sgd(0.5), steps=50)
         >>> result.params, result.history.loss.shape
         (Array([ 1., -2.], dtype=float32), (50,))
+
+        Stop where the loss on held-out data is smallest, then go on from there after all:
+
+        >>> held_out = (jnp.array([0.5, -2.0]),)
+        >>> options = dict(optimizer=optax.sgd(0.1), record_every=1)
+        >>> first = jaxreg.train(loss, jnp.zeros(2), jnp.array([1.0, -2.0]), steps=99, validation=held_out, patience=3,
+        ...     **options)
+        >>> int(first.best.step), int(first.n_steps)
+        (20, 23)
+        >>> int(jaxreg.train(loss, first, jnp.array([1.0, -2.0]), steps=10, **options).n_steps)
+        33
     """
-    params = jax.tree.map(jnp.asarray, _checked_params(params, args))
+    earlier, params = _start_of(params, args)
     steps, record_every = check_steps(steps, record_every)
-    _check_batches(args, batch_size, batches, key)
-    recipe = Recipe(loss, ByContent(optimizer), gap, None, steps, record_every, batch_size, False, False)
-    result = run_recipe(recipe, params, {}, args, tol, key, batches)
-    _warn_divergence(result, recipe, params, {}, args)
+    check_batches(args, batch_size, batches, key)
+    validation = check_validation(validation, validation_loss, patience)
+    functions = loss, gap, None, validation_loss
+    programs = programs_of(functions, optimizer)
+    plan = Plan(steps, record_every, batch_size, has_aux, False)
+    recipe = Recipe(loss, optimizer, gap, None, validation_loss, plan, programs)
+    inputs = Inputs(None if earlier else params, args, Stop(tol, patience), key, validation, _first_step(earlier))
+    result = run_recipe(recipe, inputs, Member({}, None, earlier), batches)
+    retain(functions, optimizer, programs)
+    warn_divergence(result, recipe, params, {}, args, earlier)
     return result
 
 
@@ -106,6 +137,10 @@ def train_grid(
     batch_size: int | None = None,
     batches: Iterable[tuple] | None = None,
     key: Any = None,
+    has_aux: bool = False,
+    validation: tuple | None = None,
+    validation_loss: Callable[..., Any] | None = None,
+    patience: int | None = None,
     block: int | None = None,
     progress: Progress = None,
 ) -> Training:
@@ -117,7 +152,9 @@ def train_grid(
         loss(params, *args, lam)        optimizer=lambda learning_rate: optax.adam(learning_rate)
         params=lambda seed: jax.random.normal(jax.random.key(seed), (p,))
 
-    As with the loss, define these functions once: a lambda written in the call is compiled at every call.
+    As with the loss, define these functions once: a lambda written in the call is compiled at every call. Numbers of
+    a schedule may be in the grid too, ``optimizer=lambda peak: optax.adam(optax.warmup_cosine_decay_schedule(0.0, peak,
+    10, 200))``: what optax asks about them in Python (``peak == 0``) must have the same answer for all members.
 
     Args:
         grid: dict of arrays with a common leading axis of G members; :func:`product` makes all combinations.
@@ -125,8 +162,9 @@ def train_grid(
             outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
             True shows a line in a terminal or notebook, and nothing elsewhere.
-        loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, key: as in :func:`train`. All
-            members see the same batches.
+        key: one for all, which then see the same batches, or an array of G keys, ``jax.random.split(key, G)``.
+        loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, has_aux, validation,
+            validation_loss, patience: as in :func:`train`. A Training to go on from has the same members.
 
     Returns:
         Training with a leading member axis in every array: ``history.loss`` is (G, T). Members that diverge or converge
@@ -144,21 +182,22 @@ def train_grid(
         Array([2. , 1. , 0.5], dtype=float32)
     """
     arrays, count = check_grid(grid)
-    make_params = params if callable(params) else None
-    tree = None
-    if make_params is None:
-        tree = jax.tree.map(jnp.asarray, _checked_params(params, args))
-    else:
+    make_params, earlier, tree = None, None, None
+    if callable(params) and (jax.tree_util.all_leaves([params]) or isinstance(params, jax.tree_util.Partial)):
+        make_params = params
         check_arrays(args=args)
+    else:
+        earlier, tree = _start_of(params, args)
     steps, record_every = check_steps(steps, record_every)
-    _check_batches(args, batch_size, batches, key)
-    takers = {"loss": loss, "params": make_params, "optimizer": optimizer, "gap": gap}
-    taken = frozenset().union(*(names_taken(function, arrays) for function in takers.values()))
+    check_batches(args, batch_size, batches, key)
+    validation = check_validation(validation, validation_loss, patience)
+    functions = loss, gap, make_params, validation_loss
+    taken = frozenset().union(*(names_taken(function, arrays) for function in (*functions, optimizer)))
     for name in arrays:
         if name not in taken:
             raise ValueError(
-                f"grid[{name!r}] is taken by nobody: neither the loss nor params, optimizer or gap (where they are "
-                f"functions) have a parameter of that name."
+                f"grid[{name!r}] is taken by nobody: neither the loss nor params, optimizer, gap or validation_loss "
+                f"(where they are functions) have a parameter of that name."
             )
     watched = progress is not None and progress is not False
     if block is None:
@@ -168,8 +207,14 @@ def train_grid(
     block = min(int(block), count)
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
-    recipe = Recipe(loss, ByContent(optimizer), gap, make_params, steps, record_every, batch_size, True, False)
-    share = block if batches is not None else share_of(block, arrays, args)
+    programs = programs_of(functions, optimizer)
+    made = programs.lifting(lambda: lifted(optimizer, arrays))
+    plan = Plan(steps, record_every, batch_size, has_aux, True, False, made and made.structure)
+    recipe = Recipe(loss, optimizer, gap, make_params, validation_loss, plan, programs, made)
+    key, keys = _keys(key, count)
+    inputs = Inputs(None if earlier else tree, args, Stop(tol, patience), key, validation, _first_step(earlier))
+    everyone = Member(arrays, keys, _of_all(earlier, count), made.numbers if made else ())
+    share = block if batches is not None else share_of(block, everyone, args)
     parts, counts = [], []
     with following(progress, "members") as show:
         for start in range(0, count, block):
@@ -177,18 +222,55 @@ def train_grid(
             firsts = range(start, end, share)
             # The last share is filled up with its last member, so that one program serves all.
             rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
-            hypers = [arrays] if share == count else [rows_of(arrays, members) for members in rows]
-            if len(hypers) == 1:
-                parts.append(run_recipe(recipe, tree, hypers[0], args, tol, key, batches))
+            shares = [everyone] if share == count else [rows_of(everyone, places) for places in rows]
+            if len(shares) == 1:
+                parts.append(run_recipe(recipe, inputs, shares[0], batches))
             else:
-                parts += run_side_by_side(recipe, tree, hypers, args, tol, key)
+                parts += run_side_by_side(recipe, inputs, shares)
             counts += [min(share, end - first) for first in firsts]
             if end < count or watched:
                 jax.block_until_ready(parts)  # the next block needs the memory
             show(end, count)
     result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
-    _warn_divergence(result, recipe, tree, arrays, args)
+    retain(functions, optimizer, programs)
+    warn_divergence(result, recipe, tree, arrays, args, earlier)
     return result
+
+
+def _start_of(params: Any, args: tuple) -> tuple[Training | None, Any]:
+    """The Training to go on from, or None; and the params."""
+    earlier = params if isinstance(params, Training) else None
+    params = params.params if earlier is not None else params
+    check_arrays(params=params, args=args)
+    check_params(params)
+    if earlier is None:
+        return None, jax.tree.map(jnp.asarray, params)
+    unused: Any = dict.fromkeys(("history", "aux", "loss", "residual", "converged"))
+    return jax.tree.map(jnp.asarray, earlier._replace(**unused)), earlier.params
+
+
+def _first_step(earlier: Training | None) -> Any:
+    return 0 if earlier is None else jnp.max(earlier.n_steps)
+
+
+def _of_all(earlier: Training | None, count: int) -> Training | None:
+    if earlier is not None and jnp.shape(earlier.n_steps) != (count,):
+        raise ValueError(
+            f"the Training to go on from has n_steps of shape {jnp.shape(earlier.n_steps)}, and the grid {count} "
+            "members; it must be what train_grid returned for as many."
+        )
+    return earlier
+
+
+def _keys(key: Any, count: int) -> tuple[Any, Any]:
+    """(the key of all, None), or (None, one key a member)."""
+    if key is None:
+        return None, None
+    typed = jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key)
+    shape = jnp.shape(key) if typed else jnp.shape(key)[:-1]
+    if shape not in ((), (count,)):
+        raise ValueError(f"key has shape {shape}; it must be one key, or one for each of the {count} members.")
+    return (None, key) if shape else (key, None)
 
 
 def product(**arrays: Any) -> dict[str, jax.Array]:
@@ -213,52 +295,3 @@ def product(**arrays: Any) -> dict[str, jax.Array]:
             raise ValueError(f"product: {name} must be an array of at least one entry; got shape {a.shape}.")
     places = np.indices([a.shape[0] for a in values.values()]).reshape(len(values), -1)
     return {name: a[place] for (name, a), place in zip(values.items(), places, strict=True)}
-
-
-def _checked_params(params: Any, args: tuple) -> Any:
-    check_arrays(params=params, args=args)
-    check_params(params)
-    return params
-
-
-def _check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
-    if batches is not None and (args or batch_size is not None):
-        raise ValueError("batches replaces the data: give either args (with or without batch_size), or batches.")
-    if batch_size is None:
-        return
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
-    if key is None:
-        raise ValueError("batch_size needs key=jax.random.key(seed): rows are drawn at random.")
-    shapes = [getattr(a, "shape", None) for a in args]
-    if not args or any(not shape or shape[0] != shapes[0][0] for shape in shapes):  # type: ignore[index]
-        raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
-
-
-def _warn_divergence(result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple) -> None:
-    """One warning for all that diverged, with the largest stable step of the first; silent under tracing."""
-    # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(result)) or not bool(jnp.any(result.diverged)):
-        return
-    late = np.flatnonzero(np.atleast_1d(np.asarray(result.diverged)))
-    lines = []
-    for g in late[:5]:
-        hyper = {name: values[g] for name, values in grid.items()}
-        start = with_values(recipe.make_params, hyper)() if recipe.make_params is not None else params
-        method = method_of(recipe, hyper)
-        numbers = {name: v for name, v in hyper.items() if v.ndim == 0 and jnp.issubdtype(v.dtype, jnp.number)}
-        values = ", ".join(f"{name}={v:.6g}" if v.dtype.kind == "f" else f"{name}={v}" for name, v in numbers.items())
-        step = int(np.atleast_1d(np.asarray(result.n_steps))[g])
-        text = (f"member {g} ({values})" if recipe.members else "training") + f" in step {step}"
-        if method.step_size is not None and "step_size" not in hyper:
-            text += f", step size {float(method.step_size):.6g}"
-        if method.step_size is None and "learning_rate" not in hyper and has_derivatives(method.init(start)):
-            text += f", learning rate {first_step(method, jax.tree.map(jnp.zeros_like, start)):.6g} at first"
-        if args:
-            largest = float(curvature_along_steepest(with_values(recipe.loss, hyper), start, *args))
-            what = "this method" if method.step_size is not None else "gradient descent"
-            if np.isfinite(largest) and largest > 0:
-                text += f"; the largest stable step of {what} is {method.stable / largest:.6g}"
-        lines.append(text)
-    more = f"; and {len(late) - 5} more" if len(late) > 5 else ""
-    warnings.warn(f"diverged: {'; '.join(lines)}{more}. Their params are the last finite ones.", DivergenceWarning, 3)

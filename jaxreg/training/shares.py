@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.training.loop import Training
-from jaxreg.training.programs import Recipe, program
+from jaxreg.training.programs import Inputs, Member, Recipe, program
 
 __all__ = ["joined", "rows_of", "run_side_by_side", "share_of"]
 
@@ -24,19 +24,19 @@ __all__ = ["joined", "rows_of", "run_side_by_side", "share_of"]
 SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
 
 
-def rows_of(grid: dict[str, jax.Array], members: np.ndarray) -> dict[str, Any]:
-    """The grid of these members; sliced by NumPy where it can be (keys and tracers it cannot), which is quicker."""
+def rows_of(members: Member, places: np.ndarray) -> Member:
+    """These members; sliced by NumPy where they can be (keys and tracers cannot), which is quicker."""
 
     def rows(values: jax.Array) -> Any:
         plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)
-        return jnp.asarray(np.asarray(values)[members]) if plain else values[members]
+        return jnp.asarray(np.asarray(values)[places]) if plain else values[places]
 
-    return {name: rows(values) for name, values in grid.items()}
+    return jax.tree.map(rows, members)
 
 
-def share_of(block: int, grid: Any, args: Any) -> int:
+def share_of(block: int, members: Member, args: Any) -> int:
     """How many members make one program: the whole block on a GPU, within another program, or on large data."""
-    leaves = jax.tree.leaves((grid, args))
+    leaves = jax.tree.leaves((members, args))
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return block  # within another program
     devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, jax.Array)))
@@ -50,18 +50,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_side_by_side(
-    recipe: Recipe, params: Any, hypers: list[dict[str, Any]], args: tuple, tol: Any, key: Any
-) -> list[Training]:
+def run_side_by_side(recipe: Recipe, inputs: Inputs, shares: list[Member]) -> list[Training]:
     """One program on several grids: JAX runs side by side what different threads have started.
 
     JAX's settings (64-bit mode, for one) belong to a thread. So tracing, compiling and all conversions are done here;
     the threads start what is ready.
     """
-    args, tol, key = jax.tree.map(jnp.asarray, (args, tol, key))
-    compiled = program.lower(recipe, params, hypers[0], args, tol, key).compile()
-    with ThreadPoolExecutor(min(len(hypers), cores())) as pool:
-        return list(pool.map(lambda hyper: compiled(params, hyper, args, tol, key), hypers))
+    inputs = jax.tree.map(jnp.asarray, inputs)
+    compiled = program.lower(recipe, inputs, shares[0]).compile()
+    with ThreadPoolExecutor(min(len(shares), cores())) as pool:
+        return list(pool.map(lambda share: compiled(inputs, share), shares))
 
 
 @partial(jax.jit, static_argnames=("counts",))
