@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["broadcast_columns", "floating", "per_row"]
+__all__ = ["broadcast_columns", "floating", "per_row", "varying_like"]
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -56,3 +56,26 @@ def broadcast_columns(value: jax.Array | None, p: int, default: float, dtype: An
     if value is None:
         return jnp.full((p,), default, dtype)
     return jnp.broadcast_to(value, (p,)).astype(dtype)
+
+
+def varying_like(tree: Any, *data: Any) -> Any:
+    """``tree``, marked as different on every device of a mesh axis under ``jax.shard_map`` if some of ``data`` is.
+
+    A loop must start from what it ends with, also in this: constants are the same on all devices, what is made of
+    sharded data is not. Elsewhere nothing happens.
+    """
+    axes = frozenset[Any]().union(*(_varying(leaf) for leaf in jax.tree.leaves(data)))
+    if not axes:
+        return tree
+
+    def cast(leaf: Any) -> Any:
+        missing = tuple(axes - _varying(leaf))
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _varying(x: Any) -> frozenset[Any]:
+    """The mesh axes along which x differs."""
+    kind = jax.typeof(x)
+    return frozenset(kind.mat.varying if hasattr(kind, "mat") else getattr(kind, "vma", ()))
