@@ -28,13 +28,12 @@ def data():
     return {"X": X, "y": X @ [1.5, -0.5, 0.1, 0] + rng.standard_normal(N), "sample_weight": s, "lower": np.full(P, -0.2)}
 
 
-def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, fit_intercept=True, pressed=False):
-    """(b, w) on the pieces of the real solution w; ``pressed``: coefficients of 0 are at their bound."""
+def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, bound=False, fit_intercept=True):
+    """(b, w) on the pieces of the real solution w, of which those flagged ``bound`` are at ``lower``."""
     share = sample_weight / sample_weight.sum()
     x_mean, y_mean = (share @ X, share @ y) if fit_intercept else (np.zeros(P), 0.0)
     A, target = X - x_mean, y - y_mean
     sigma = np.sqrt(share @ (X - share @ X) ** 2) if standardize else np.ones(P)
-    bound = (w == lower.real) & ((w != 0) | pressed)
     inside = ~bound & ((w != 0) | (l1_ratio == 0))
     found = np.where(bound, lower, 0.0).astype(np.result_type(lower, X, y, share, lam))
     M = A.T @ (share[:, None] * A) + np.diag(lam * (1 - l1_ratio) * sigma**2)
@@ -82,10 +81,10 @@ def test_first_and_second_derivatives_where_a_weight_is_0(data, kind, standardiz
     given = {"l1_ratio": ratio, "sample_weight": s, "lower": lower if bounded else None}
     solution = solve(X, y, lam, tol=1e-15, **given, **options).params
     w = np.asarray(solution.coef)
-    bound = lower if bounded else np.full(P, -np.inf)
+    bound = (w == lower) & bool(bounded)
     assert (w == 0).any() == (kind != "ridge")
-    assert (w == bound).any() == bool(bounded)
-    at, rest = everything[free], () if bounded else (bound,)
+    assert bound.any() == bool(bounded)
+    at, rest, options = everything[free], () if bounded else (np.zeros(P),), options | {"bound": bound}
     reference = lambda *a: with_numpy(w, *a, *rest, **options)
     np.testing.assert_allclose(summary(*solution), reference(*at), rtol=1e-10)
     found = plain(w, *at, *rest, **options)
@@ -146,7 +145,7 @@ def test_a_coefficient_pressed_against_a_bound_of_0_moves_with_it(data, l1_ratio
     assert list(w == 0) == [False, True, False, True]
     found = [np.asarray(jax.jit(jacobian(coef))(lower)) for jacobian in (jax.jacfwd, jax.jacrev)]
     for j in range(P):
-        moved = plain(w, lam, l1_ratio, X, y, s, lower + TINY * 1j * np.eye(P)[j], standardize=False, pressed=True)[1]
+        moved = plain(w, lam, l1_ratio, X, y, s, lower + TINY * 1j * np.eye(P)[j], standardize=False, bound=w == 0)[1]
         for jacobian in found:
             np.testing.assert_allclose(jacobian[:, j], moved.imag / TINY, atol=1e-10)
     strong = jax.jit(jax.jacfwd(lambda lower: solvers.fit(X, y, 50.0, lower=lower).params.coef))
@@ -163,7 +162,7 @@ def test_a_held_out_error_by_the_weights(data, standardize):
     )[0][0]
 
     def reference(s):
-        b, w = plain(np.ones(P), lam, 0.0, X, y, np.where(held, 0, s), np.full(P, -np.inf), standardize=standardize)
+        b, w = plain(np.ones(P), lam, 0.0, X, y, np.where(held, 0, s), np.zeros(P), standardize=standardize)
         return (s * (y - X @ w - b) ** 2)[held].sum() / s[held].sum()
 
     expected = [reference(s + TINY * 1j * e).imag / TINY for e in np.eye(N)]
