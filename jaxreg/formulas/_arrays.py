@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["broadcast_columns", "floating", "per_row", "varying_like"]
+__all__ = ["broadcast_columns", "floating", "floating_dtype", "per_row", "varying_like"]
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -18,6 +18,12 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
         TypeError: a NumPy float64 array while 64-bit mode is off. JAX would silently round it to float32
             and turn 1e300 into inf.
     """
+    dtype = floating_dtype(**arguments)
+    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+
+
+def floating_dtype(**arguments: Any) -> Any:
+    """The dtype, and the errors, of :func:`floating`."""
     dtypes = []
     for name, value in arguments.items():
         if isinstance(value, np.ndarray) and value.dtype == np.float64 and not _x64():
@@ -33,7 +39,7 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
     dtype = max(dtypes, key=lambda d: d.itemsize) if dtypes else jnp.dtype(jnp.result_type(float))
     if dtype == np.float64 and not _x64():
         dtype = jnp.dtype(jnp.float32)
-    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+    return dtype
 
 
 def _cast(value: Any, dtype: Any) -> jax.Array:

@@ -5,17 +5,18 @@ With x_j and y centred by their weighted means and S = diag(s/Σs), a solution s
 
     R_I(w, data) = X_Iᵀ S (y − X w) − l1_I sign(w_I) − l2_I w_I = 0,     M = −∂R_I/∂w_I = X_Iᵀ S X_I + diag(l2_I)
 
-The other coefficients stay at 0 or move with their bound. R is linear in w while I and the signs stay. So for other data
-near by the solution is one Newton step from *any* point, also from the solution w⁰ of the data at hand:
+The other coefficients stay at 0 or move with their bound. R is linear in w while I and the signs stay. So for other
+data near by the solution is one Newton step from *any* point, also from the solution w⁰ of the data at hand:
 
     w_I(data) = w⁰_I + M(data)⁻¹ R_I(w⁰, data),        R_I(w⁰, data at hand) = 0.                                    (1)
 
 This has the value w⁰ and, with w⁰ constant, all derivatives of the solution, of any order, forwards and backwards. The
 weights come in linearly, so a weight of 0 has its derivative too (√s has none there).
 
-**Kinks.** Where I changes there is no derivative, and this is the one on the side of the I that was found: a coefficient
-at 0 stays there if |w_j| has a weight, and one that is pressed against a bound moves with it, also if the bound is 0.
-Where M is singular and the change of R is not in its range, there is none either: NaN.
+**Kinks.** Where I changes there is no derivative, and this is the one on the side of the I that was found: a
+coefficient at 0 stays there if |w_j| has a weight, and one that is pressed against a bound moves with it, also if the
+bound is 0 (on the side of lower < 0, the only one there is). Where M is singular and the change of R is not in its
+range, there is none either: NaN.
 
 Source: Bertrand, Klopfenstein, Massias, Blondel, Vaiter, Gramfort and Salmon, J. Machine Learning Research 23, 2022.
 """

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.programs import compiled_door
 from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps, spectral_lams
 from jaxreg.solvers.left_out_sums import Sums, decomposition, dual, primal
 from jaxreg.solvers.paths import prepare
@@ -64,6 +65,7 @@ class LeaveOneOut(NamedTuple):
     largest_leverage: jax.Array
 
 
+@compiled_door
 def ridge_leave_one_out(
     X: Any,
     y: Any,

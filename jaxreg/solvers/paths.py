@@ -17,6 +17,7 @@ from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_columns
 from jaxreg.formulas.scaling import standard_deviation
+from jaxreg.programs import compiled_door
 from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
@@ -106,6 +107,7 @@ def prepare(
     return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
 
 
+@compiled_door
 def fit(
     X: Any,
     y: Any,
@@ -156,6 +158,7 @@ def fit(
     return Solution(params, gap, gap <= tol, n_iter, data.scale, data.tau[0] if jnp.ndim(y) == 1 else data.tau)
 
 
+@compiled_door
 def path(
     X: Any,
     y: Any,

@@ -25,7 +25,12 @@ def data():
     X = rng.standard_normal((N, P)) * [1, 2, 0.5, 1] + 1
     s = rng.uniform(0.5, 2, N)
     s[3] = 0
-    return {"X": X, "y": X @ [1.5, -0.5, 0.1, 0] + rng.standard_normal(N), "sample_weight": s, "lower": np.full(P, -0.2)}
+    return {
+        "X": X,
+        "y": X @ [1.5, -0.5, 0.1, 0] + rng.standard_normal(N),
+        "sample_weight": s,
+        "lower": np.full(P, -0.2),
+    }
 
 
 def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, bound=False, fit_intercept=True):
@@ -35,8 +40,9 @@ def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, bound=Fa
     A, target = X - x_mean, y - y_mean
     sigma = np.sqrt(share @ (X - share @ X) ** 2) if standardize else np.ones(P)
     inside = ~bound & ((w != 0) | (l1_ratio == 0))
+    tau = np.sqrt(share @ (y - share @ y) ** 2) if standardize else 1.0
     found = np.where(bound, lower, 0.0).astype(np.result_type(lower, X, y, share, lam))
-    M = A.T @ (share[:, None] * A) + np.diag(lam * (1 - l1_ratio) * sigma**2)
+    M = A.T @ (share[:, None] * A) + np.diag(lam * (1 - l1_ratio) * sigma**2 / tau)
     right = A.T @ (share * target) - lam * l1_ratio * sigma * np.sign(w) - M @ found
     found[inside] = np.linalg.solve(M[np.ix_(inside, inside)], right[inside])
     return y_mean - x_mean @ found, found
@@ -103,7 +109,9 @@ def test_first_and_second_derivatives_where_a_weight_is_0(data, kind, standardiz
     gradient, numbers = jax.jit(
         lambda at: (jax.grad(f, argnums=tuple(range(len(at))))(*at), {k: g(line)(0.0) for k, g in operators.items()})
     )(tuple(at))
-    derivative = lambda point, directions: reference(*(a + TINY * 1j * d for a, d in zip(point, directions))).imag / TINY
+    derivative = lambda point, directions: (
+        reference(*(a + TINY * 1j * d for a, d in zip(point, directions))).imag / TINY
+    )
     total = 0.0
     for i, name in enumerate(NAMES[: len(at)]):
         alone = [d if j == i else 0 * d for j, d in enumerate(directions)]
@@ -157,9 +165,9 @@ def test_a_held_out_error_by_the_weights(data, standardize):
     """Positive weights: the fold sets those of its own rows to 0."""
     X, y, s, _ = data.values()
     s, held, lam = s + 0.1, np.arange(N) < 5, 0.3
-    error = lambda s: sweeps.fold_errors(
-        X, y, held, jnp.array([lam]), 0.0, sample_weight=s, standardize=standardize
-    )[0][0]
+    error = lambda s: sweeps.fold_errors(X, y, held, jnp.array([lam]), 0.0, sample_weight=s, standardize=standardize)[
+        0
+    ][0]
 
     def reference(s):
         b, w = plain(np.ones(P), lam, 0.0, X, y, np.where(held, 0, s), np.zeros(P), standardize=standardize)
