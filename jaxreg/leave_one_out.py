@@ -9,6 +9,7 @@ import numpy as np
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
 from jaxreg.left_out_columns import own_scale, without_left_out
+from jaxreg.programs import compiled
 from jaxreg.routes.options import computing, find_device, takes_double
 from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.routes.ridge_data import Blocks, unit_weights
@@ -26,10 +27,10 @@ def _of_all_rows(X, Y, s, v, lams, *, fit_intercept, standardize):
     return leave_one_out_of(prepare(X, Y, fit_intercept, standardize, s, v, None, None), lams)
 
 
-_by_rows = jax.jit(_of_all_rows, static_argnames=("fit_intercept", "standardize"))
-_sums_of_rows = jax.jit(sums_of_rows, static_argnames="fit_intercept")
-_concluded = jax.jit(concluded, static_argnames="fit_intercept")
-_choose = jax.jit(jax.vmap(choose, (2, 2, None)))
+_by_rows = compiled(_of_all_rows, static_argnames=("fit_intercept", "standardize"))
+_sums_of_rows = compiled(sums_of_rows, static_argnames="fit_intercept")
+_concluded = compiled(concluded, static_argnames="fit_intercept")
+_choose = compiled(jax.vmap(choose, (2, 2, None)))
 
 
 def ridge_leave_one_out(

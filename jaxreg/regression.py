@@ -15,6 +15,7 @@ import numpy as np
 from jaxreg import inputs, results
 from jaxreg.folds import Splits, splits_of
 from jaxreg.left_out_columns import own_scale, without_left_out
+from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
 from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
@@ -50,7 +51,7 @@ class GridEndWarning(UserWarning):
     """The best λ of a sweep stands at an end of its grid, and the error still falls there."""
 
 
-_choices = jax.jit(choices)
+_choices = compiled(choices)
 # How often an automatic grid is extended, by half its length each time, where the error still falls at its end.
 MOST_EXTENSIONS = 2
 

@@ -19,6 +19,7 @@ from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.inputs import Arguments
 from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.left_out_columns import without_left_out
+from jaxreg.programs import compiled
 from jaxreg.results import LeaveOneOut
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
@@ -176,7 +177,7 @@ def certificate(problem: Problem, coef: np.ndarray, lam: np.ndarray) -> tuple[Pa
     return Params(intercept, full[:p]), certified(given, a, problem.options).gap[0]
 
 
-_deviation = jax.jit(standard_deviation)
+_deviation = compiled(standard_deviation)
 
 
 def _squares(X, Y, s, v, lower, upper, unpenalised, fit_intercept, standardize):
@@ -186,7 +187,7 @@ def _squares(X, Y, s, v, lower, upper, unpenalised, fit_intercept, standardize):
     return (project_out(weighted_rows(Y, s, fit_intercept), basis) ** 2).sum(axis=0)
 
 
-_free_squares = jax.jit(_squares, static_argnums=(6, 7, 8))
+_free_squares = compiled(_squares, static_argnums=(6, 7, 8))
 
 
 def squares(problem: Problem, lam: float) -> np.ndarray:
@@ -259,7 +260,7 @@ def _left_out(X, Y, s, v, lams, fit_intercept, standardize):
     return left_out_residuals(prepare(X, Y, fit_intercept, standardize, s, v, None, None), lams)
 
 
-_left_out_program = jax.jit(_left_out, static_argnums=(5, 6))
+_left_out_program = compiled(_left_out, static_argnums=(5, 6))
 
 
 def left_out(problem: Problem, lams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

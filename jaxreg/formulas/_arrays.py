@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["broadcast_columns", "floating", "per_row", "without_columns"]
+__all__ = ["broadcast_columns", "floating", "floating_dtype", "per_row", "varying_like", "without_columns"]
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -18,6 +18,12 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
         TypeError: a NumPy float64 array while 64-bit mode is off. JAX would silently round it to float32
             and turn 1e300 into inf.
     """
+    dtype = floating_dtype(**arguments)
+    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+
+
+def floating_dtype(**arguments: Any) -> Any:
+    """The dtype, and the errors, of :func:`floating`."""
     dtypes = []
     for name, value in arguments.items():
         if isinstance(value, np.ndarray) and value.dtype == np.float64 and not _x64():
@@ -33,7 +39,7 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
     dtype = max(dtypes, key=lambda d: d.itemsize) if dtypes else jnp.dtype(jnp.result_type(float))
     if dtype == np.float64 and not _x64():
         dtype = jnp.dtype(jnp.float32)
-    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+    return dtype
 
 
 def _cast(value: Any, dtype: Any) -> jax.Array:
@@ -71,3 +77,26 @@ def without_columns(
     v = broadcast_columns(penalty_factor, X.shape[1], 1.0, X.dtype)
     out = jnp.isposinf(v)
     return jnp.where(out[None, :], jnp.zeros_like(X), X), jnp.where(out, jnp.asarray(instead, X.dtype), v)
+
+
+def varying_like(tree: Any, *data: Any) -> Any:
+    """``tree``, marked as different on every device of a mesh axis under ``jax.shard_map`` if some of ``data`` is.
+
+    A loop must start from what it ends with, also in this: constants are the same on all devices, what is made of
+    sharded data is not. Elsewhere nothing happens.
+    """
+    axes = frozenset[Any]().union(*(_varying(leaf) for leaf in jax.tree.leaves(data)))
+    if not axes:
+        return tree
+
+    def cast(leaf: Any) -> Any:
+        missing = tuple(axes - _varying(leaf))
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _varying(x: Any) -> frozenset[Any]:
+    """The mesh axes along which x differs."""
+    kind = jax.typeof(x)
+    return frozenset(kind.mat.varying if hasattr(kind, "mat") else getattr(kind, "vma", ()))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import per_row
+from jaxreg.formulas._arrays import per_row, varying_like
 from jaxreg.formulas.scaling import is_constant, weighted_mean
 
 # A direction counts as dependent if its singular value is at most so many ε of the largest, for columns of length 1.
@@ -110,7 +110,7 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
         return Basis(jnp.where(keep[None, :], Q, 0.0), recover)
 
     nothing = Basis(jnp.zeros((n, k), Z.dtype), jnp.zeros((p, k), Z.dtype))
-    return jax.lax.cond(jnp.any(free), decomposition, lambda: nothing)
+    return jax.lax.cond(jnp.any(free), decomposition, lambda: varying_like(nothing, Z, free, sigma))
 
 
 def smallest_direction(k: int, dtype: Any) -> float:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxreg.formulas._arrays import floating, per_row
 
-__all__ = ["standard_deviation", "weighted_mean"]
+__all__ = ["centred", "is_constant", "shares", "standard_deviation", "weighted_mean"]
 
 
 def weighted_mean(X: Any, sample_weight: Any = None) -> jax.Array:
@@ -36,6 +36,25 @@ def is_constant(X: jax.Array, s: jax.Array | None) -> jax.Array:
     return jnp.max(X, axis=0, where=keep, initial=-jnp.inf) <= jnp.min(X, axis=0, where=keep, initial=jnp.inf)
 
 
+def shares(sample_weight: jax.Array | None, n: int, dtype: Any) -> jax.Array:
+    """s_i / Σs, (n,); 1/n without weights."""
+    return jnp.full((n,), 1.0 / n, dtype) if sample_weight is None else sample_weight / jnp.sum(sample_weight)
+
+
+def centred(X: jax.Array, sample_weight: jax.Array | None) -> jax.Array:
+    """X − x̄, (n,) or (n, p); a column that is constant over the rows of positive weight is exactly 0 there.
+
+    Rows of weight 0 keep what they are away from the mean, as their derivative by the weight needs it.
+    """
+    # Shifting by any number changes nothing in exact arithmetic, so it needs no derivative.
+    positive = True if sample_weight is None else per_row(sample_weight, X) > 0
+    largest = jnp.max(X, axis=0, where=positive, initial=-jnp.inf)
+    shift = jnp.where(is_constant(X, sample_weight), largest, weighted_mean(X, sample_weight))
+    X = X - jax.lax.stop_gradient(shift if shift.ndim == 0 else shift[None, :])
+    mean = weighted_mean(X, sample_weight)
+    return X - (mean if mean.ndim == 0 else mean[None, :])
+
+
 def standard_deviation(X: Any, sample_weight: Any = None) -> jax.Array:
     """σ_j = √( Σ_i s_i (x_ij − x̄_j)² / Σs ), and 1 for a constant column.
 
@@ -56,9 +75,12 @@ def standard_deviation(X: Any, sample_weight: Any = None) -> jax.Array:
     X, s = floating(X=X, sample_weight=sample_weight)
     constant = is_constant(X, s)
     deviation = jnp.where(constant[None, :], jnp.ones_like(X), X - weighted_mean(X, s)[None, :])
-    if s is not None:  # a row of weight 0 is as if it were absent
-        deviation = jnp.where(per_row(s, X) > 0, deviation, jnp.zeros_like(X))
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(deviation), axis=0))
+    positive = True if s is None else per_row(s, X) > 0
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(deviation), axis=0, where=positive, initial=0.0))
     largest = jnp.where(largest > 0, largest, jnp.ones_like(largest))
-    variance = weighted_mean((deviation / largest[None, :]) ** 2, s)
+    ratio = deviation / largest[None, :]
+    if s is not None:  # a row of weight 0 is as if it were absent, and its derivative by the weight is ratio²
+        most = jnp.finfo(X.dtype).max ** 0.25
+        ratio = jnp.where(positive, ratio, jnp.clip(ratio, -most, most))
+    variance = weighted_mean(ratio**2, s)
     return jnp.where(constant, jnp.ones_like(largest), largest * jnp.sqrt(jnp.where(constant, 1.0, variance)))

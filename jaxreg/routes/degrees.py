@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxreg.formulas.projection import smallest_direction
 from jaxreg.inputs import Arguments
+from jaxreg.programs import compiled
 from jaxreg.routes.options import Options
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.paths import prepare
@@ -19,7 +19,7 @@ __all__ = ["FEW_SQUARES", "degrees_on_rows"]
 FEW_SQUARES = 1e-8
 
 
-@partial(jax.jit, static_argnames=("fit_intercept", "standardize", "capacity"))
+@partial(compiled, static_argnames=("fit_intercept", "standardize", "capacity"))
 def _degrees(X, y, coef, lams, l1_ratio, arrays, *, fit_intercept, standardize, capacity):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)

@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxreg.formulas.moments import Moments, mean_squared_error
 from jaxreg.formulas.objective import Params
+from jaxreg.programs import compiled
 from jaxreg.routes.row_blocks import BLOCK, padded_rows, slices
 from jaxreg.solvers.active_set import padded
 from jaxreg.sparse import is_sparse
@@ -112,7 +113,7 @@ def _sums_on_device(
     return square[:L], absolute[:L]
 
 
-@jax.jit
+@compiled
 def _errors(params: Params, X: jax.Array, Y: jax.Array, s: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Σ s r² and Σ s |r| of every model, each (L, t)."""
     L, p, t = params.coef.shape

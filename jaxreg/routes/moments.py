@@ -9,6 +9,7 @@ import numpy as np
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.programs import compiled
 from jaxreg.routes.certificate import UNIT, Known, certified
 from jaxreg.routes.degrees import FEW_SQUARES, degrees_on_rows
 from jaxreg.routes.options import Options, Solved
@@ -42,8 +43,8 @@ WIDE = 2
 # A column whose variance is below this may have lost it to underflow.
 VANISHING = 1e-280
 
-_program = jax.jit(path_from_moments, static_argnames="by_knots")
-_programs = jax.jit(paths_from_moments)
+_program = compiled(path_from_moments, static_argnames="by_knots")
+_programs = compiled(paths_from_moments)
 
 
 def takes_moments(a: Arguments, options: Options) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
+from jaxreg.programs import compiled
 from jaxreg.routes.ridge_data import Blocks, Fold
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 
-_static = partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
+_static = partial(compiled, static_argnames=("fit_intercept", "standardize"))
 
 
 @_static
@@ -62,17 +63,17 @@ def _start(m, v, *, fit_intercept, standardize):
 
 
 _factor_rows, _errors_from_rows = _static(factor_rows), _static(errors_from_rows)
-_grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
-_held_out = jax.jit(held_out_errors)
-_params, _intercepts = jax.jit(ridge_params), jax.jit(ridge_intercepts)
+_grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
+_held_out = compiled(held_out_errors)
+_params, _intercepts = compiled(ridge_params), compiled(ridge_intercepts)
 
 
-@jax.jit
+@compiled
 def _grid_params(factored, lams):
     return jax.lax.map(lambda lam: ridge_params(factored, lam), lams)
 
 
-@jax.jit
+@compiled
 def certify(factored, lams):
     """The relative gaps, (L, t), and the degrees of freedom, (L, t), of a FactoredRidge at λs (L,)."""
     gap = relative_gaps(factored, lams)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
+from jaxreg.programs import compiled
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.degrees import degrees_on_rows
 from jaxreg.routes.options import Options, Solved
@@ -22,7 +23,7 @@ BLOCK_BYTES = 2**30
 
 
 # The pure functions, compiled; Python keyword arguments that choose the program are static.
-@partial(jax.jit, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
+@partial(compiled, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
 def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     solver = solve_without_derivatives if some_zero else solve_penalised
@@ -30,7 +31,7 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept
     return *members, data.scale, data.tau
 
 
-_grid = jax.jit(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
+_grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
 
 
 def _arrays(a: Arguments) -> dict[str, np.ndarray | None]:

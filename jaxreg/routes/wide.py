@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.programs import compiled
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.cores import CORES, share
 from jaxreg.routes.degrees import degrees_on_rows
@@ -28,7 +29,7 @@ MOST_ROWS = 2048
 KEPT_BYTES = 2**26
 _spare: deque[np.ndarray] = deque(maxlen=1)
 
-_program = jax.jit(path_from_columns, static_argnames=("spread", "by_knots"))
+_program = compiled(path_from_columns, static_argnames=("spread", "by_knots"))
 # So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
 ELASTIC_SPREAD = 4
 

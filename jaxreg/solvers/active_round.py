@@ -25,6 +25,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.reduction import Problem
@@ -202,7 +203,7 @@ def round_(
         d = d + updated_inverse.from_slots(H, updated_inverse.times(left_over[None, :], H)[0])
         return d, G @ d, turns + 1
 
-    d, Gd, _ = jax.lax.while_loop(rough, refine, (d, Gd, jnp.zeros((), jnp.int32)))
+    d, Gd, _ = jax.lax.while_loop(rough, refine, varying_like((d, Gd, jnp.zeros((), jnp.int32)), d))
     curved = jnp.dot(d, Gd + l2 * d)
     newton = jnp.where(curved > 0, jnp.dot(r, d) / jnp.where(curved > 0, curved, 1.0), 1.0)
     shrinks = active & (d * s < 0) & (l1 > 0)

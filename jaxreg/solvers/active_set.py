@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.active_round import ACCURACY, Line, State, exceeds, most_changes, restart, round_
@@ -196,7 +197,7 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
         built = jnp.where(anew, lam_next, walk.built)
         return Walk(index, lam_next, n_rounds, safe, built, state, last, coef, n_iter)
 
-    return jax.lax.while_loop(lambda walk: walk.index < until, one, walk)
+    return jax.lax.while_loop(lambda walk: walk.index < until, one, varying_like(walk, problem, lams))
 
 
 def solve_path(

@@ -161,6 +161,8 @@ def relative_gaps(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
     """The certificate of every λ > 0 of (L,) and target, (L, t): the bound of :func:`gap_bound` as a share of ‖ỹ‖²."""
     # b = ȳ − x̄·w is off by some ε of |ȳ| + ‖x̄/d‖ ‖u‖, and ½ λ ‖u‖² ≤ ½ ‖ỹ‖², for u = 0 is worth that.
     per_tau = spectral_lams(factored, lams)
-    offset = factored.y_mean[None, :] ** 2 + jnp.sum((factored.x_mean / factored.size) ** 2) * factored.yy / per_tau
+    offset = (
+        factored.y_mean[None, :] ** 2 + jnp.sum((factored.x_mean / factored.size) ** 2) * factored.yy[None, :] / per_tau
+    )
     gap = gap_bound(factored.spectrum, per_tau) + (4 * jnp.finfo(offset.dtype).eps) ** 2 * offset
     return relative_gap(gap, jnp.zeros_like(gap), factored.yy[None, :], factored.original_yy[None, :])

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.prox import prox_elastic_net
 from jaxreg.solvers.reduction import Problem, curvature
@@ -139,5 +140,6 @@ def solve(
     first_target = jnp.maximum(jnp.asarray(FIRST_TARGET, tol.dtype), tol)
     none = jnp.zeros((), jnp.int32)
     carry = (start, infinite, none, first_target, jnp.zeros((), bool), none)
+    carry = varying_like(carry, problem, penalty)
     state, reached, n_iter, *_ = jax.lax.while_loop(unfinished, attempt, carry)
     return state.coef, Info(reached, n_iter)

@@ -1,31 +1,39 @@
 """Derivatives of a solution by λ, l1_ratio, X, y, weights, factors and bounds, without unrolling the solver.
 
-At a solution the interior coefficients I (not 0, not at a bound; free columns) satisfy
+With x_j and y centred by their weighted means and S = diag(s/Σs), a solution satisfies, at its interior coefficients I
+(where |w_j| has no kink, and not at a bound),
 
-    R_I(w, data) = Z_Iᵀ(ỹ − Z w) − l1_I sign(w_I) − l2_I w_I = 0,        ∂R_I/∂w_I = −(Z_IᵀZ_I + diag(l2_I)) = −M
+    R_I(w, data) = X_Iᵀ S (y − X w) − l1_I sign(w_I) − l2_I w_I = 0,     M = −∂R_I/∂w_I = X_Iᵀ S X_I + diag(l2_I)
 
-and while I does not change, the implicit function theorem gives  dw_I = M⁻¹ dR_I,  where dR_I is the change of R_I
-with the data alone. The other coefficients stay at 0 or move with their bound. Adding M⁻¹(R_I − stop_gradient(R_I)),
-which is 0, to a solution with no derivative gives it exactly this one, forwards and backwards.
+The other coefficients stay at 0 or move with their bound. R is linear in w while I and the signs stay. So for other
+data near by the solution is one Newton step from *any* point, also from the solution w⁰ of the data at hand:
 
-The support-restricted system is small and well conditioned where the full one is not. Source: Bertrand, Klopfenstein,
-Massias, Blondel, Vaiter, Gramfort and Salmon, J. Machine Learning Research 23, 2022. Where I changes, the solution has
-a kink, and this is the derivative on the side of the support that was found.
+    w_I(data) = w⁰_I + M(data)⁻¹ R_I(w⁰, data),        R_I(w⁰, data at hand) = 0.                                    (1)
+
+This has the value w⁰ and, with w⁰ constant, all derivatives of the solution, of any order, forwards and backwards. The
+weights come in linearly, so a weight of 0 has its derivative too (√s has none there).
+
+**Kinks.** Where I changes there is no derivative, and this is the one on the side of the I that was found: a
+coefficient at 0 stays there if |w_j| has a weight, and one that is pressed against a bound moves with it, also if the
+bound is 0 (on the side of lower < 0, the only one there is). Where M is singular and the change of R is not in its
+range, there is none either: NaN.
+
+Source: Bertrand, Klopfenstein, Massias, Blondel, Vaiter, Gramfort and Salmon, J. Machine Learning Research 23, 2022.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.sparse.linalg import cg
 
-from jaxreg.formulas._arrays import broadcast_columns
+from jaxreg.formulas._arrays import broadcast_columns, varying_like
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import weighted_rows
-from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.formulas.scaling import centred, shares, weighted_mean
 from jaxreg.solvers.reduction import Data, column_norm
 
-__all__ = ["with_derivatives"]
+__all__ = ["definite_solve", "with_derivatives"]
 
 
 def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any) -> Params:
@@ -38,31 +46,41 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
     Returns:
         Params of the same values.
     """
-    p, dtype = data.X.shape[1], data.X.dtype
-    rho = jnp.asarray(l1_ratio, dtype)
-    Z, targets = (weighted_rows(a, data.sample_weight, data.fit_intercept) for a in (data.X, data.Y))
-    size = jax.lax.stop_gradient(column_norm(Z))  # only conditions the linear system
-    fixed_Z = jax.lax.stop_gradient(Z) / size[None, :]
+    # Under shard_map the linear system asks that all of it differ between devices if any of it does.
+    everything = (data[:-1], params, lams, jnp.asarray(l1_ratio, data.X.dtype))
+    arrays, params, lams, rho = varying_like(everything, everything)
+    data = Data._make((*arrays, data.fit_intercept))
+    X, Y, s = data.X, data.Y, data.sample_weight
+    (n, p), dtype = X.shape, X.dtype
+    share = varying_like(shares(s, n, dtype), lams)
+    # In units of the columns, u = size · w: this only conditions the linear system.
+    size = column_norm(weighted_rows(*jax.lax.stop_gradient((X, s)), data.fit_intercept))
+    A, targets = (centred(X, s), centred(Y, s)) if data.fit_intercept else (X, Y)
+    A = A / size[None, :]
+    explains = jnp.any((A != 0) & (share > 0)[:, None], axis=0)
     lower = broadcast_columns(data.lower, p, -jnp.inf, dtype)
     upper = broadcast_columns(data.upper, p, jnp.inf, dtype)
 
     def member(lam: jax.Array, w: jax.Array, target: jax.Array, tau: jax.Array) -> jax.Array:
-        at_lower, at_upper = (w == lower) & (w != 0), (w == upper) & (w != 0)
-        inside = (w != 0) & ~at_lower & ~at_upper
-        w = jnp.where(at_lower, lower, jnp.where(at_upper, upper, w))
         l1, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p, tau)
-        residual = (Z.T @ (target - Z @ w) - l1 * jnp.sign(w) - l2 * w) / size
-        change = jnp.where(inside, residual - jax.lax.stop_gradient(residual), 0.0)
-        added = jax.lax.stop_gradient(l2) / size**2
+        l1, l2 = l1 / size, l2 / size / size
+        # A coefficient of 0 is held there by its bound if the residual pulls beyond it by more than l1.
+        pull = jnp.where(w == 0, A.T @ (share * (target - A @ (size * w))), 0.0)
+        at_lower = (w == lower) & ((w != 0) | (pull < -l1))
+        at_upper = (w == upper) & ((w != 0) | (pull > l1))
+        inside = ((w != 0) | (l1 == 0)) & ~at_lower & ~at_upper & (explains | (l2 > 0))
+        w = jnp.where(at_lower, lower, jnp.where(at_upper, upper, w))
+        residual = A.T @ (share * (target - A @ (size * w))) - l1 * jnp.sign(w) - l2 * size * w
+
+        # In further units, so that M has ones on its diagonal.
+        unit = jax.lax.stop_gradient(jnp.where(inside, 1.0 / jnp.sqrt(1.0 + l2), 0.0))
 
         def matrix(d: jax.Array) -> jax.Array:
-            d_inside = jnp.where(inside, d, 0.0)
-            return jnp.where(inside, fixed_Z.T @ (fixed_Z @ d_inside) + added * d_inside, d)
+            step = unit * d
+            return jnp.where(inside, unit * (A.T @ (share * (A @ step)) + l2 * step), d)
 
-        # The value of ``change`` is 0, so this costs nothing until a derivative is asked for.
-        most = 4 * min(Z.shape) + 100
-        step, _ = cg(matrix, change, tol=4 * jnp.finfo(dtype).eps, maxiter=most)
-        return w + jnp.where(inside, step, 0.0) / size
+        step = unit * definite_solve(matrix, unit * _change(residual), 4 * min(n, p) + 100)
+        return w + step / size
 
     over_targets = jax.vmap(member, in_axes=(0, 1, 1, 0), out_axes=1)
     found = jax.lax.stop_gradient(params.coef)
@@ -70,7 +88,57 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
     if not data.fit_intercept:
         return Params(params.intercept, coef)
     # b = ȳ − x̄·w, again with the value that was given.
-    x_mean, y_mean = weighted_mean(data.X, data.sample_weight), weighted_mean(data.Y, data.sample_weight)
-    intercept = y_mean[None, :] - jnp.einsum("p,lpt->lt", x_mean, coef)
-    given = jax.lax.stop_gradient(params.intercept)
-    return Params(given + (intercept - jax.lax.stop_gradient(intercept)), coef)
+    intercept = weighted_mean(Y, s)[None, :] - jnp.einsum("p,lpt->lt", weighted_mean(X, s), coef)
+    return Params(jax.lax.stop_gradient(params.intercept) + _change(intercept), coef)
+
+
+@jax.custom_jvp
+def _change(x: jax.Array) -> jax.Array:
+    """How x changes with the data: of the value 0, whatever x is, and with the derivatives of x."""
+    return jnp.where(jnp.isnan(x), 0.0, 0.0).astype(x.dtype)  # made of x, so that vmap and shard_map see what it is of
+
+
+_change.defjvp(lambda primals, tangents: (_change(*primals), tangents[0]))
+
+
+def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, most: int) -> jax.Array:
+    """M⁻¹ ``right``, (p,), by conjugate gradients, with derivatives by M and ``right``, of any order.
+
+    0 where ``right`` is 0, at no cost. NaN where something is not a number, or M is singular and has no solution.
+
+    Args:
+        matrix: v ↦ M v, M positive semidefinite. most: iterations, static.
+    """
+    eps = jnp.finfo(right.dtype).eps
+
+    def solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
+        largest = jnp.max(jnp.abs(right))
+        scaled = right / jnp.where(largest > 0, largest, 1.0)
+        solution = _conjugate_gradients(matrix, scaled, 4 * eps, most)
+        off = jnp.max(jnp.abs(scaled - matrix(solution)))
+        return jnp.where(largest == 0, 0.0, jnp.where(off <= eps ** (1 / 3), largest * solution, jnp.nan))
+
+    return jax.lax.custom_linear_solve(matrix, right, solve, symmetric=True)
+
+
+def _conjugate_gradients(
+    matrix: Callable[[jax.Array], jax.Array], right: jax.Array, tol: float, most: int
+) -> jax.Array:
+    """x with ‖right − Mx‖ ≤ tol ‖right‖, from 0 (Hestenes and Stiefel 1952)."""
+    rr = jnp.dot(right, right)
+    enough = tol**2 * rr
+
+    def unfinished(carry: tuple) -> jax.Array:
+        _, _, _, rr, k = carry
+        return (rr > enough) & (k < most)
+
+    def turn(carry: tuple) -> tuple:
+        x, r, d, rr, k = carry
+        Md = matrix(d)
+        step = rr / jnp.dot(d, Md)
+        r = r - step * Md
+        rr_new = jnp.dot(r, r)
+        return x + step * d, r, r + (rr_new / rr) * d, rr_new, k + 1
+
+    start = (jnp.zeros_like(right), right, right, rr, jnp.zeros((), jnp.int32))
+    return jax.lax.while_loop(unfinished, turn, start)[0]

@@ -36,7 +36,9 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.programs import compiled_door
 from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps, spectral_lams
+from jaxreg.solvers.left_out_derivatives import differentiated
 from jaxreg.solvers.left_out_sums import Sums, decomposition, dual, primal
 from jaxreg.solvers.paths import prepare
 from jaxreg.solvers.reduction import Data
@@ -64,6 +66,7 @@ class LeaveOneOut(NamedTuple):
     largest_leverage: jax.Array
 
 
+@compiled_door
 def ridge_leave_one_out(
     X: Any,
     y: Any,
@@ -94,10 +97,15 @@ def ridge_leave_one_out(
     """
     data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, None, None)
     (lams,) = floating(lams=jnp.asarray(lams).astype(data.X.dtype))
-    result, _ = leave_one_out_of(data, lams)
+    result = LeaveOneOut(lams, *differentiated(_errors_of, fit_intercept, data[:-1], lams))
     if jnp.ndim(y) == 1:
         result = LeaveOneOut(result.lams, *(v[:, 0] for v in result[1:]))
     return result
+
+
+def _errors_of(data: Data, lams: jax.Array) -> tuple[jax.Array, ...]:
+    """All of the result but the λs."""
+    return leave_one_out_of(data, lams)[0][1:]
 
 
 def leave_one_out_of(data: Data, lams: jax.Array) -> tuple[LeaveOneOut, FactoredRidge]:

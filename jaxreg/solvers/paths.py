@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
+from jaxreg.formulas._arrays import broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_columns
 from jaxreg.formulas.scaling import standard_deviation
+from jaxreg.programs import compiled_door
 from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
@@ -107,6 +108,7 @@ def prepare(
     return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
 
 
+@compiled_door
 def fit(
     X: Any,
     y: Any,
@@ -158,6 +160,7 @@ def fit(
     return Solution(params, gap, gap <= tol, n_iter, data.scale, data.tau[0] if jnp.ndim(y) == 1 else data.tau)
 
 
+@compiled_door
 def path(
     X: Any,
     y: Any,
@@ -245,7 +248,10 @@ def solve_members(
     closed_form = isinstance(l1_ratio, (int, float))  # a Python number chooses the program and has no derivative
     fixed_ratio = l1_ratio if closed_form else jax.lax.stop_gradient(jnp.asarray(l1_ratio, data.X.dtype))
     fixed_data = Data._make((*jax.tree.map(jax.lax.stop_gradient, data[:-1]), data.fit_intercept))
-    members = solve_without_derivatives(fixed_data, jax.lax.stop_gradient(lams), fixed_ratio, tol, max_iter, strategy)
+    arrays = (fixed_data[:-1], jax.lax.stop_gradient(lams), None if closed_form else fixed_ratio)
+    arrays, fixed_lams, ratio = varying_like(arrays, arrays)
+    fixed_data, ratio = Data._make((*arrays, data.fit_intercept)), l1_ratio if closed_form else ratio
+    members = solve_without_derivatives(fixed_data, fixed_lams, ratio, tol, max_iter, strategy)
     return members._replace(params=with_derivatives(data, members.params, lams, l1_ratio))
 
 
@@ -253,7 +259,7 @@ def solve_without_derivatives(
     data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
 ) -> Members:
     """:func:`solve_members` where nothing is differentiated."""
-    members = solve_penalised(data, lams, l1_ratio, tol, max_iter, strategy)
+    members = varying_like(solve_penalised(data, lams, l1_ratio, tol, max_iter, strategy), lams)
 
     def with_least_squares(_: None) -> Members:
         at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.reduction import Problem, curvature
 
@@ -98,5 +99,5 @@ def newton_on_support(
         return u, after, same & jnp.all(jnp.isfinite(u)), rounds + 1
 
     carry = (u, pieces_at(problem, penalty, u, product), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
-    u, _, settled, _ = jax.lax.while_loop(unsettled, newton, carry)
+    u, _, settled, _ = jax.lax.while_loop(unsettled, newton, varying_like(carry, u, problem))
     return u, settled

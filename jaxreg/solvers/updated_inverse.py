@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
 
+from jaxreg.formulas._arrays import varying_like
+
 __all__ = [
     "Inverse",
     "append",
@@ -190,4 +192,4 @@ def only_if(condition: jax.Array, change: Callable[[Any], Any], state: Any) -> A
         state = jax.tree.map(lambda x: jnp.where(condition, x, jnp.zeros_like(x)) if x.size <= LARGE else x, state)
         return jnp.zeros_like(condition), change(state)
 
-    return jax.lax.while_loop(lambda carry: carry[0], turn, (condition, state))[1]
+    return jax.lax.while_loop(lambda carry: carry[0], turn, varying_like((condition, state), condition, state))[1]

@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params, squared_error
+from jaxreg.programs import compiled_door
 from jaxreg.solvers.paths import Path, default_tol, lambda_grid, path, prepare, solve_members
 
 __all__ = [
@@ -72,6 +73,7 @@ class Sweep(NamedTuple):
     path: Path
 
 
+@compiled_door
 def fold_errors(
     X: Any,
     y: Any,
@@ -223,6 +225,7 @@ def conclude(
     return Sweep(lams, l1_ratios, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), chosen)
 
 
+@compiled_door
 def cross_validate(
     X: Any,
     y: Any,
