@@ -111,7 +111,7 @@ def ridge_leave_one_out(
             models = [chosen_params(factors, lam) for lam in both]
     regression._check_coef(np.stack([params.coef for params in models]))
     best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
-    converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out")
+    converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out", False)
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
     scale = own_scale(np.asarray(factors.blocks[0].scale), given, options.standardize, find_device(device))
     tau = y_scale(factors)

@@ -141,16 +141,21 @@ def _for_targets(lams: Any, a: inputs.Arguments) -> Any:
     return lams if isinstance(lams, int) else np.repeat(lams[:, None], 1 if a.y.ndim == 1 else a.y.shape[1], axis=1)
 
 
-def _warn_unless_converged(gap: np.ndarray, lams: np.ndarray, tol: float, where: str) -> bool:
-    """One warning that names the worst λ; lams broadcasts against gap. True if all converged."""
+def _warn_unless_converged(gap: np.ndarray, lams: np.ndarray, tol: float, where: str, steps: bool = True) -> bool:
+    """One warning that names the worst λ; lams broadcasts against gap. True if all converged.
+
+    Args:
+        steps: whether some were taken; without, it is rounding that keeps the gap up.
+    """
     late = ~(gap <= tol)
     if not late.any():
         return True
     worst = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
     lam = np.broadcast_to(lams, gap.shape).flat[worst]
+    advice = "Raise max_iter" if steps else "Rounding leaves no less: take offsets off the columns, rescale them"
     warnings.warn(
         f"{where}: {int(late.sum())} of {gap.size} fits did not reach the duality gap {tol:g}; the largest is "
-        f"{gap.flat[worst]:.2g} at lam={lam:.6g}. Raise max_iter, or loosen tol.",
+        f"{gap.flat[worst]:.2g} at lam={lam:.6g}. {advice}, or loosen tol.",
         ConvergenceWarning,
         stacklevel=3,
     )
@@ -232,7 +237,7 @@ def fit(
     options = _options(a, rho, None, tol, max_iter, fit_intercept, standardize, strategy)._replace(degrees=False)
     solved = _solve(a, np.array(np.broadcast_to(lam, (1, t or 1))), options, device)
     _check_coef(solved.params.coef)
-    _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit")
+    _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit", bool(solved.n_iter.any()))
     found = solved.params, solved.gap, solved.n_iter
     params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
     y_scale = solved.y_scale[0] if t is None else solved.y_scale
@@ -286,7 +291,9 @@ def path(
     options = _options(a, rho, eps, tol, max_iter, fit_intercept, standardize, strategy)
     _check_size(a, lams, options)
     pure = _as_path(a, _solve(a, _for_targets(lams, a), options, device), options.tol)
-    _warn_unless_converged(pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path")
+    _warn_unless_converged(
+        pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path", bool(pure.n_iter.any())
+    )
     pure = pure._replace(scale=own_scale(pure.scale, given, options.standardize, device))
     return results.Path(**pure._asdict(), feature_names=a.names)
 
@@ -417,10 +424,11 @@ def sweep(
     else:
         stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
         pure = conclude(all_lams, np.asarray(ratios, a.X.dtype), fold_mse, fold_gap, (mean, se, *chosen), stacked)
+    steps = any(path.n_iter.any() for path in paths)
     grid = all_lams.reshape(all_lams.shape + (1,) * (fold_gap.ndim - 2))
-    converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds")
+    converged = _warn_unless_converged(fold_gap, grid, tol, "sweep, in the folds", steps)
     grid = all_lams.reshape(all_lams.shape + (1,) * (all_gaps.ndim - 2))
-    converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows")
+    converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows", steps)
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
     scale = own_scale(pure.path.scale, given, options.standardize, device)
     path_chosen: Any = pure.path

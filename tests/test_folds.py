@@ -10,7 +10,7 @@ X, Y = np.arange(46.0).reshape(23, 2), np.arange(23.0)
 
 
 def masks(folds, seed=0, sample_weight=None):
-    return splits_of(folds, X, Y, seed, sample_weight)
+    return splits_of(folds, X, Y, seed, sample_weight).held_out
 
 
 @pytest.mark.parametrize("folds", [2, 3, 5, 10, 23])
