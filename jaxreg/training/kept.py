@@ -72,15 +72,17 @@ class Stage:
         function, programs = self.function, recipe.programs
         name, traces = function.__name__, programs.traces
 
-        def traced(plan: Any, *inputs: Any) -> Any:
-            traces.append(name)
-            return function(_running.recipes[-1], *inputs)
+        if name not in programs.jitted:
 
-        traced.__name__ = traced.__qualname__ = name
-        jitted = programs.jitted.setdefault(name, jax.jit(traced, static_argnums=0))
+            def traced(plan: Any, *inputs: Any) -> Any:
+                traces.append(name)
+                return function(_running.recipes[-1], *inputs)
+
+            traced.__name__ = traced.__qualname__ = name
+            programs.jitted[name] = jax.jit(traced, static_argnums=0)
         _running.recipes = [*getattr(_running, "recipes", ()), recipe]
         try:
-            yield jitted
+            yield programs.jitted[name]
         finally:
             _running.recipes = _running.recipes[:-1]
 

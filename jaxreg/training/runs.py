@@ -105,9 +105,9 @@ def train(
         >>> first = jaxreg.train(loss, jnp.zeros(2), jnp.array([1.0, -2.0]), steps=99, validation=held_out, patience=3,
         ...     **options)
         >>> int(first.best.step), int(first.n_steps)
-        (20, 23)
+        (22, 25)
         >>> int(jaxreg.train(loss, first, jnp.array([1.0, -2.0]), steps=10, **options).n_steps)
-        33
+        35
     """
     earlier, params = _start_of(params, args)
     steps, record_every = check_steps(steps, record_every)
