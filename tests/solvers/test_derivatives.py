@@ -39,7 +39,7 @@ def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, bound=Fa
     x_mean, y_mean = (share @ X, share @ y) if fit_intercept else (np.zeros(P), 0.0)
     A, target = X - x_mean, y - y_mean
     sigma = np.sqrt(share @ (X - share @ X) ** 2) if standardize else np.ones(P)
-    inside = ~bound & ((w != 0) | (l1_ratio == 0))
+    inside = np.logical_not(bound) & ((w != 0) | (l1_ratio == 0))
     tau = np.sqrt(share @ (y - share @ y) ** 2) if standardize else 1.0
     found = np.where(bound, lower, 0.0).astype(np.result_type(lower, X, y, share, lam))
     M = A.T @ (share[:, None] * A) + np.diag(lam * (1 - l1_ratio) * sigma**2 / tau)
