@@ -110,7 +110,7 @@ def test_first_and_second_derivatives_where_a_weight_is_0(data, kind, standardiz
         lambda at: (jax.grad(f, argnums=tuple(range(len(at))))(*at), {k: g(line)(0.0) for k, g in operators.items()})
     )(tuple(at))
     derivative = lambda point, directions: (
-        reference(*(a + TINY * 1j * d for a, d in zip(point, directions))).imag / TINY
+        reference(*(a + TINY * 1j * d for a, d in zip(point, directions, strict=True))).imag / TINY
     )
     total = 0.0
     for i, name in enumerate(NAMES[: len(at)]):
