@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax.sharding import AxisType, PartitionSpec
 
 from jaxreg.formulas._arrays import floating_dtype
 
@@ -80,7 +81,11 @@ def compiled_door(function: F) -> F:
     signature = inspect.signature(function)
 
     def of_both(arrays: dict[str, Any], fixed: tuple[tuple[str, Any], ...]) -> Any:
-        return function(**arrays, **dict(fixed))
+        solve = lambda arrays: function(**arrays, **dict(fixed))
+        mesh = jax.sharding.get_abstract_mesh()
+        if AxisType.Explicit in mesh.axis_types:  # the loops inside leave it to the compiler what lies where
+            solve = jax.sharding.auto_axes(solve, out_sharding=PartitionSpec())
+        return solve(arrays)
 
     of_both.__name__ = of_both.__qualname__ = function.__name__
     program = compiled(of_both, static_argnames="fixed")

@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["broadcast_columns", "floating", "floating_dtype", "per_row", "varying_like", "without_columns"]
+__all__ = [
+    "broadcast_columns",
+    "change_of",
+    "floating",
+    "floating_dtype",
+    "per_row",
+    "varying_like",
+    "without_columns",
+]
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -100,3 +108,12 @@ def _varying(x: Any) -> frozenset[Any]:
     """The mesh axes along which x differs."""
     kind = jax.typeof(x)
     return frozenset(kind.mat.varying if hasattr(kind, "mat") else getattr(kind, "vma", ()))
+
+
+@jax.custom_jvp
+def change_of(x: jax.Array) -> jax.Array:
+    """How x changes with the data: of the value 0, whatever x is, and with the derivatives of x."""
+    return jnp.where(jnp.isnan(x), 0.0, 0.0).astype(x.dtype)  # made of x, so that vmap and shard_map see what it is of
+
+
+change_of.defjvp(lambda primals, tangents: (change_of(*primals), tangents[0]))

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
+from jaxreg.formulas._arrays import broadcast_columns, change_of, floating, without_columns
 from jaxreg.formulas.gradients import gradient
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
+from jaxreg.formulas.scaling import centred, shares
 
 __all__ = ["kkt_residual", "lam_max"]
 
@@ -66,9 +67,23 @@ def lam_max(
     # c_j = x_jᵀ S r₀ / Σs and l1_j = λ ρ v_j σ_j. Zero is optimal iff both are ≥ 0 wherever the bounds leave room:
     #   c_j ≤ l1_j  if upper_j > 0,    −c_j ≤ l1_j  if lower_j < 0.
     c = Z.T @ project_out(target, basis)
+    if basis is None:
+        c = with_weights_as_they_are(c, X, y[:, None], s, fit_intercept)[:, 0]
     l1, _ = penalty_weights(jnp.ones_like(rho), jnp.ones_like(rho), v, sigma, p)
     at_lasso = largest_lam(c, l1, lower, upper)
     return jnp.where(at_lasso == 0, 0.0, at_lasso / rho)
+
+
+def with_weights_as_they_are(
+    c: jax.Array, X: jax.Array, Y: jax.Array, sample_weight: jax.Array | None, fit_intercept: bool
+) -> jax.Array:
+    """c_j = x_jᵀ S y / Σs of centred X and Y, (p, t), as given, with derivatives also where a weight is 0.
+
+    Rows times the roots of their weights have none there.
+    """
+    A, targets = (centred(X, sample_weight), centred(Y, sample_weight)) if fit_intercept else (X, Y)
+    share = shares(sample_weight, X.shape[0], X.dtype)
+    return jax.lax.stop_gradient(c).reshape(X.shape[1], -1) + change_of(A.T @ (share[:, None] * targets))
 
 
 def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax.Array | None) -> jax.Array:

@@ -12,9 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns
+from jaxreg.formulas._arrays import broadcast_columns, change_of
 from jaxreg.formulas.objective import penalty_weights
 from jaxreg.formulas.projection import weighted_rows
+from jaxreg.formulas.scaling import centred, shares
 from jaxreg.solvers.reduction import Data, column_norm
 
 __all__ = ["degrees_of_freedom", "trace_on_support"]
@@ -40,7 +41,9 @@ def degrees_of_freedom(
     X = data.X
     n, p = X.shape
     Z = weighted_rows(X, data.sample_weight, data.fit_intercept)
-    size = column_norm(Z)
+    size = jax.lax.stop_gradient(column_norm(Z))  # only conditions the matrix
+    share = shares(data.sample_weight, n, X.dtype)
+    A = (centred(X, data.sample_weight) if data.fit_intercept else X) / size[None, :]
     Z = Z / size[None, :]
     constant = jnp.all(Z == 0, axis=0)
     lower = broadcast_columns(data.lower, p, -jnp.inf, X.dtype)
@@ -71,7 +74,11 @@ def degrees_of_freedom(
         else:
             B = Z * root[None, :]
             M = B @ B.T
-        trace = _trace(M)
+        # Derivatives with the weights as they are: with S = diag(s/Σs), BᵀSB or BBᵀS; √s has none where s is 0.
+        rows = A * root[None, :]
+        weighted = rows.T @ (share[:, None] * rows) if n >= p else (rows @ rows.T) * share[None, :]
+        inverse = jnp.linalg.inv(weighted + jnp.eye(len(weighted), dtype=X.dtype))
+        trace = jax.lax.stop_gradient(_trace(M)) - change_of(jnp.trace(inverse))
         return jnp.where(jnp.any(inside & (l2 > 0)), trace, jnp.round(trace))
 
     L, _, t = coef.shape

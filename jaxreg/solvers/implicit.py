@@ -27,7 +27,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, varying_like
+from jaxreg.formulas._arrays import broadcast_columns, change_of, varying_like
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares, weighted_mean
@@ -79,7 +79,7 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
             step = unit * d
             return jnp.where(inside, unit * (A.T @ (share * (A @ step)) + l2 * step), d)
 
-        step = unit * definite_solve(matrix, unit * _change(residual), 4 * min(n, p) + 100)
+        step = unit * definite_solve(matrix, unit * change_of(residual), 4 * min(n, p) + 100)
         return w + step / size
 
     over_targets = jax.vmap(member, in_axes=(0, 1, 1, 0), out_axes=1)
@@ -89,16 +89,7 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any)
         return Params(params.intercept, coef)
     # b = ȳ − x̄·w, again with the value that was given.
     intercept = weighted_mean(Y, s)[None, :] - jnp.einsum("p,lpt->lt", weighted_mean(X, s), coef)
-    return Params(jax.lax.stop_gradient(params.intercept) + _change(intercept), coef)
-
-
-@jax.custom_jvp
-def _change(x: jax.Array) -> jax.Array:
-    """How x changes with the data: of the value 0, whatever x is, and with the derivatives of x."""
-    return jnp.where(jnp.isnan(x), 0.0, 0.0).astype(x.dtype)  # made of x, so that vmap and shard_map see what it is of
-
-
-_change.defjvp(lambda primals, tangents: (_change(*primals), tangents[0]))
+    return Params(jax.lax.stop_gradient(params.intercept) + change_of(intercept), coef)
 
 
 def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, most: int) -> jax.Array:

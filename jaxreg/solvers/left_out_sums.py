@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.projection import smallest_direction
 from jaxreg.solvers.factored_ridge import FactoredRidge, spectral_lams
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows
@@ -129,6 +130,7 @@ def decomposition(rows: jax.Array, removed: jax.Array, lams: jax.Array) -> tuple
     """U (n, n), 0 in the directions of ``removed``; its eigenvalues; K = AAᵀ; and which directions are kept, (n,)."""
     # The directions of ``removed`` have the eigenvalue 0, as others may have. With τ removed removedᵀ added to K = AAᵀ,
     # τ = 2 max_i Σ_j |K_ij|, at least twice the largest e, they have the eigenvalue τ, and are known by it.
+    rows, removed = varying_like((rows, removed), rows, removed, lams)
     K = rows @ rows.T
     largest = jnp.max(jnp.sum(jnp.abs(K), axis=1))
     largest = jnp.where(largest > 0, largest, 1.0)

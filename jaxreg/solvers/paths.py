@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxreg.formulas._arrays import broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
+from jaxreg.formulas.optimality import with_weights_as_they_are
 from jaxreg.formulas.projection import Basis, free_columns
 from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.programs import compiled_door
@@ -224,7 +225,10 @@ def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax
     problem, _ = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, ones, data.scale)
     v = broadcast_columns(data.penalty_factor, p, 1.0, data.X.dtype)
     rho = jnp.asarray(l1_ratio, data.X.dtype)
-    start = grid_start(problem.correlation, rho, v, data.scale, data.lower, data.upper)
+    c = problem.correlation
+    if free is None:
+        c = with_weights_as_they_are(c, data.X, data.Y, data.sample_weight, data.fit_intercept)
+    start = grid_start(c, rho, v, data.scale, data.lower, data.upper)
     return geometric_grid(start, count, default_eps(n, p) if eps is None else eps)
 
 

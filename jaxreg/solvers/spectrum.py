@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas._arrays import varying_like
 from jaxreg.formulas.projection import smallest_direction
 
 __all__ = [
@@ -115,6 +116,7 @@ def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Arra
     Args:
         rows: A, (n, p), targets: ỹ, (n, t). smallest_lam: the least λ that will be asked for, (); it may be 0.
     """
+    rows, targets = varying_like((rows, targets), rows, targets, smallest_lam)
     n, p = rows.shape
     primal = n >= p
     gram = rows.T @ rows if primal else rows @ rows.T

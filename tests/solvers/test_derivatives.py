@@ -39,7 +39,7 @@ def plain(w, lam, l1_ratio, X, y, sample_weight, lower, *, standardize, bound=Fa
     x_mean, y_mean = (share @ X, share @ y) if fit_intercept else (np.zeros(P), 0.0)
     A, target = X - x_mean, y - y_mean
     sigma = np.sqrt(share @ (X - share @ X) ** 2) if standardize else np.ones(P)
-    inside = ~bound & ((w != 0) | (l1_ratio == 0))
+    inside = np.logical_not(bound) & ((w != 0) | (l1_ratio == 0))
     tau = np.sqrt(share @ (y - share @ y) ** 2) if standardize else 1.0
     found = np.where(bound, lower, 0.0).astype(np.result_type(lower, X, y, share, lam))
     M = A.T @ (share[:, None] * A) + np.diag(lam * (1 - l1_ratio) * sigma**2 / tau)
@@ -110,7 +110,7 @@ def test_first_and_second_derivatives_where_a_weight_is_0(data, kind, standardiz
         lambda at: (jax.grad(f, argnums=tuple(range(len(at))))(*at), {k: g(line)(0.0) for k, g in operators.items()})
     )(tuple(at))
     derivative = lambda point, directions: (
-        reference(*(a + TINY * 1j * d for a, d in zip(point, directions))).imag / TINY
+        reference(*(a + TINY * 1j * d for a, d in zip(point, directions, strict=True))).imag / TINY
     )
     total = 0.0
     for i, name in enumerate(NAMES[: len(at)]):
@@ -196,3 +196,27 @@ def test_a_tangent_that_is_not_a_number_stays_one(data):
     value, tangent = jax.jit(lambda y, dy: jax.jvp(fit, (y,), (dy,)))(y, np.full(N, np.nan))
     assert jnp.isfinite(value).all()
     assert jnp.isnan(tangent).all()
+
+
+@pytest.mark.parametrize("n", [N, 5])
+def test_degrees_of_freedom_and_the_largest_lam_where_a_weight_is_0(data, n):
+    """By the weights, against the trace of the hat matrix and max |x_jᵀSy| / σ_j; n = 5 is fewer rows than columns."""
+    X, y, s = np.hstack([data["X"], data["X"] ** 2])[:n], data["y"][:n], np.append(0, data["sample_weight"][1:n] + 0.1)
+
+    def reference(s):
+        share = s / s.sum()
+        A, target = X - share @ X, y - share @ y
+        G, sigma = A.T @ (share[:, None] * A), np.sqrt(share @ A**2)
+        D = np.diag(0.3 * sigma**2 / np.sqrt(share @ target**2))
+        ratio = A.T @ (share * target) / sigma
+        return np.trace(np.linalg.solve(G + D, G)), ratio[abs(ratio).argmax()] * np.sign(ratio.real)[
+            abs(ratio).argmax()
+        ]
+
+    moved = [reference(s + TINY * 1j * e) for e in np.eye(n)]
+    df = lambda s: solvers.path(X, y, jnp.array([0.3]), 0.0, sample_weight=s).df[0]
+    largest = lambda s: solvers.path(X, y, 2, 0.0, sample_weight=s, eps=0.1).lams[0] * 1e-3
+    for i, f in enumerate((df, largest)):
+        value, derivative = jax.jit(jax.value_and_grad(f))(s)
+        np.testing.assert_allclose(value, reference(s)[i], rtol=1e-10)
+        np.testing.assert_allclose(derivative, [m[i].imag / TINY for m in moved], rtol=1e-8, atol=1e-9)
