@@ -147,7 +147,8 @@ def splits_of_pairs(pairs: Sequence[Any], n: int) -> Splits:
     Raises:
         ValueError: something that is no pair, or a row number that there is not.
     """
-    train, held_out = [], []
+    train: list[np.ndarray] = []
+    held_out: list[np.ndarray] = []
     for k, pair in enumerate(pairs):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"folds[{k}] is {pair!r}; it must be a pair (training rows, held-out rows).")

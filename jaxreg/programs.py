@@ -36,7 +36,7 @@ class Program:
     """A function under ``jax.jit`` whose compiled programs are given back when the process holds too many."""
 
     def __init__(self, function: Callable[..., Any], **options: Any):
-        self._jitted = jax.jit(function, **options)
+        self._jitted: Any = jax.jit(function, **options)
         update_wrapper(self, function)
         _all.append(self)
 

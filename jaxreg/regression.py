@@ -480,12 +480,12 @@ def _joined(run: Any, rho: float, path: Any, errors: FoldErrors, end: str) -> tu
         return run(rho, np.concatenate([path.lams, new] if end == "smallest" else [new, path.lams]))
     more_path, more_errors = run(rho, new)
     pairs = (lambda old, new: (old, new)) if end == "smallest" else (lambda old, new: (new, old))
-    join = lambda old, new: None if old is None else np.concatenate(pairs(old, new))
+    join: Any = lambda old, new: None if old is None else np.concatenate(pairs(old, new))
     fixed = {name: getattr(path, name) for name in ("scale", "y_scale")}
     joined = {
         name: join(old, new) for name, old, new in zip(path._fields, path, more_path, strict=True) if name not in fixed
     }
-    return path._replace(**joined), FoldErrors(*(join(old, new) for old, new in zip(errors, more_errors, strict=True)))
+    return path._replace(**joined), FoldErrors(*map(join, errors, more_errors))
 
 
 def _variance_of_folds(a: inputs.Arguments, held_out: np.ndarray) -> np.ndarray:

@@ -168,7 +168,7 @@ def certificate(problem: Problem, coef: np.ndarray, lam: np.ndarray) -> tuple[Pa
     intercept = np.zeros(coef.shape[1], a.X.dtype)
     if problem.options.fit_intercept:
         intercept = np.average(a.y - a.X @ full, axis=0, weights=a.sample_weight).astype(a.X.dtype)
-    scales = np.ones(a.X.shape[1]), np.ones(a.y.shape[1])
+    scales: Any = (np.ones(a.X.shape[1]), np.ones(a.y.shape[1]))
     if problem.options.standardize:
         with computing(True, problem.device):
             scales = tuple(np.asarray(_deviation(v, a.sample_weight)) for v in (a.X, a.y))

@@ -29,6 +29,7 @@ import numpy as np
 
 from jaxreg.formulas.duality import Penalty, best_dual, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.moments import Moments, about_zero
+from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
 from jaxreg.routes.options import Options, Solved
 from jaxreg.sparse import is_sparse
@@ -85,7 +86,7 @@ class _Sums(NamedTuple):
 def certified(solved: Solved, a: Arguments, options: Options, known: Known | None = None) -> Solved:
     """``solved`` in the caller's precision, with the gaps of its parameters."""
     dtype = a.X.dtype
-    params = solved.params._make(v.astype(dtype, copy=False) for v in solved.params)
+    params = Params(*(v.astype(dtype, copy=False) for v in solved.params))
     solved = solved._replace(params=params)
     late = np.ones(solved.lams.shape[0], bool)
     gap = np.full(solved.lams.shape, np.inf)
@@ -98,7 +99,7 @@ def certified(solved: Solved, a: Arguments, options: Options, known: Known | Non
 
 
 def _some(solved: Solved, which: np.ndarray) -> Solved:
-    params = solved.params._make(v[which] for v in solved.params)
+    params = Params(*(v[which] for v in solved.params))
     return solved._replace(lams=solved.lams[which], params=params)
 
 
@@ -133,7 +134,8 @@ def gap_from_moments(known: Known, a: Arguments, solved: Solved, options: Option
         return gap, np.where(of.yy > 0, noise / np.where(of.yy > 0, of.yy, 1.0), 0.0)
 
     with np.errstate(all="ignore"):
-        return _each(judge, solved)
+        gap, rounding = _each(judge, solved)
+    return gap, rounding
 
 
 def _scaling(size: np.ndarray) -> np.ndarray:
@@ -169,17 +171,19 @@ class _Weights:
         v = np.ones(p) if a.penalty_factor is None else a.penalty_factor
         ratio = sigma.astype(float) / scale
         self.scale, self.a, self.b = scale, rho * v * ratio, (1 - rho) * v * ratio * ratio
-        side = lambda bound, none: np.full(p, none) if bound is None else bound * scale
+        side: Any = lambda bound, none: np.full(p, none) if bound is None else bound * scale
         self.lower, self.upper = side(a.lower, -np.inf), side(a.upper, np.inf)
         one_sided = all(np.all((bound == 0) | np.isinf(bound)) for bound in (self.lower, self.upper))
         self.lasso = rho == 1 and one_sided and bool(np.all(self.a > 0))
 
-    def of(self, members: _Members) -> Penalty:
-        """At every λ, (p, M)."""
+    def of(self, members: _Members) -> Any:
+        """Penalty at every λ, (p, M)."""
+        l1: Any
+        l2: Any
         l1, l2 = self.a[:, None] * members.lam, self.b[:, None] * (members.lam / members.tau)
         return Penalty(l1, l2, self.lower[:, None], self.upper[:, None])
 
-    def primal(self, of: _Sums, members: _Members) -> np.ndarray:
+    def primal(self, of: _Sums, members: _Members) -> Any:
         """F, (M,); ∞ outside the bounds."""
         used = members.used
         u = members.coef[used] * self.scale[used, None]
@@ -211,12 +215,12 @@ def _relative(of: _Sums, members: _Members, weights: _Weights, original: np.ndar
     return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
 
 
-def _original(of: _Sums, members: _Members, original: np.ndarray) -> np.ndarray:
+def _original(of: _Sums, members: _Members, original: np.ndarray) -> Any:
     """The squared size of the numbers that predictions are made of: a residual of some ε of it is rounding."""
     return np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
 
 
-def _slopes(of: _Sums, penalty: Penalty) -> tuple[np.ndarray, np.ndarray]:
+def _slopes(of: _Sums, penalty: Any) -> tuple[Any, Any]:
     """z and its rounding; without a penalty what is no more than that is 0, lest a bound of 1e10 multiply it."""
     rounding = 16 * EPS * of.size[:, None] * of.spread
     free = (penalty.l1 == 0) & (penalty.l2 == 0) & (np.abs(of.z) <= rounding)
@@ -243,7 +247,7 @@ class _Rows:
         s = np.ones(n) if a.sample_weight is None else a.sample_weight.astype(float)
         self.rows = np.flatnonzero(s > 0)
         self.all = len(self.rows) == n
-        s = s[self.rows] / s.max()
+        s = s[self.rows] / np.max(s)
         self.share = s / s.sum()
         Y = a.y.reshape(n, -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
@@ -275,7 +279,8 @@ class _Rows:
     def _mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means; what is taken off before products, 0 where the means are small; mean squares about the means if the
         intercept is fitted; each (p,)."""
-        X, p = self.a.X, self.a.X.shape[1]
+        X: Any = self.a.X
+        p = X.shape[1]
         rows = X if self.all else X[self.rows]
         if is_sparse(X):
             mean, square = np.asarray(rows.T @ self.share).ravel(), np.asarray(rows.power(2).T @ self.share).ravel()
@@ -302,7 +307,8 @@ class _Rows:
         self.free = free
         if not free.any():
             return None
-        X = a.X.toarray() if is_sparse(a.X) else a.X
+        X: Any = a.X
+        X = X.toarray() if is_sparse(X) else X
         columns = X[self.rows][:, free].astype(float)
         columns = (columns - self.centre[free] if self.options.fit_intercept else columns) / self.scale[free]
         if self.options.fit_intercept:
@@ -319,9 +325,10 @@ class _Rows:
 
     def _project(self, values: np.ndarray) -> np.ndarray:
         """Rows (n, k), not weighted, without their part in the free columns."""
-        root = np.sqrt(self.share)[:, None]
+        root, Q = np.sqrt(self.share)[:, None], self.Q
+        assert Q is not None
         for _ in range(2):
-            values = values - (self.Q @ (self.Q.T @ (root * values))) / root
+            values = values - (Q @ (Q.T @ (root * values))) / root
         return values
 
     def gaps(self, solved: Solved) -> np.ndarray:
@@ -356,7 +363,7 @@ class _Rows:
             yr += np.einsum("nm,nm->m", self.target[here][:, target], weighted)
             z += X.T @ weighted
             shift += X.T @ share[:, 0]
-            if Qr is not None:
+            if self.Q is not None:
                 Qr += self.Q[here].T @ (np.sqrt(share) * R)
         z = _per(z, self.scale) if is_sparse(a.X) else z
         shift = shift / self.scale if is_sparse(a.X) else shift
@@ -374,11 +381,13 @@ class _Rows:
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
-        product = np.zeros((z.shape[0], Qr.shape[0]))
+        table: Any = self.a.X
+        Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
+        assert Q is not None
         for here in self._blocks(Qr.shape[0]):
-            X = self.a.X[self.rows[here]].toarray() / self.scale if is_sparse(self.a.X) else self._block(here)
+            X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self._block(here)
             X = X if self.options.fit_intercept else X + self.centre / self.scale
-            product += X.T @ (np.sqrt(self.share[here])[:, None] * self.Q[here])
+            product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
@@ -402,10 +411,10 @@ class _Rows:
         gap[late] = np.fmin(gap[late], better)
         return gap
 
-    def _polished(self, k: int, of: _Sums, members: _Members, penalty: Penalty, rounding: np.ndarray) -> float:
+    def _polished(self, k: int, of: _Sums, members: _Members, penalty: Any, rounding: np.ndarray) -> float:
         """D at the θ nearest to r that is optimal for the columns inside their bounds."""
         cut = lambda v: v[:, k] if v.shape[1] > 1 else v[:, 0]
-        h = Penalty._make(map(cut, penalty))
+        h: Any = Penalty(*map(cut, penalty))
         u = members.coef[:, k] * self.scale
         inside = (u != 0) & (u > h.lower) & (u < h.upper) & (h.l2 == 0) & ~self.free
         if not inside.any():
@@ -423,5 +432,6 @@ class _Rows:
         z = Z.T @ theta
         z = np.where(self.free, 0.0, np.where(inside, h.l1 * np.sign(u), z))
         z = np.where((h.l1 == 0) & (h.l2 == 0) & (np.abs(z) <= rounding[:, k]), 0.0, z)
-        yr, rr = np.dot(root * y, theta), np.dot(theta, theta)
-        return float(best_dual(yr, rr, z, h, rounding[:, k]))
+        yr, rr, limit = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta), rounding[:, k]))
+        best: Any = best_dual
+        return float(best(yr, rr, z, h, limit))

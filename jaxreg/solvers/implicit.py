@@ -100,7 +100,7 @@ def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, m
     Args:
         matrix: v ↦ M v, M positive semidefinite. most: iterations, static.
     """
-    eps = jnp.finfo(right.dtype).eps
+    eps = float(jnp.finfo(right.dtype).eps)
 
     def solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
         largest = jnp.max(jnp.abs(right))

@@ -209,10 +209,11 @@ def path(
     params, gap, n_iter = solve_members(data, members, l1_ratio, tol, max_iter, strategy)
     df = degrees_of_freedom(data, params.coef, lams, l1_ratio)
     n_nonzero = jnp.sum(params.coef != 0, axis=1)
-    grids = (params.coef, params.intercept, gap, gap <= tol, n_iter, df, n_nonzero)
+    grids: Any = (params.coef, params.intercept, gap, gap <= tol, n_iter, df, n_nonzero)
     one = jnp.ndim(y) == 1
     y_scale = data.tau[0] if one else data.tau
-    return Path(lams, *(a[..., 0] if one else a for a in grids), data.scale, y_scale)
+    cut: Any = tuple(a[..., 0] if one else a for a in grids)
+    return Path(lams, *cut, data.scale, y_scale)
 
 
 def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:
