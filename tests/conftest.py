@@ -105,6 +105,7 @@ class Problem(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     fit_intercept: bool = True
+    y_scale: float = 1.0
 
     @property
     def data(self) -> tuple:
@@ -112,7 +113,7 @@ class Problem(NamedTuple):
 
     @property
     def factors(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("sample_weight", "penalty_factor", "scale")}
+        return {name: getattr(self, name) for name in ("sample_weight", "penalty_factor", "scale", "y_scale")}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -126,17 +127,17 @@ class Problem(NamedTuple):
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         """l1_j and l2_j, the weights of |w_j| and ½ w_j²."""
         strength = self.lam * self.penalty_factor
-        return strength * self.l1_ratio * self.scale, strength * (1 - self.l1_ratio) * self.scale**2
+        return strength * self.l1_ratio * self.scale, strength * (1 - self.l1_ratio) * self.scale**2 / self.y_scale
 
 
-def make_problem(n=8, p=4, *, seed=0, lam=0.15, l1_ratio=1.0, fit_intercept=True, **changes):
+def make_problem(n=8, p=4, *, seed=0, lam=0.15, l1_ratio=1.0, fit_intercept=True, y_scale=1.0, **changes):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, p)) + 0.5
     y = X @ np.where(np.arange(p) % 2, -0.3, 1.0) + 0.3 * rng.normal(size=n) + 2
     ones = {"sample_weight": np.ones(n), "penalty_factor": np.ones(p), "scale": np.ones(p)}
     bounds = {"lower": np.full(p, -np.inf), "upper": np.full(p, np.inf)}
     arrays = {**ones, **bounds, **{name: np.asarray(value, float) for name, value in changes.items()}}
-    return Problem(X, y, lam, l1_ratio, **arrays, fit_intercept=fit_intercept)
+    return Problem(X, y, lam, l1_ratio, **arrays, fit_intercept=fit_intercept, y_scale=y_scale)
 
 
 WEIGHTS = [1, 2, 0.5, 0, 3, 1, 1, 0.25]
@@ -145,6 +146,7 @@ PROBLEMS = {
     "lasso": {},
     "ridge": {"l1_ratio": 0.0},
     "elastic net": {"l1_ratio": 0.5},
+    "y in other units": {"l1_ratio": 0.5, "y_scale": 0.3, "scale": [1, 2, 0.5, 3]},
     "no intercept": {"fit_intercept": False},
     "weights and scale": {"sample_weight": WEIGHTS, "scale": [1, 2, 0.5, 3]},
     "free column": {"penalty_factor": [1, 0, 2, 0.5], "l1_ratio": 0.3},
@@ -187,7 +189,7 @@ def plain_objective(w, b, P):
         loss += P.sample_weight[i] * (P.y[i] - sum(x * c for x, c in zip(P.X[i], w, strict=True)) - b) ** 2
     for j in range(len(w)):
         lasso, ridge = P.scale[j] * abs(w[j]), P.scale[j] ** 2 * w[j] ** 2
-        penalty += P.penalty_factor[j] * (P.l1_ratio * lasso + (1 - P.l1_ratio) / 2 * ridge)
+        penalty += P.penalty_factor[j] * (P.l1_ratio * lasso + (1 - P.l1_ratio) / (2 * P.y_scale) * ridge)
     return loss / (2 * sum(P.sample_weight)) + P.lam * penalty
 
 

@@ -194,8 +194,8 @@ def about_zero(m: Moments) -> Moments:
     x, y = m.x_mean, m.y_mean
     return Moments(
         m.weight,
-        jnp.zeros_like(x),
-        jnp.zeros_like(y),
+        x * 0.0,  # NumPy's arrays stay NumPy's
+        y * 0.0,
         m.xx + m.weight * (x[:, None] * x[None, :]),
         m.xy + m.weight * (x[:, None] * y[None, :]),
         m.yy + m.weight * y**2,

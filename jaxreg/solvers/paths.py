@@ -213,7 +213,7 @@ def path(
     one = jnp.ndim(y) == 1
     y_scale = data.tau[0] if one else data.tau
     cut: Any = tuple(a[..., 0] if one else a for a in grids)
-    return Path(lams, *cut, data.scale, y_scale)
+    return Path._make((lams, *cut, data.scale, y_scale))
 
 
 def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:

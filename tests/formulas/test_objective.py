@@ -140,6 +140,7 @@ X, Y, W = [[1.0, 2.0], [3.0, 1.0], [0.0, 1.0], [2.0, 2.0]], [1.0, 2.0, 4.0, 0.5]
 PARAMS = {"intercept": 0.25, "coef": W}
 WEIGHT = {"sample_weight": [1.0, 2.0, 0.0, 1.0]}
 FACTORS = {"penalty_factor": [1.0, 2.0], "scale": [1.0, 0.5]}
+TAU = {"y_scale": 0.5}
 BOUNDS = {"lower": [-1.0, -2.0], "upper": [1.0, 2.0]}
 DATA = {"X": X, "y": Y}
 PENALTY = {"lam": 0.1, "l1_ratio": 0.5}
@@ -147,20 +148,20 @@ ARGUMENTS = {
     "predict": PARAMS | {"X": X},
     "squared_error": PARAMS | DATA | WEIGHT,
     "lasso_penalty": {"coef": W, "lam": 0.1} | FACTORS,
-    "ridge_penalty": {"coef": W, "lam": 0.1} | FACTORS,
-    "elastic_net_penalty": {"coef": W} | PENALTY | FACTORS,
-    "objective": PARAMS | DATA | PENALTY | WEIGHT | FACTORS,
-    "gradient": PARAMS | DATA | PENALTY | WEIGHT | FACTORS,
-    "hessian": {"X": X} | PENALTY | WEIGHT | FACTORS,
-    "lipschitz": {"X": X} | PENALTY | WEIGHT | FACTORS,
+    "ridge_penalty": {"coef": W, "lam": 0.1} | FACTORS | TAU,
+    "elastic_net_penalty": {"coef": W} | PENALTY | FACTORS | TAU,
+    "objective": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU,
+    "gradient": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU,
+    "hessian": {"X": X} | PENALTY | WEIGHT | FACTORS | TAU,
+    "lipschitz": {"X": X} | PENALTY | WEIGHT | FACTORS | TAU,
     "soft_threshold": {"z": [-2.0, 0.5], "threshold": [1.0, 1.0]},
     "prox_elastic_net": {"z": [-2.0, 0.5], "step_size": 0.5, "l1": [1.0, 0.1], "l2": [0.0, 2.0]} | BOUNDS,
     "weighted_mean": {"X": X} | WEIGHT,
     "moments": DATA | WEIGHT,
     "standard_deviation": {"X": X} | WEIGHT,
     "lam_max": DATA | {"l1_ratio": 0.5} | WEIGHT | FACTORS | BOUNDS,
-    "kkt_residual": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | BOUNDS,
-    "duality_gap": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | BOUNDS,
+    "kkt_residual": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU | BOUNDS,
+    "duality_gap": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU | BOUNDS,
 }
 
 
@@ -259,12 +260,14 @@ TERMS = ["predict", "squared_error", "lasso_penalty", "ridge_penalty", "elastic_
 
 @pytest.mark.parametrize("name", TERMS)
 def test_no_term_can_change_by_one_percent(name, unnoticed, make_problem, plain_objective, rng):
-    P = make_problem("weights and scale", l1_ratio=0.3)
+    P = make_problem("weights and scale", l1_ratio=0.3, y_scale=0.4)
     w, b = point(P, rng)
 
     def check():
         value = formulas.objective(Params(b, w), *P.data, **P.factors)
         np.testing.assert_allclose(value, plain_objective(w, b, P), rtol=1e-12)
+        of_one = formulas.objective(Params(b, w), *P.data, **(P.factors | {"y_scale": None}))
+        np.testing.assert_allclose(of_one, plain_objective(w, b, P._replace(y_scale=1.0)), rtol=1e-12)
         plain = P._replace(sample_weight=np.ones(8))
         unweighted = formulas.squared_error(Params(b, w), P.X, P.y)
         np.testing.assert_allclose(unweighted, plain_objective(w, b, plain._replace(lam=0.0)), rtol=1e-12)
