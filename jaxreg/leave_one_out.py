@@ -109,6 +109,7 @@ def ridge_leave_one_out(
             models = [Params(intercept[k], coef[k]) for k in range(2)]
         else:
             models = [chosen_params(factors, lam) for lam in both]
+    models = [Params(*(v.astype(a.X.dtype) for v in params)) for params in models]
     regression._check_coef(np.stack([params.coef for params in models]))
     best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
     converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out", False)
@@ -116,6 +117,8 @@ def ridge_leave_one_out(
     scale = own_scale(np.asarray(factors.blocks[0].scale), given, options.standardize, find_device(device))
     tau = y_scale(factors)
     df, tau = (factors.df[:, 0], tau[0]) if a.y.ndim == 1 else (factors.df, tau)
+    as_given = lambda v: v.astype(a.X.dtype)
+    grid, mse, se, gcv, df, gap, scale, tau = map(as_given, (grid, mse, se, gcv, df, gap, scale, tau))
     return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, a.names, tau)
 
 

@@ -43,8 +43,11 @@ def minimal_norm(Z, off):
     return x
 
 
-def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, intercept):
-    """(F − D)/‖ỹ‖², at the best of several θ; ∞ outside the bounds. X (n, p), y, w: of one target."""
+def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, intercept, only_residual=False):
+    """(F − D)/‖ỹ‖²; ∞ outside the bounds. X (n, p), y, w: of one target.
+
+    D is at the best of c r and of c θ, θ the nearest to r that is optimal for the columns inside their bounds.
+    """
     X, y, w, weight, factor, sigma, lower, upper = (
         np.asarray(v, LD) for v in (X, y, w, weight, factor, sigma, lower, upper)
     )
@@ -98,6 +101,6 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
     inside = (w != 0) & (w > lower) & (w < upper) & ~free
     off = Z[:, inside].T @ r - l1[inside] * np.sign(w[inside]) - l2[inside] * w[inside]
     candidates = [r, r - minimal_norm(Z[:, inside], off)] if inside.any() else [r]
-    D = max(best(theta) for theta in candidates)
+    D = max(best(theta) for theta in (candidates[:1] if only_residual else candidates))
     scale = yy if yy > (LD(64) * np.finfo(float).eps * numbers) ** 2 else numbers**2
     return float(max(F - D, LD(0)) / scale) if scale > 0 else float("inf" if F > D else 0)

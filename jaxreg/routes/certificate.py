@@ -95,7 +95,8 @@ def certified(solved: Solved, a: Arguments, options: Options, known: Known | Non
         late = ~np.all(rounding <= options.tol / 10, axis=1)
     if late.any():
         gap[late] = gap_from_rows(a, _some(solved, late), options)
-    return solved._replace(gap=gap.astype(dtype))
+    lams, scale, tau = (v.astype(dtype, copy=False) for v in (solved.lams, solved.scale, solved.y_scale))
+    return solved._replace(lams=lams, gap=gap.astype(dtype), scale=scale, y_scale=tau)
 
 
 def _some(solved: Solved, which: np.ndarray) -> Solved:

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.folds import Splits
+from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes import held_out
 from jaxreg.routes.certificate import Known, certified
@@ -153,7 +154,7 @@ class FactoredPath(results.Path):
                 "sweep, others come from jaxreg.path with fewer λs or targets."
             )
         with jax.enable_x64(factors.gap.dtype == np.float64):
-            return all_params(factors).coef
+            return all_params(factors).coef.astype(self.intercept.dtype, copy=False)
 
     @cached_property
     def n_nonzero(self) -> np.ndarray:
@@ -166,7 +167,10 @@ def factored_path(factors: Factors, a: Arguments, tol: float) -> FactoredPath:
     gap, scale = factors.gap, np.asarray(factors.blocks[0].scale)
     fields = {"lams": factors.lams, "gap": gap, "converged": gap <= tol, "n_iter": np.zeros(gap.shape, np.int32)}
     fields |= {"df": factors.df, "scale": scale, "y_scale": y_scale(factors)}
-    return FactoredPath(factors, all_intercepts(factors), **fields, feature_names=a.names)
+    for name in ("lams", "gap", "df", "scale", "y_scale"):
+        fields[name] = fields[name].astype(a.X.dtype, copy=False)
+    intercept = all_intercepts(factors).astype(a.X.dtype, copy=False)
+    return FactoredPath(factors, intercept, **fields, feature_names=a.names)
 
 
 def conclude_factored(
@@ -183,12 +187,21 @@ def conclude_factored(
 
     def choice(index: np.ndarray) -> Any:
         l = index[:, 1]
-        params = chosen_params(factors, factors.lams[l])
+        params = Params(*(v.astype(path.lams.dtype) for v in chosen_params(factors, factors.lams[l])))
         counts = (params.coef != 0).sum(axis=0)
-        values: Any = (factors.lams[l], zero[index[:, 0]], index, params, mean[0, l, target], se[0, l, target], counts)
+        values: Any = (
+            factors.lams[l].astype(path.lams.dtype),
+            zero[index[:, 0]],
+            index,
+            params,
+            mean[0, l, target],
+            se[0, l, target],
+            counts,
+        )
         return Choice(*values)
 
     # Each target has the grid of its best l1_ratio, here the only one.
-    path.__dict__["lams"] = np.repeat(factors.lams[:, None], factors.targets, axis=1)
-    fields: Any = (factors.lams[None], zero, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), path)
+    given = path.lams
+    path.__dict__["lams"] = np.repeat(given[:, None], factors.targets, axis=1)
+    fields: Any = (given[None], zero, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), path)
     return Sweep(*fields)

@@ -97,7 +97,7 @@ def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRid
 
 
 def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
-    """The grid; an automatic one starts at the largest λ_max of all targets."""
+    """The grid, of λs that X's dtype holds; an automatic one starts at the largest λ_max of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
     if count * data.targets * data.s.itemsize > 2**34:
         raise MemoryError(
@@ -105,7 +105,7 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
             "GiB of results; ask for fewer λs."
         )
     if not isinstance(lams, int):
-        return lams
+        return lams.astype(float)
     a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
 
     def start(total: Moments | None, Y: jax.Array) -> Any:
@@ -114,7 +114,8 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
         return _start(total, data.v, **data.centring)
 
     largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
-    return np.asarray(largest) * np.asarray(eps ** (np.arange(lams) / max(lams - 1, 1)), a.X.dtype)
+    grid = np.asarray(largest) * eps ** (np.arange(lams) / max(lams - 1, 1))
+    return grid.astype(a.X.dtype).astype(float)
 
 
 def solve(data: Blocks, lams: np.ndarray) -> Factors:

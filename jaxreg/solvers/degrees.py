@@ -21,8 +21,10 @@ from jaxreg.solvers.reduction import Data, column_norm
 __all__ = ["degrees_of_freedom", "trace_on_support"]
 
 # Where l2 = 0 the rank is the trace with this share of the column's square added, rounded to a whole number: a
-# direction counts if its eigenvalue is well above it. No smaller l2 can be told from 0 in a Gram matrix.
+# direction counts if its eigenvalue is well above it. Where l2 is less than the other share, that is taken: a Gram
+# matrix knows its eigenvalues to some ε of the largest.
 RANK_THRESHOLD = {jnp.dtype(jnp.float64): 1e-11, jnp.dtype(jnp.float32): 1e-4}
+LEAST_SQUARE = {jnp.dtype(jnp.float64): 1e-14, jnp.dtype(jnp.float32): 1e-6}
 
 
 def degrees_of_freedom(
@@ -60,7 +62,7 @@ def degrees_of_freedom(
         added = l2 / size**2
         # With B = Z_I diag(added)^(−1/2):  tr( G (G + diag(added))⁻¹ ) = tr( BᵀB (BᵀB + I)⁻¹ ) = k − tr( (I + BᵀB)⁻¹ ),
         # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
-        added = jnp.maximum(added, RANK_THRESHOLD.get(X.dtype, 1e-2))
+        added = _told_apart(added)
         root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
         if gram is not None:
             M = gram * root[:, None] * root[None, :]
@@ -93,9 +95,15 @@ def trace_on_support(gram: jax.Array, inside: jax.Array, l2: jax.Array) -> jax.A
     Args:
         gram: G with ones on its diagonal, (p, p). inside: (p,) booleans. l2: (p,); where it is 0 the rank is counted.
     """
-    added = jnp.maximum(l2, RANK_THRESHOLD.get(gram.dtype, 1e-2))
+    added = _told_apart(l2)
     root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
     return _trace(gram * root[:, None] * root[None, :])
+
+
+def _told_apart(l2: jax.Array) -> jax.Array:
+    """What is added to the diagonal."""
+    rank, least = RANK_THRESHOLD.get(l2.dtype, 1e-2), LEAST_SQUARE.get(l2.dtype, 1e-3)
+    return jnp.where(l2 > 0, jnp.maximum(l2, least), rank)
 
 
 def _trace(M: jax.Array) -> jax.Array:

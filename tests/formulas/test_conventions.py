@@ -166,6 +166,11 @@ def test_stored_fits_of_glmnet(alpha, kind, data):
         case["lambda"][place], "glmnet", "jaxreg", alpha=float(alpha), y=table.y, sample_weight=weight,
         fit_intercept=intercept,
     )  # fmt: skip
+    if case["standardize"]:  # s_y is then τ, about the mean also where glmnet's is about 0
+        s = np.ones(len(table.y)) if weight is None else np.array(weight)
+        mean = np.average(table.y, weights=s)
+        tau = np.sqrt(np.average((table.y - mean) ** 2, weights=s))
+        found = convert(found.lam, "jaxreg", "jaxreg.standardize", l1_ratio=found.l1_ratio, y_scale=tau)
     fit = jaxreg.fit(
         table.X, table.y, *found, standardize=case["standardize"], sample_weight=weight, fit_intercept=intercept,
         tol=1e-14,
@@ -335,7 +340,7 @@ def test_no_penalty_is_no_penalty():
     [
         ((1.0, "ridge", "jaxreg"), "source 'ridge' is no system.*near: sklearn.Ridge, himalaya.Ridge"),
         ((1.0, "jaxreg", "glmnett"), "target 'glmnett' is no system.*near: glmnet"),
-        ((1.0, "jaxreg", "?"), "known: jaxreg, sklearn.Ridge"),
+        ((1.0, "jaxreg", "?"), "known: jaxreg, jaxreg.standardize, sklearn.Ridge"),
         ((-1.0, "celer", "skglm"), "lam is -1.0; it has to be at least 0"),
         ((float("nan"), "celer", "skglm"), "lam is nan; give a finite number"),
         (("one", "celer", "skglm"), "lam is 'one'; give a number"),

@@ -97,4 +97,5 @@ def test_derivative_is_that_of_numpy_and_zero_at_a_constant_column(X, weights, c
 
 @pytest.mark.parametrize("name", ["weighted_mean", "standard_deviation"])
 def test_no_term_can_change_by_one_percent(name, unnoticed, X):
-    assert unnoticed(getattr(formulas, name), lambda: check_moments(X)) == []
+    limit = "jnp.finfo(X.dtype).max ** 0.25"  # any large number will do
+    assert set(unnoticed(getattr(formulas, name), lambda: check_moments(X))) <= {limit}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.routes import folds, held_out, moments, row_blocks, rows, wide
+from jaxreg.routes import certificate, folds, held_out, moments, row_blocks, rows, wide
 from jaxreg.routes.order import Order
 
 INF = np.inf
@@ -132,8 +132,8 @@ def test_what_moments_cannot_certify_is_certified_on_the_rows():
     calls = []
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore", jaxreg.ConvergenceWarning)
-        real = moments.gap_on_rows
-        patch.setattr(moments, "gap_on_rows", lambda *a: (calls.append(len(a[2])), real(*a))[1])
+        real = certificate.gap_from_rows
+        patch.setattr(certificate, "gap_from_rows", lambda *a: (calls.append(len(a[1].lams)), real(*a))[1])
         found = jaxreg.path(X, y, lams=20, eps=1e-9)
     assert calls
     Z, target = X - X.mean(axis=0), y - y.mean()
@@ -143,8 +143,9 @@ def test_what_moments_cannot_certify_is_certified_on_the_rows():
     primal = np.sum(residual**2, axis=1) / 120 + found.lams * np.abs(found.coef * X.std(axis=0)).sum(axis=1)
     dual = (target @ target - np.sum((target - c[:, None] * residual) ** 2, axis=1)) / 120
     gap = (primal - dual) / (target @ target / 60)
-    # Σ|u| / √yy is up to 400, so this gap too is off by about 400² ε.
-    np.testing.assert_allclose(found.gap, gap, rtol=1e-4, atol=1e-10)
+    # Σ|u| / √yy is up to 400, so this gap too is off by about 400² ε. That found may be less:
+    # other θ are tried.
+    assert np.all(found.gap <= 1.0001 * gap + 1e-10)
 
 
 def test_tiny_columns_are_not_taken_for_constant():

@@ -25,10 +25,16 @@ def problem(n, p, seed=0):
     return X, X[:, 0] + rng.normal(size=n), rng.uniform(0.2, 2, n)
 
 
+def deviation(y, s):
+    """τ."""
+    return np.sqrt(np.average((y - np.average(y, weights=s)) ** 2, weights=s))
+
+
 def by_leaving_out(X, y, lam, s=None, v=None, fit_intercept=True, standardize=True):
-    """(mse, se, gcv, df): a fit without each row, with the σ and the penalty λΣs of all of them; and the trace of H."""
+    """(mse, se, gcv, df): a fit without each row, with σ, τ and the penalty λΣs of all of them; and the trace of H."""
     n, p = X.shape
     s, v = np.ones(n) if s is None else s, np.ones(p) if v is None else v
+    lam = lam / deviation(y, s) if standardize else lam
     sigma = np.sqrt(np.cov(X, rowvar=False, aweights=s, ddof=0).diagonal()) if standardize else np.ones(p)
     C, D = X, v * sigma**2
     if fit_intercept:
@@ -78,7 +84,7 @@ def test_the_residual_of_every_row(n, p):
     without = np.arange(n) != 5
     size = np.sqrt(np.cov(X, rowvar=False, aweights=s, ddof=0).diagonal()) * np.sqrt(factor)
     C, D = np.column_stack([np.ones(n), X]), np.append(0, size**2)
-    M = (C[without].T * s[without]) @ C[without] + LAMS[2] * s.sum() * np.diag(D)
+    M = (C[without].T * s[without]) @ C[without] + LAMS[2] / deviation(y, s) * s.sum() * np.diag(D)
     error = y[5] - C[5] @ np.linalg.solve(M, (C[without].T * s[without]) @ y[without])
     np.testing.assert_allclose(residuals[2, 5, 0], np.sqrt(s[5] / s.sum()) * error, rtol=1e-9)
 
@@ -86,13 +92,14 @@ def test_the_residual_of_every_row(n, p):
 @pytest.mark.parametrize(("n", "p"), [(40, 6), (12, 20)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_equals_scikit_learn(n, p, fit_intercept):
-    """RidgeCV(cv=None) on standardised columns, whose alpha is nλ; the errors of each row, and the chosen model."""
+    """RidgeCV(cv=None) on standardised columns, whose alpha is nλ/τ; the errors of each row, and the chosen model."""
     X, y, _ = problem(n, p)
     Z = StandardScaler(with_mean=fit_intercept).fit_transform(X)
-    peer = RidgeCV(LAMS * n, fit_intercept=fit_intercept, store_cv_results=True).fit(Z, y)
+    tau = y.std()
+    peer = RidgeCV(LAMS * n / tau, fit_intercept=fit_intercept, store_cv_results=True).fit(Z, y)
     found = jaxreg.ridge_leave_one_out(X, y, LAMS, fit_intercept=fit_intercept)
     np.testing.assert_allclose(found.mse, peer.cv_results_.mean(axis=0), rtol=1e-10)
-    assert found.best.lam * n == peer.alpha_
+    np.testing.assert_allclose(found.best.lam * n / tau, peer.alpha_, rtol=1e-14)
     np.testing.assert_allclose(found.params.coef * found.scale, peer.coef_, rtol=1e-9)
     np.testing.assert_allclose(found.predict(X), peer.predict(Z), rtol=1e-9)
     assert found.one_se.lam >= found.best.lam
@@ -101,13 +108,15 @@ def test_equals_scikit_learn(n, p, fit_intercept):
 
 
 def test_one_lam_for_each_target():
-    """scikit-learn's alpha_per_target; and every target is as if it were alone."""
+    """scikit-learn's choice for each target; and every target is as if it were alone."""
     X, y, s = problem(40, 6)
     Y = np.stack([y, 20 * s, y - X[:, 1]], axis=1)
-    peer = RidgeCV(LAMS * 40, alpha_per_target=True).fit(StandardScaler().fit_transform(X), Y)
     found = jaxreg.ridge_leave_one_out(X, Y, LAMS)
-    np.testing.assert_allclose(found.best.lam * 40, peer.alpha_)
-    np.testing.assert_allclose(found.params.coef * found.scale[:, None], peer.coef_.T, rtol=1e-9, atol=1e-12)
+    Z, tau = StandardScaler().fit_transform(X), Y.std(axis=0)
+    for t in range(3):
+        peer = RidgeCV(LAMS * 40 / tau[t]).fit(Z, Y[:, t])
+        np.testing.assert_allclose(found.best.lam[t] * 40 / tau[t], peer.alpha_)
+        np.testing.assert_allclose(found.params.coef[:, t] * found.scale, peer.coef_, rtol=1e-9, atol=1e-12)
     assert found.mse.shape == found.se_mse.shape == found.gcv.shape == found.gap.shape == (4, 3)
     assert found.best.index.shape == (3, 2)
     assert len(set(found.best.lam)) > 1
@@ -161,14 +170,17 @@ def test_more_rows_than_columns_are_not_copied_to_the_device(monkeypatch):
 
 
 def test_the_degrees_of_freedom_are_the_derivative_of_the_fit_and_gcv_is_made_of_them():
-    """df = Σ ∂ŷ_i/∂y_i − 1 by autodiff through another solver, Hastie, Tibshirani and Friedman (7.33)."""
+    """df = Σ ∂ŷ_i/∂y_i − 1 at a fixed λ/τ, by autodiff through another solver.
+
+    Hastie, Tibshirani and Friedman (7.33).
+    """
     X, y, _ = problem(16, 4)
     found = pure(X, y, LAMS)
-    sigma = X.std(axis=0)
+    sigma, tau = X.std(axis=0), y.std()
 
     def fitted(y, lam):
         A = (X - X.mean(axis=0)) / sigma / 4
-        return y.mean() + 4 * A @ solvers.ridge_cholesky(A, (y - y.mean())[:, None] / 4, lam)[:, 0]
+        return y.mean() + 4 * A @ solvers.ridge_cholesky(A, (y - y.mean())[:, None] / 4, lam / tau)[:, 0]
 
     for l, lam in enumerate(LAMS):
         trace = jnp.trace(jax.jacfwd(fitted)(y, lam))
@@ -254,9 +266,10 @@ def test_the_parameters_are_certified_and_the_second_call_does_not_compile():
     jaxreg.ridge_leave_one_out(X + 1, 2 * y, LAMS / 2, sample_weight=s[::-1])
     assert [program._cache_size() for program in programs] == before
     for choice in (found.best, found.one_se):
-        gap = duality_gap(choice.params, X, y, choice.lam, 0.0, sample_weight=s, scale=found.scale)
+        scales = {"scale": found.scale, "y_scale": found.y_scale}
+        gap = duality_gap(choice.params, X, y, choice.lam, 0.0, sample_weight=s, **scales)
         assert gap <= 1e-15
-    model = Ridge(found.best.lam * s.sum(), solver="svd")
+    model = Ridge(found.best.lam / found.y_scale * s.sum(), solver="svd")
     Z = (X - np.average(X, axis=0, weights=s)) / found.scale
     np.testing.assert_allclose(model.fit(Z, y, s).coef_ / found.scale, found.params.coef, rtol=1e-10)
 
@@ -274,7 +287,7 @@ def test_it_is_not_cross_validation_with_n_folds():
 
 @pytest.mark.parametrize(("n", "p"), [(40, 6), (12, 20)])
 def test_float32(n, p):
-    """Computed and returned in float32: ε/(1 − h) of each row is what may be lost."""
+    """Computed in float64 from the rounded table, and returned in float32."""
     X, y, _ = problem(n, p)
     exact = jaxreg.ridge_leave_one_out(X, y, LAMS)
     found = jaxreg.ridge_leave_one_out(X.astype(np.float32), y, LAMS)
