@@ -252,6 +252,7 @@ class _Rows:
         self.share = s / s.sum()
         Y = a.y.reshape(n, -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
+        self.scale = self._column_scale()
         self.mean, self.centre, square = self._mean_centre_and_square()
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
         y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
@@ -259,30 +260,38 @@ class _Rows:
         self.target = Y - y_mean
         if options.fit_intercept:
             self.target -= self.share @ self.target
-        self.scale = _scaling(np.sqrt(square))
-        self.size = np.sqrt(square) / self.scale
+        self.size = np.sqrt(square)
         self.Q = self._free_basis(all_free)
         if self.Q is not None:
             self.target = self._project(self.target)
         self.yy = self.share @ self.target**2
 
     def _block(self, here: slice) -> np.ndarray:
-        """Some rows less the centre, (k, p), divided by the columns' scale; dense."""
+        """Some rows divided by the columns' scale, less the centre, (k, p); dense."""
         rows = here if self.all else self.rows[here]
         block = self.a.X[rows].astype(float, copy=False)
-        block = block - self.centre if self.centre.any() else block
-        return block if np.all(self.scale == 1) else block / self.scale
+        block = block if np.all(self.scale == 1) else block / self.scale
+        return block - self.centre if self.centre.any() else block
 
     def _blocks(self, width: int) -> list[slice]:
         number, size = len(self.rows), max(1, NUMBERS // max(self.a.X.shape[1], width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
+    def _column_scale(self) -> np.ndarray:
+        """1 for columns of usual sizes, else a power of two."""
+        X: Any = self.a.X
+        if is_sparse(X):
+            return _scaling(np.maximum(X.max(axis=0).toarray().ravel(), -X.min(axis=0).toarray().ravel()).astype(float))
+        return _scaling(np.maximum(X.max(axis=0), -X.min(axis=0)).astype(float))
+
     def _mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Means; what is taken off before products, 0 where the means are small; mean squares about the means if the
-        intercept is fitted; each (p,)."""
+        """Of the scaled columns: means; what is taken off before products, 0 where the means are small; mean squares,
+        about the means if the intercept is fitted; each (p,)."""
         X: Any = self.a.X
         p = X.shape[1]
         rows = X if self.all else X[self.rows]
+        if not np.all(self.scale == 1):
+            rows = rows.multiply(1 / self.scale).tocsr() if is_sparse(X) else rows / self.scale
         if is_sparse(X):
             mean, square = np.asarray(rows.T @ self.share).ravel(), np.asarray(rows.power(2).T @ self.share).ravel()
             return mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
@@ -311,7 +320,8 @@ class _Rows:
         X: Any = a.X
         X = X.toarray() if is_sparse(X) else X
         columns = X[self.rows][:, free].astype(float)
-        columns = (columns - self.centre[free] if self.options.fit_intercept else columns) / self.scale[free]
+        columns /= self.scale[free]
+        columns = columns - self.centre[free] if self.options.fit_intercept else columns
         if self.options.fit_intercept:
             columns -= self.share @ columns
         columns *= np.sqrt(self.share)[:, None]
@@ -348,16 +358,17 @@ class _Rows:
         u = W * self.scale[used, None]
         # y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b), the last in extended precision: x̄·w may be 1e13 times |y|.
         far = self.centre[used] != 0
-        products = (self.centre[used][far, None].astype(np.longdouble) * W[far]).sum(axis=0)
+        products = (self.centre[used][far, None].astype(np.longdouble) * u[far]).sum(axis=0)
         constant = (self.y_centre.astype(np.longdouble)[target] - products - members.intercept).astype(float)
         M = len(target)
         squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(members.coef.shape)
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
+        v = W if is_sparse(a.X) else u
         for here in self._blocks(M):
             share = self.share[here, None]
             X = a.X[self.rows[here]] if is_sparse(a.X) else self._block(here)
-            R = self.Y[here][:, target] + constant - (X[:, used] @ u if not used.all() else X @ u)
+            R = self.Y[here][:, target] + constant - (X[:, used] @ v if not used.all() else X @ v)
             weighted = share * R
             squares += np.einsum("nm,nm->m", weighted, R)
             total += weighted.sum(axis=0)
@@ -372,12 +383,12 @@ class _Rows:
         if intercept:
             z -= np.outer(shift, total)
         elif self.centre.any():
-            z += np.outer(self.centre / self.scale, total)
+            z += np.outer(self.centre, total)
         if Qr is not None:
             z, rr = self._without_free(z, rr, Qr)
         yy = self.yy[target]
         spread = np.sqrt(yy) + self.size[used] @ np.abs(u)
-        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(W)
+        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(u)
         return _Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -387,7 +398,7 @@ class _Rows:
         assert Q is not None
         for here in self._blocks(Qr.shape[0]):
             X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self._block(here)
-            X = X if self.options.fit_intercept else X + self.centre / self.scale
+            X = X if self.options.fit_intercept else X + self.centre
             product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
@@ -421,7 +432,7 @@ class _Rows:
         if not inside.any():
             return -np.inf
         X = self._block(slice(0, len(self.rows)))
-        X = X - self.share @ X if self.options.fit_intercept else X + self.centre / self.scale
+        X = X - self.share @ X if self.options.fit_intercept else X + self.centre
         root = np.sqrt(self.share)
         Z, y = root[:, None] * X, self.target[:, members.target[k]]
         r = y - X @ u  # about the means: the best intercept is in it

@@ -91,7 +91,7 @@ def options_of(n, p, weights, factors, bounds):
 @partial(jax.jit, static_argnames="fit_intercept")
 def violations(lams, found, X, y, rho, factors, bounds, fit_intercept):
     """The KKT residual and the gradient of the objective by autodiff at every λ of the path."""
-    factors = {**factors, "scale": found.scale}
+    factors = {**factors, "scale": found.scale, "y_scale": found.y_scale}
 
     def one(lam, params):
         gradient = jax.grad(objective)(params, X, y, lam, rho, **factors)

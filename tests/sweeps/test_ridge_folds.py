@@ -214,12 +214,14 @@ def test_the_certificate_holds(n, p):
     target = (y.astype(long) - y.mean(dtype=long)) / np.sqrt(long(n))
     for l, lam in enumerate(LAMS):
         u = found.coef[l].astype(long) * np.std(X.astype(long), axis=0)
-        gradient = lam * u - Z.T @ (target - Z @ u)
-        gap = gradient @ gradient / (2 * lam) / (target @ target)
-        assert gap <= found.gap[l] <= 1e-18
+        square = lam / np.sqrt(target @ target)  # λ/τ
+        gradient = square * u - Z.T @ (target - Z @ u)
+        gap = gradient @ gradient / (2 * square) / (target @ target)
+        assert gap <= found.gap[l] + 1e-18  # F − D itself is known to ε
+        assert found.gap[l] <= 1e-15
     with jax.enable_x64(True):
         params = jax.tree.map(lambda v: v[1], found.params)
-        assert duality_gap(params, X, y, LAMS[1], 0.0, scale=found.scale) <= 1e-15
+        assert duality_gap(params, X, y, LAMS[1], 0.0, scale=found.scale, y_scale=found.y_scale) <= 1e-15
 
 
 @pytest.mark.parametrize("targets", [2, 7])  # fewer and more than columns: another bound
@@ -231,7 +233,7 @@ def test_the_certificate_sees_bad_eigenvectors(targets, monkeypatch):
     monkeypatch.setattr(jax.numpy.linalg, "eigh", lambda matrix: (eigh(matrix)[0], eigh(matrix)[1] * (1 + 1e-4)))
     with jax.enable_x64(True):
         spectrum = spectrum_of_gram(A.T @ A, A.T @ target)
-        bound = gap_bound(spectrum, LAMS)
+        bound = gap_bound(spectrum, LAMS[:, None])
         for l, lam in enumerate(LAMS):
             u = coefficients(spectrum, lam)
             gradient = A.T @ (A @ u) + lam * u - A.T @ target
