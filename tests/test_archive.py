@@ -321,7 +321,7 @@ WRONG = {
     "a column too many": (
         "coef",
         lambda v: v.repeat(2, -1),
-        "has the shape",
+        "names for|has the shape",
     ),
     "a λ too few": ("lams", lambda v: v[..., :-1], "has the shape"),
     "another order of the axes": ("fold_mse", lambda v: np.moveaxis(v, 0, 2), "fold_mse has the shape"),

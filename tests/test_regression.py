@@ -15,7 +15,7 @@ import pytest
 import jaxreg
 from jaxreg import ConvergenceWarning, regression, solvers
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
-from jaxreg.routes import moments, rows
+from jaxreg.routes import degrees, moments, rows
 
 N, P, L = 25, 5, 6
 RNG = np.random.default_rng(23)
@@ -96,7 +96,7 @@ def test_a_given_grid_comes_back_in_its_order_and_its_duplicates_stay(usual):
     order = np.argsort(-LAMS)
     agree(jaxreg.path(X, Y, LAMS[order]), dataclasses.replace(usual, **{
         field.name: getattr(usual, field.name)[order]
-        for field in dataclasses.fields(usual) if field.name not in ("scale", "feature_names")
+        for field in dataclasses.fields(usual) if field.name not in ("scale", "y_scale", "feature_names")
     }))  # fmt: skip
     np.testing.assert_array_equal(usual.coef[0], usual.coef[3])
 
@@ -121,7 +121,7 @@ def test_degrees_of_freedom(usual):
     np.testing.assert_array_equal(usual.df, usual.n_nonzero)
     ridge = jaxreg.path(X, Y, LAMS, l1_ratio=0)
     e = np.linalg.svd((X - X.mean(axis=0)) / X.std(axis=0) / np.sqrt(N), compute_uv=False) ** 2
-    np.testing.assert_allclose(ridge.df, [np.sum(e / (e + lam)) for lam in LAMS], rtol=1e-9)
+    np.testing.assert_allclose(ridge.df, [np.sum(e / (e + lam / np.std(Y))) for lam in LAMS], rtol=1e-9)
     assert not np.any(ridge.n_iter)
     assert np.all(ridge.n_nonzero == P)
     net = jaxreg.path(X, Y, LAMS, l1_ratio=0.4)
@@ -129,7 +129,7 @@ def test_degrees_of_freedom(usual):
         active = net.coef[k] != 0
         Z = ((X - X.mean(axis=0)) / X.std(axis=0) / np.sqrt(N))[:, active]
         G = Z.T @ Z
-        expected = np.trace(np.linalg.solve(G + 0.6 * lam * np.eye(active.sum()), G))
+        expected = np.trace(np.linalg.solve(G + 0.6 * lam / np.std(Y) * np.eye(active.sum()), G))
         np.testing.assert_allclose(net.df[k], expected, rtol=1e-9)
 
 
@@ -232,7 +232,7 @@ def test_naming_the_device_makes_no_difference(usual):
 
 
 def test_the_second_call_does_not_compile_again(usual):
-    programs = (moments._program, rows._solve, rows._degrees, rows._grid)
+    programs = (moments._program, rows._solve, degrees._degrees, rows._grid)
     jaxreg.path(X, Y, LAMS, l1_ratio=0.5)  # elastic nets have their own; `usual` is a lasso
     jaxreg.path(X, Y, LAMS, strategy="parallel")
     jaxreg.path(X, Y, L, strategy="parallel")
@@ -259,7 +259,7 @@ def test_another_shape_of_the_same_padded_size_does_not_compile(usual):
 
 
 def test_float32():
-    """What is computed in float32 comes back in it, with the gap of these parameters."""
+    """What is given in float32 comes back in it, with the gap of these parameters."""
     low = jaxreg.path(X.astype(np.float32), Y, LAMS, l1_ratio=0.5)
     for found in (low, jaxreg.path(X, Y, LAMS, l1_ratio=0.5, dtype="float32")):
         for name in ("lams", "coef", "intercept", "gap", "df", "scale"):
@@ -267,12 +267,13 @@ def test_float32():
         agree(found, low, 0, but=())
     assert np.all(low.converged)
     assert np.all(low.gap <= 1e-5)
-    high = jaxreg.path(X.astype(np.float32).astype(float), Y.astype(np.float32).astype(float), LAMS, l1_ratio=0.5)
+    high = jaxreg.path(X.astype(np.float32).astype(float), Y, LAMS, l1_ratio=0.5)
     fitted = low.predict(X)
     np.testing.assert_allclose(fitted, high.predict(X), rtol=0, atol=1e-3 * np.std(Y))
     with jax.enable_x64(True):
-        X_low, y_low, scale = (np.float32(a).astype(float) for a in (X, Y, low.scale))
-        exact = jax.jit(lambda params, lam: duality_gap(params, X_low, y_low, lam, 0.5, scale=scale))
+        X_low, scale = (np.float32(a).astype(float) for a in (X, low.scale))
+        given = {"scale": scale, "y_scale": float(low.y_scale)}
+        exact = jax.jit(lambda params, lam: duality_gap(params, X_low, Y, lam, 0.5, **given))
         for k, lam in enumerate(np.float32(LAMS).astype(float)):
             params = jax.tree.map(lambda v, k=k: v[k].astype(float), low.params)
             assert abs(exact(params, lam) - low.gap[k]) <= 5e-6, "the gap reported is not that of the parameters"

@@ -53,7 +53,7 @@ class RidgeCV(LinearModel):
         >>> from jaxreg.datasets import diabetes
         >>> data = diabetes()
         >>> RidgeCV(alphas=[10.0, 100.0, 1000.0], standardize=True).fit(data.X, data.y).alpha_
-        10.0
+        100.0
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012

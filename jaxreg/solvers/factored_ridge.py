@@ -90,7 +90,7 @@ def factor_moments(
         >>> from jaxreg.formulas import moments
         >>> m = moments(jnp.array([[-1.0], [1.0]]), jnp.array([0.0, 4.0]))
         >>> ridge_params(factor_moments(m, None, True, True), jnp.array(1.0))
-        Params(intercept=Array([2.], dtype=float32), coef=Array([[1.]], dtype=float32))
+        Params(intercept=Array([2.], dtype=float32), coef=Array([[1.3333334]], dtype=float32))
     """
     scale, y_scale = scale_of(m, standardize), y_scale_of(m, standardize)
     size = scale * jnp.sqrt(broadcast_columns(penalty_factor, len(scale), 1.0, scale.dtype))
