@@ -126,7 +126,7 @@ def _as_path(a: inputs.Arguments, solved: Solved, tol: float) -> Any:
     coef, gap = solved.params.coef, solved.gap
     _check_coef(coef)
     fields = (coef, solved.params.intercept, gap, gap <= tol, solved.n_iter, solved.df, (coef != 0).sum(axis=1))
-    y_scale = solved.y_scale if a.y.ndim == 2 else solved.y_scale[0]
+    y_scale = solved.y_scale if a.y.ndim == 2 else solved.y_scale[..., 0]
     return Path._make((solved.lams[:, 0], *(v if a.y.ndim == 2 else v[..., 0] for v in fields), solved.scale, y_scale))
 
 
@@ -240,7 +240,7 @@ def fit(
     _warn_unless_converged(solved.gap, solved.lams, options.tol, "fit", bool(solved.n_iter.any()))
     found = solved.params, solved.gap, solved.n_iter
     params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
-    y_scale = solved.y_scale[0] if t is None else solved.y_scale
+    y_scale = solved.y_scale[..., 0] if t is None else solved.y_scale
     scale = own_scale(solved.scale, given, options.standardize, device)
     return results.Solution(params, gap, gap <= options.tol, n_iter, scale, a.names, y_scale)
 

@@ -320,8 +320,8 @@ WRONG = {
     "an array for a number": ("converged", lambda v: np.array([True]), "converged has the shape (1,) in place of"),
     "a column too many": (
         "coef",
-        lambda v: v.repeat(2, -1),
-        "names for|has the shape",
+        lambda v: v.repeat(2, -1),  # of 4, where there are no names, else of 8 names for 4
+        "8",
     ),
     "a λ too few": ("lams", lambda v: v[..., :-1], "has the shape"),
     "another order of the axes": ("fold_mse", lambda v: np.moveaxis(v, 0, 2), "fold_mse has the shape"),

@@ -104,7 +104,8 @@ X = np.random.default_rng(0).normal(size=(24, 4))
 
 def test_every_path_is_counted_once():
     calls = []
-    jaxreg.sweep(X, X[:, 0], 5, [0.5, 1.0], folds=3, progress=lambda done, total: calls.append((done, total)))
+    lams = np.geomspace(1, 0.1, 5)
+    jaxreg.sweep(X, X[:, 0], lams, [0.5, 1.0], folds=3, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(k, 8) for k in range(1, 9)]
 
 

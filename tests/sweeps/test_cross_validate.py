@@ -101,11 +101,14 @@ def test_standardised_inside_each_fold(l1_ratio, weights):
     expected = np.empty((L, K))
     for k, test in enumerate(HELD_OUT):
         train = ~test
+        mean = np.average(Y[train], weights=s[train])
+        tau = np.sqrt(np.average((Y[train] - mean) ** 2, weights=s[train]))
         for i, lam in enumerate(LAMS):
             if l1_ratio == 0:
-                model = Ridge(lam * s[train].sum(), solver="cholesky")
+                model = Ridge(lam / tau * s[train].sum(), solver="cholesky")
             else:
-                model = ElasticNet(lam, l1_ratio=l1_ratio, tol=1e-15, max_iter=1_000_000)
+                total = l1_ratio + (1 - l1_ratio) / tau
+                model = ElasticNet(lam * total, l1_ratio=l1_ratio / total, tol=1e-15, max_iter=1_000_000)
             name = type(model).__name__.lower()
             fit_options = {"standardscaler__sample_weight": s[train], f"{name}__sample_weight": s[train]}
             pipe = make_pipeline(StandardScaler(), model).fit(X[train], Y[train], **fit_options)
@@ -321,7 +324,7 @@ def test_fold_errors_ignore_the_held_out_rows_in_training():
         errors = jax.jit(lambda X, y: fold_errors(X, y, held_out, LAMS, 0.0))
         mse, gap = errors(X, Y)
         shifted, gap_shifted = errors(X, Y + 2.0 * held_out)
-        model = Ridge(LAMS[2] * (~held_out).sum(), solver="cholesky")
+        model = Ridge(LAMS[2] / Y[~held_out].std() * (~held_out).sum(), solver="cholesky")
         pipe = make_pipeline(StandardScaler(), model).fit(X[~held_out], Y[~held_out])
         residual = (Y - pipe.predict(X))[held_out]
         np.testing.assert_allclose(mse[2], np.mean(residual**2), rtol=1e-12)

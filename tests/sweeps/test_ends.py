@@ -14,7 +14,7 @@ def test_what_an_open_end_is():
     falling = np.linspace(3, 1, 21)
     used = np.arange(21)
     assert open_end(falling, lams, used) == "smallest"
-    assert open_end(falling[::-1], lams[::-1], used[::-1]) is None  # the least error at λ_max, where nothing is used
+    assert open_end(falling[::-1], lams, used) is None  # the least error at λ_max, where nothing is used
     assert open_end(falling[::-1], lams, np.ones(21)) == "largest"
     assert open_end(np.full(21, 2.0) - 1e-6 * np.arange(21), lams, used) is None  # flat
     assert open_end(np.abs(np.arange(21) - 10.0), lams, used) is None
