@@ -110,16 +110,19 @@ def test_three_targets(fit_intercept, standardize, weights):
     s = WEIGHTS[weights]
     options = {"fit_intercept": fit_intercept, "standardize": standardize, "sample_weight": s}
     # The centred standard deviation with divisor Σs, also without an intercept.
-    scale = StandardScaler().fit(X, sample_weight=s).scale_ if standardize else np.ones(8)
+    scale, tau = np.ones(8), np.ones(3)
+    if standardize:
+        scale, tau = (StandardScaler().fit(values, sample_weight=s).scale_ for values in (X, Y))
     for lam, l1_ratio in ((0.05, 1.0), (0.3, 1.0), (0.2, 0.5), (0.2, 0.0)):
         found = jaxreg.fit(X, Y, lam, l1_ratio, **options)
         assert found.converged.all()
         for k in range(3):  # scikit-learn stops on its own gap: tol=1e-14 of ‖y‖²
             if l1_ratio == 0:
-                model = Ridge(lam * s.sum(), fit_intercept=fit_intercept, solver="cholesky")
+                model = Ridge(lam / tau[k] * s.sum(), fit_intercept=fit_intercept, solver="cholesky")
             else:
                 tight = {"tol": 1e-14, "max_iter": 1_000_000}
-                model = ElasticNet(lam, l1_ratio=l1_ratio, fit_intercept=fit_intercept, **tight)
+                total = l1_ratio + (1 - l1_ratio) / tau[k]
+                model = ElasticNet(lam * total, l1_ratio=l1_ratio / total, fit_intercept=fit_intercept, **tight)
             model.fit(X / scale, Y[:, k], sample_weight=s)
             coef = model.coef_ / scale
             np.testing.assert_allclose(found.coef[:, k], coef, rtol=0, atol=2e-7 * np.abs(coef).max())
