@@ -442,7 +442,10 @@ class _Rows:
         off = Z[:, inside].T @ r - h.l1[inside] * np.sign(u[inside])
         theta = r - np.linalg.lstsq(Z[:, inside].T, off, rcond=DEPENDENT)[0]
         z = Z.T @ theta
-        z = np.where(self.free, 0.0, np.where(inside, h.l1 * np.sign(u), z))
+        # As asked for, up to rounding: not where columns that depend on each other ask for different things.
+        asked = h.l1 * np.sign(u)
+        met = inside & (np.abs(z - asked) <= rounding[:, k])
+        z = np.where(self.free, 0.0, np.where(met, asked, z))
         z = np.where((h.l1 == 0) & (h.l2 == 0) & (np.abs(z) <= rounding[:, k]), 0.0, z)
         yr, rr, limit = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta), rounding[:, k]))
         best: Any = best_dual
