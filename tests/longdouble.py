@@ -52,6 +52,8 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
         np.asarray(v, LD) for v in (X, y, w, weight, factor, sigma, lower, upper)
     )
     b, lam, rho, tau = (LD(v) for v in (b, lam, rho, tau))
+    # No coefficient reaches 1e100; in the conjugate such a bound would multiply the rounding of float64 coefficients.
+    lower, upper = np.where(lower < -1e100, -np.inf, lower), np.where(upper > 1e100, np.inf, upper)
     if (w < lower).any() or (w > upper).any():
         return np.inf
     share = weight / weight.sum()
