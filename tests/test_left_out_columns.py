@@ -257,8 +257,8 @@ def test_pure_path_and_cross_validation(x64):
     np.testing.assert_allclose(path.scale, X.std(axis=0), rtol=1e-12)
     np.testing.assert_allclose(path.df, expected.df)
     masks = jnp.arange(N)[None, :] % 4 == jnp.arange(4)[:, None]
-    found = jaxreg.sweeps.cross_validate(X, Y, 5, folds=masks, penalty_factor=V)
-    expected = jaxreg.sweeps.cross_validate(X[:, KEPT], Y, 5, folds=masks)
+    found = jaxreg.sweeps.cross_validate(X, Y, masks, 5, penalty_factor=V)
+    expected = jaxreg.sweeps.cross_validate(X[:, KEPT], Y, masks, 5)
     np.testing.assert_allclose(found.mean_mse, expected.mean_mse, rtol=1e-8)
     loo = jaxreg.solvers.ridge_leave_one_out(X, Y, LAMS[:2], penalty_factor=V)
     np.testing.assert_allclose(loo.mse, jaxreg.solvers.ridge_leave_one_out(X[:, KEPT], Y, LAMS[:2]).mse, rtol=1e-10)
