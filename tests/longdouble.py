@@ -66,7 +66,9 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
     free = (l1 == 0) & (l2 == 0) & np.isinf(lower) & np.isinf(upper)
     Q = orthonormal(Z[:, free])
     away = lambda v: v - Q @ (Q.T @ v)
+    before = np.sqrt((Z**2).sum(axis=0))
     target, r, Z = away(away(target)), away(away(r)), away(away(Z))
+    Z = np.where(np.sqrt((Z**2).sum(axis=0)) > LD(1e-17) * before, Z, 0)  # what depends on free columns is rounding
     yy = target @ target
     length = np.sqrt((Z**2).sum(axis=0))
     numbers = np.sqrt(share @ y**2) + np.abs(b) + np.sqrt(share @ X**2) @ np.abs(w)
