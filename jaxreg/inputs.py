@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.formulas._arrays import NO_BOUND
 from jaxreg.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
 from jaxreg.sparse import DENSE_BYTES, check_entries, is_sparse
 
@@ -170,7 +171,7 @@ def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
 
 
 def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; infinite entries are no bound."""
+    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; infinite entries, and any beyond 1e300, are no bound."""
     checked: list[np.ndarray | None] = []
     for name, value, wrong in (("lower", lower, lambda a: a > 0), ("upper", upper, lambda a: a < 0)):
         if value is None:
@@ -185,6 +186,7 @@ def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray
         if wrong(values).any():
             j = int(np.argmax(wrong(values)))
             raise ValueError(f"{name}[{j}] is {values[j]:g}; bounds must enclose 0 (lower ≤ 0 ≤ upper).")
+        values = np.where(np.abs(values) >= NO_BOUND, np.copysign(np.inf, values), values)
         checked.append(None if np.isinf(values).all() else values)
     return checked[0], checked[1]
 

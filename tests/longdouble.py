@@ -52,17 +52,22 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
         np.asarray(v, LD) for v in (X, y, w, weight, factor, sigma, lower, upper)
     )
     b, lam, rho, tau = (LD(v) for v in (b, lam, rho, tau))
-    # No coefficient reaches 1e100; in the conjugate such a bound would multiply the rounding of float64 coefficients.
-    lower, upper = np.where(lower < -1e100, -np.inf, lower), np.where(upper > 1e100, np.inf, upper)
+    # Such a bound is none; in the conjugate it would multiply the rounding of float64 coefficients.
+    lower, upper = np.where(lower <= -1e300, -np.inf, lower), np.where(upper >= 1e300, np.inf, upper)
     if (w < lower).any() or (w > upper).any():
         return np.inf
     share = weight / weight.sum()
     root = np.sqrt(share)
     l1, l2 = lam * rho * factor * sigma, lam * (1 - rho) * factor * sigma**2 / tau
-    residual = y - X @ w - b
+    # Differences from the first row are exact, where offsets of 1e13 would cost products their last digits.
+    steps, rises = X - X[0], y - y[0]
+    slopes = rises - steps @ w
+    residual = slopes + (y[0] - X[0] @ w - b)
     F = share @ residual**2 / 2 + (l1 * np.abs(w) + l2 * w**2 / 2).sum()
     centre = (lambda v: v - share @ v) if intercept else (lambda v: v)
-    Z, target, r = root[:, None] * centre(X), root * centre(y), root * centre(y - X @ w)
+    if not intercept:
+        steps, rises, slopes = X, y, y - X @ w
+    Z, target, r = root[:, None] * centre(steps), root * centre(rises), root * centre(slopes)
     free = (l1 == 0) & (l2 == 0) & np.isinf(lower) & np.isinf(upper)
     Q = orthonormal(Z[:, free])
     away = lambda v: v - Q @ (Q.T @ v)

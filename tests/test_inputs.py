@@ -548,3 +548,14 @@ def test_31_and_32_predict_wants_the_columns_of_the_fit():
 
 def test_34_a_text_column_of_a_frame_is_named(refused):
     refused(ValueError, "column 'b' is 'low'", X=frame(b=["low", "high"] * 10))
+
+
+def test_a_bound_of_1e300_is_none():
+    """A nonnegative least squares fit whose other side is 1e300 is the one without that side, gap included."""
+    X, y = np.eye(4)[:, :2] + 1.0, np.array([1.0, -2.0, 3.0, 0.5])
+    free, huge = (jaxreg.fit(X, y, 0.0, lower=0.0, upper=upper) for upper in (None, 1e300))
+    np.testing.assert_array_equal(huge.coef, free.coef)
+    assert huge.gap == free.gap
+    with jax.enable_x64(True):
+        pure = [jaxreg.solvers.fit(X, y, 0.0, lower=lower, upper=1e300) for lower in (-np.inf, -1e300)]
+    np.testing.assert_array_equal(pure[0].gap, pure[1].gap)

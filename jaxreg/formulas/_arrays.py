@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 __all__ = [
+    "NO_BOUND",
     "broadcast_columns",
     "change_of",
     "floating",
@@ -15,6 +16,9 @@ __all__ = [
     "varying_like",
     "without_columns",
 ]
+
+# A bound of this size or more stands for none: no coefficient reaches it.
+NO_BOUND = 1e300
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating, varying_like, without_columns
+from jaxreg.formulas._arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.optimality import with_weights_as_they_are
@@ -103,10 +103,16 @@ def prepare(
     p = X.shape[1]
     scale = standard_deviation(X, s) if standardize else jnp.ones((p,), X.dtype)
     X, v = without_columns(X, v)
-    lower, upper = (None if a is None else broadcast_columns(a, p, 0.0, X.dtype) for a in (lower, upper))
+    lower, upper = (None if a is None else _bounds(a, p, X.dtype) for a in (lower, upper))
     Y = y.reshape(X.shape[0], -1)
     y_scale = standard_deviation(Y, s) if standardize else None
     return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
+
+
+def _bounds(values: jax.Array, p: int, dtype: Any) -> jax.Array:
+    values = broadcast_columns(values, p, 0.0, dtype)
+    none = jnp.abs(values) >= min(NO_BOUND, float(jnp.finfo(dtype).max))
+    return jnp.where(none, jnp.copysign(jnp.asarray(jnp.inf, dtype), values), values)
 
 
 @compiled_door
