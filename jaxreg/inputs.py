@@ -171,7 +171,7 @@ def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
 
 
 def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; infinite entries, and any beyond 1e300, are no bound."""
+    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; entries of 1e300 or more are no bound."""
     checked: list[np.ndarray | None] = []
     for name, value, wrong in (("lower", lower, lambda a: a > 0), ("upper", upper, lambda a: a < 0)):
         if value is None:

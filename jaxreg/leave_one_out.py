@@ -16,7 +16,7 @@ from jaxreg.routes.ridge_data import Blocks, unit_weights
 from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
 from jaxreg.solvers.left_out_sums import sums_of_rows
-from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduced import prepare
 from jaxreg.sweeps.cross_validate import choose
 
 __all__ = ["ridge_leave_one_out"]

@@ -76,7 +76,7 @@ def too_many() -> bool:
 def compiled_door(function: F) -> F:
     """A pure function compiled once for each shape and option, also when it is called without ``jit``.
 
-    Options, the number of λs, and an ``l1_ratio`` of the Python number 0 choose the program; all else is data.
+    Options, the number of λs, and an ``l1_ratio`` of the Python number 0 or 1 choose the program; all else is data.
     """
     signature = inspect.signature(function)
 
@@ -108,7 +108,7 @@ def compiled_door(function: F) -> F:
 def _chooses(name: str, value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name == "l1_ratio":
-        return number and value == 0
+        return number and value in (0, 1)
     if name == "l1_ratios":
         return isinstance(value, (tuple, list)) and all(isinstance(rho, (int, float)) for rho in value)
     return value is None or name in STATIC or isinstance(value, (bool, str)) or (name == "lams" and number)

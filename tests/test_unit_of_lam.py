@@ -86,6 +86,6 @@ def test_leave_one_out_has_the_scale_of_y():
     penalty = np.diag([0.0] + [lam * n / tau] * 10)
     b = np.linalg.solve(A.T @ A + penalty, A.T @ DATA.y[keep])
     with jax.enable_x64(True):
-        data = jaxreg.solvers.paths.prepare(DATA.X, DATA.y, True, True, None, None, None, None)
+        data = jaxreg.solvers.reduced.prepare(DATA.X, DATA.y, True, True, None, None, None, None)
         left = np.asarray(jaxreg.solvers.leave_one_out.left_out_residuals(data, jax.numpy.asarray([lam])))
     np.testing.assert_allclose(left[0, i, 0] * np.sqrt(n), DATA.y[i] - b[0] - Z[i] @ b[1:], rtol=1e-9)

@@ -26,7 +26,7 @@ from jaxreg.routes.folds import FoldMoments, errors_of_folds
 from jaxreg.routes.options import Options, Solved, computing, find_device, takes_double
 from jaxreg.routes.ridge_data import unit_weights
 from jaxreg.solvers.leave_one_out import left_out_residuals
-from jaxreg.solvers.paths import default_tol, prepare
+from jaxreg.solvers.reduced import default_tol, prepare
 from jaxreg.sparse import is_sparse
 
 __all__ = ["Folds", "Problem", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]

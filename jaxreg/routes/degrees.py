@@ -10,7 +10,7 @@ from jaxreg.inputs import Arguments
 from jaxreg.programs import compiled
 from jaxreg.routes.options import Options
 from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduced import prepare
 
 __all__ = ["FEW_SQUARES", "degrees_on_rows"]
 

@@ -40,7 +40,7 @@ from jaxreg.programs import compiled_door
 from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps, spectral_lams
 from jaxreg.solvers.left_out_derivatives import differentiated
 from jaxreg.solvers.left_out_sums import Sums, decomposition, dual, primal
-from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduced import prepare
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.spectrum import map_lams, shrink, spectrum_of_rows
 

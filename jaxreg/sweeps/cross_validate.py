@@ -19,9 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.formulas._arrays import floating
-from jaxreg.formulas.objective import Params, squared_error
+from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
-from jaxreg.solvers.paths import Path, default_tol, lambda_grid, path, prepare, solve_members
+from jaxreg.solvers.members import solve
+from jaxreg.solvers.paths import Path, arguments, path_of
+from jaxreg.solvers.reduced import lambda_grid, prepare
+from jaxreg.sweeps.fold_paths import fold_paths, held_out_error
 
 __all__ = [
     "Choice",
@@ -111,23 +114,11 @@ def fold_errors(
     s = jnp.ones((X.shape[0],), X.dtype) if s is None else s
     held_out = jnp.asarray(held_out, bool)
     train, test = jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
-    data = prepare(X, y, fit_intercept, standardize, train, penalty_factor, lower, upper)
-    tol = default_tol(X.dtype) if tol is None else tol
-    (lams,) = floating(lams=jnp.asarray(lams).astype(X.dtype))
-    members = jnp.broadcast_to(lams[:, None], (lams.shape[0], data.Y.shape[1]))
-    params, gap, _ = solve_members(data, members, l1_ratio, tol, max_iter, strategy)
-    mse = held_out_error(params, X, data.Y, test)
+    options = {"fit_intercept": fit_intercept, "standardize": standardize, "max_iter": max_iter, "strategy": strategy}
+    weights = {"sample_weight": train, "penalty_factor": penalty_factor, "lower": lower, "upper": upper}
+    found = solve(*arguments(X, y, lams, l1_ratio, tol, None, weights, degrees=False, **options))
+    mse, gap = held_out_error(found.smooth.params, X, y.reshape(X.shape[0], -1), test), found.gap
     return (mse[:, 0], gap[:, 0]) if y.ndim == 1 else (mse, gap)
-
-
-def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:
-    """Σ_i s_i (y_i − ŷ_i)² / Σs of every model on the rows of weight s > 0, (L, t).
-
-    Args:
-        params: coef (L, p, t), intercept (L, t). X: (n, p), Y: (n, t). weight: s, (n,).
-    """
-    model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)
-    return jax.lax.map(model, params)
 
 
 def mean_and_standard_error(fold_mse: jax.Array, fold_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -259,18 +250,19 @@ def cross_validate(
     """
     held_out = jnp.asarray(held_out, bool)
     s = jnp.ones((held_out.shape[1],)) if sample_weight is None else jnp.asarray(sample_weight)
+    given = {"sample_weight": sample_weight}
+    given |= {name: options.pop(name, None) for name in ("penalty_factor", "lower", "upper")}
+    tol = options.pop("tol", None)
+    how = {"fit_intercept": True, "standardize": True, "max_iter": 20_000, "strategy": None} | options
     grids, errors, gaps, paths = [], [], [], []
     for rho in l1_ratios:
-        grid = lams
-        if isinstance(lams, int):
-            grid_options = {k: v for k, v in options.items() if k not in ("tol", "max_iter", "strategy")}
-            grid = automatic_grid(X, y, lams, rho, eps, sample_weight=sample_weight, **grid_options)
-        one_fold = lambda mask: fold_errors(X, y, mask, grid, rho, sample_weight=sample_weight, **options)  # noqa: B023
-        mse, gap = jax.lax.map(one_fold, held_out)
-        grids.append(jnp.asarray(grid))
+        asked, arrays = arguments(X, y, lams, rho, tol, eps, given, degrees=True, **how)
+        found = fold_paths(asked, arrays, held_out)
+        mse, gap = (v[..., 0] if jnp.ndim(y) == 1 else v for v in (found.mse, found.gap))
+        grids.append(found.answer.smooth.lams[:, 0])
         errors.append(jnp.moveaxis(mse, 0, 1))
         gaps.append(jnp.moveaxis(gap, 0, 1))
-        paths.append(path(X, y, grid, rho, sample_weight=sample_weight, **options))
+        paths.append(path_of(found.answer, tol, jnp.ndim(y) == 1))
     stacked = jax.tree.map(lambda *a: jnp.stack(a), *paths)
     dtype = errors[0].dtype
     weight = held_out.astype(dtype) @ s.astype(dtype)

@@ -13,7 +13,7 @@ import pytest
 from jaxreg import solvers, sweeps
 from jaxreg.formulas import Params
 from jaxreg.solvers.implicit import definite_solve, with_derivatives
-from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduced import prepare
 
 N, P, TINY = 20, 4, 1e-30
 NAMES = ("lam", "l1_ratio", "X", "y", "sample_weight", "lower")

@@ -13,7 +13,7 @@ from jaxreg.formulas import duality_gap
 from jaxreg.routes import ridge_blocks, ridge_data
 from jaxreg.solvers import leave_one_out as module
 from jaxreg.solvers import left_out_sums
-from jaxreg.solvers.paths import prepare
+from jaxreg.solvers.reduced import prepare
 
 LAMS = np.array([10.0, 0.01, 1.0, 0.1])
 pure = jax.jit(solvers.ridge_leave_one_out, static_argnames=("fit_intercept", "standardize"))

@@ -1,0 +1,337 @@
+"""The members of one problem, a (λ, target) pair each: who solves them, their certificate and their derivatives.
+
+The members share X, so what is read from it is read once. In this order, the first that can:
+
+1. *moments*, from knot to knot (lasso) or by Newton steps, at the cost of p² a step
+   (:mod:`~jaxreg.solvers.from_moments`): p ≤ 2n;
+2. *columns*, the same inside a working set (:mod:`~jaxreg.solvers.from_columns`): p > 2n, n ≤ 2048;
+3. *reduced*, all others, in closed form or by FISTA (:mod:`~jaxreg.solvers.reduced`).
+
+The first two go down the λs one after the other, which serves a CPU, and have no bounds and no penalty factors. These
+are the programs that the host functions run as well.
+
+A gap is computed from the moments where a bound on their rounding is below a tenth of the tolerance, else from X. What
+is not within the tolerance is improved by FISTA.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import change_of, varying_like
+from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
+from jaxreg.formulas.moments import Moments, about_zero, moments
+from jaxreg.formulas.objective import Params
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.degrees import degrees_of_freedom
+from jaxreg.solvers.found import Found, Grid, Settings
+from jaxreg.solvers.from_columns import path_from_columns
+from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.implicit import with_derivatives
+from jaxreg.solvers.reduced import (
+    Members,
+    improve,
+    lambda_grid,
+    prepare,
+    solve_unpenalised,
+    solve_without_derivatives,
+)
+from jaxreg.solvers.reduction import Data
+from jaxreg.solvers.updated_inverse import only_if
+
+__all__ = [
+    "Answer",
+    "Arrays",
+    "Asked",
+    "Known",
+    "Smooth",
+    "engine",
+    "gap_from_moments",
+    "members",
+    "settings_of",
+    "smoothly",
+    "solve",
+    "unit_of",
+]
+
+# With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
+WIDE = 2
+# More rows make the working set's own matrices larger than the table's products are worth.
+MOST_ROWS = 2048
+
+
+class Known(NamedTuple):
+    """Moments of the rows that have weight, and how many times larger their rounding errors are than usual, ()."""
+
+    moments: Moments
+    times: jax.Array
+
+
+class Asked(NamedTuple):
+    """What chooses the program. ``count``: of an automatic grid, None where the λs are given. ``l1_ratio``: the Python
+    number, or None where it is an array. ``degrees``: whether degrees of freedom are counted."""
+
+    fit_intercept: bool
+    standardize: bool
+    count: int | None
+    l1_ratio: float | None
+    max_iter: int
+    strategy: str | None
+    degrees: bool
+
+
+class Arrays(NamedTuple):
+    """The data, of one floating dtype: X (n, p), Y (n, t), what weights rows (n,) and columns (p,), or None; lams
+    (L, t), or None for an automatic grid that is not known yet; l1_ratio, eps, tol: ()."""
+
+    X: jax.Array
+    Y: jax.Array
+    sample_weight: jax.Array | None
+    penalty_factor: jax.Array | None
+    lower: jax.Array | None
+    upper: jax.Array | None
+    lams: jax.Array | None
+    l1_ratio: jax.Array
+    eps: jax.Array
+    tol: jax.Array
+
+
+class Smooth(NamedTuple):
+    """What of an answer has derivatives: lams, df (L, t), params, scale (p,), y_scale (t,)."""
+
+    lams: jax.Array
+    params: Params
+    df: jax.Array
+    scale: jax.Array
+    y_scale: jax.Array
+
+
+class Answer(NamedTuple):
+    """:class:`Smooth`, and gap and n_iter, (L, t)."""
+
+    smooth: Smooth
+    gap: jax.Array
+    n_iter: jax.Array
+
+
+def solve(asked: Asked, arrays: Arrays) -> Answer:
+    """Every member with its certificate and its derivatives."""
+    fixed = jax.lax.stop_gradient(arrays)
+    fixed = varying_like(fixed, fixed)
+    answer = members(asked, fixed)
+    return answer._replace(smooth=_differentiable(asked, arrays, answer.smooth))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _differentiable(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
+    """``found``, with the derivatives of a solution. Where none is asked for it costs nothing."""
+    del asked, arrays
+    return found
+
+
+@_differentiable.defjvp
+def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth, Smooth]:
+    smooth = lambda arrays: smoothly(asked, arrays, primals[1])
+    return jax.jvp(smooth, (primals[0],), (tangents[0],))
+
+
+def smoothly(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
+    """``found``, which must have no derivatives, with those of a solution."""
+    data = _data(asked, arrays)
+    lams: Any = arrays.lams
+    if asked.count is not None:
+        grid = lambda_grid(data, asked.count, arrays.l1_ratio, arrays.eps)
+        lams = found.lams + change_of(jnp.broadcast_to(grid[:, None], found.lams.shape))
+    params = with_derivatives(data, found.params, lams, arrays.l1_ratio)
+    df = found.df
+    if asked.degrees:
+        df = df + change_of(degrees_of_freedom(data, params.coef, lams, arrays.l1_ratio))
+    scale, y_scale = found.scale + change_of(data.scale), found.y_scale + change_of(data.tau)
+    return Smooth(lams, params, df, scale, y_scale)
+
+
+def _data(asked: Asked, a: Arrays) -> Data:
+    weights = a.sample_weight, a.penalty_factor, a.lower, a.upper
+    return prepare(a.X, a.Y, asked.fit_intercept, asked.standardize, *weights)
+
+
+def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
+    """:func:`solve` without derivatives. ``known``: the moments of the rows, where they are at hand."""
+    in_turn = engine(asked, arrays)
+    if in_turn is None:
+        return _reduced(asked, arrays)
+    if in_turn == "moments":
+        found, gap, doubtful = _by_moments(asked, arrays, known)
+    else:
+        found, gap, doubtful = _by_columns(asked, arrays)
+    lams, df = found.lams, found.df.astype(arrays.X.dtype)
+
+    def thorough(state: tuple[Members, jax.Array]) -> tuple[Members, jax.Array]:
+        data = _data(asked, arrays)
+        some = improve(state[0], data, lams, arrays.l1_ratio, arrays.tol, asked.max_iter)
+        df = degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio) if asked.degrees else state[1]
+        return some, df
+
+    state = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32)), df
+    some, df = only_if(jnp.any(doubtful), thorough, state)
+    if asked.count is None:
+        place = _order(arrays.lams)[1]
+        given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
+        some, df, lams = jax.tree.map(given, some), given(df), arrays.lams
+
+        def at_zero(state: tuple[Members, jax.Array]) -> tuple[Members, jax.Array]:
+            data, zero = _data(asked, arrays), lams == 0
+            found = solve_unpenalised(data, arrays.l1_ratio, arrays.tol, asked.max_iter)
+            replaced = lambda new, old: jnp.where(zero[:, None, :] if new.ndim == 3 else zero, new, old)
+            some = jax.tree.map(replaced, found, state[0])
+            if not asked.degrees:
+                return some, state[1]
+            return some, replaced(degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1])
+
+        some, df = only_if(jnp.any(lams == 0), at_zero, (some, df))
+    smooth = Smooth(lams, some.params, df, found.scale, found.y_scale)
+    return Answer(smooth, some.gap, some.n_iter)
+
+
+def engine(asked: Asked, a: Arrays) -> str | None:
+    """ "moments", "columns", or None."""
+    if asked.strategy not in (None, "active set", "parallel"):
+        raise ValueError(f"strategy is {asked.strategy!r}; it must be 'active set', 'parallel' or None.")
+    n, p = a.X.shape
+    plain = a.penalty_factor is None and a.lower is None and a.upper is None and asked.l1_ratio != 0
+    cpu = asked.strategy == "active set" or (asked.strategy is None and jax.default_backend() == "cpu")
+    if not plain or not cpu:
+        return None
+    return "moments" if p <= WIDE * n else "columns" if n <= MOST_ROWS else None
+
+
+def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Where the λs, (L, t), stand when they descend, and back. λ = 0 is left to least squares, and comes first."""
+    largest = jnp.max(lams, axis=0, keepdims=True)
+    order = jnp.argsort(-jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0)), axis=0)
+    return order, jnp.argsort(order, axis=0)
+
+
+def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
+    """In the form in which paths go down a grid, with so many columns."""
+    dtype = a.X.dtype
+    if a.lams is None:
+        assert asked.count is not None
+        lams = jnp.ones((asked.count, a.Y.shape[1]), dtype)
+    elif asked.count is not None:
+        lams = a.lams
+    else:
+        largest = jnp.max(a.lams, axis=0, keepdims=True)
+        positive = jnp.where(a.lams > 0, a.lams, jnp.where(largest > 0, largest, 1.0))
+        lams = jnp.take_along_axis(positive, _order(a.lams)[0], axis=0)
+    grid = Grid(lams, jnp.asarray(len(lams), jnp.int32), jnp.asarray(a.lams is None), a.eps)
+    plain = (jnp.full((columns,), value, dtype) for value in (1.0, -jnp.inf, jnp.inf))
+    limits = a.tol, jnp.asarray(min(asked.max_iter, 2**31 - 1), jnp.int32)
+    switches = (jnp.asarray(flag) for flag in (asked.fit_intercept, asked.standardize, asked.degrees))
+    return grid, Settings(a.l1_ratio, *plain, *limits, *switches)
+
+
+def _by_knots(asked: Asked, a: Arrays) -> bool:
+    """A lasso goes from knot to knot; rounding errors of float32 would end that early."""
+    return asked.l1_ratio == 1 and a.X.dtype == jnp.float64
+
+
+def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, jax.Array, jax.Array]:
+    """What is found, the gaps, and which of them are above the tolerance or not known well enough, (L, t)."""
+    p = a.X.shape[1]
+    m, times = known or (moments(a.X, a.Y, a.sample_weight), 1.0)
+    fill = padded(p) - p
+    full = m._replace(
+        x_mean=jnp.pad(m.x_mean, (0, fill)),
+        xx=jnp.pad(m.xx, ((0, fill), (0, fill))),
+        xy=jnp.pad(m.xy, ((0, fill), (0, 0))),
+    )
+    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), _by_knots(asked, a))
+    found = found._replace(coef=found.coef[:, :p], scale=found.scale[:p], variance=found.variance[:p])
+    params = Params(found.intercept, found.coef)
+    gap, rounding = gap_from_moments(
+        m, params, found, a.l1_ratio, asked.fit_intercept, times * unit_of(a.X.shape[0], a.X.dtype)
+    )
+    return found, gap, ~((rounding <= a.tol / 10) & (gap <= a.tol))
+
+
+def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array, jax.Array]:
+    """As :func:`_by_moments`. The gaps are those of the path itself, from products with the whole table."""
+    p = a.X.shape[1]
+    s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
+    offset = (s / jnp.sum(s)) @ a.X if asked.fit_intercept else jnp.zeros((p,), a.X.dtype)
+    how = *settings_of(asked, a, p), 1, _by_knots(asked, a)
+    found = path_from_columns(a.X.T - offset[:, None], offset, a.Y, s, *how)
+    gap = jnp.where(found.settled, 0.0, jnp.inf)
+    return found, gap, jnp.ones_like(found.settled)
+
+
+def _reduced(asked: Asked, a: Arrays) -> Answer:
+    data = _data(asked, a)
+    rho: Any = asked.l1_ratio if asked.l1_ratio == 0 else a.l1_ratio
+    lams = a.lams
+    if lams is None:
+        assert asked.count is not None
+        grid = lambda_grid(data, asked.count, a.l1_ratio, a.eps)
+        lams = jnp.broadcast_to(grid[:, None], (len(grid), a.Y.shape[1]))
+    some = solve_without_derivatives(data, lams, rho, a.tol, asked.max_iter, asked.strategy)
+    df = jnp.zeros_like(lams)
+    if asked.degrees:
+        df = degrees_of_freedom(data, some.params.coef, lams, a.l1_ratio)
+    return Answer(Smooth(lams, some.params, df, data.scale, data.tau), some.gap, some.n_iter)
+
+
+def unit_of(n: int, dtype: Any) -> float:
+    """By how much of the columns' lengths moments of n rows may be off: their sums of products gather some √n ε."""
+    return (8.0 + n**0.5 / 8.0) * float(jnp.finfo(dtype).eps)
+
+
+def gap_from_moments(
+    m: Moments, params: Params, found: Found, l1_ratio: jax.Array, fit_intercept: bool, unit: Any
+) -> tuple[jax.Array, jax.Array]:
+    """The gaps of ``params``, and what rounding may make of them, as shares of Σ s ỹ²/Σs, each (L, t).
+
+    With c, G and yy the moments over W (about the means where an intercept is fitted) and z = c − G w,
+
+        r·r = yy − w·(c + z),      ỹ·r = yy − c·w,      F = ½ r·r + ½ (ȳ − x̄·w − b)² + Σ_j h_j(w_j)
+
+    Args:
+        m: about their means, p columns. found: its λs and scales. unit: by how much of the columns' lengths the moments
+            may be off.
+    """
+    eps, y_mean, x_mean = jnp.finfo(m.xx.dtype).eps, m.y_mean, m.x_mean
+    original = m.yy / m.weight + y_mean**2
+    m = m if fit_intercept else about_zero(m)
+    square = jnp.diagonal(m.xx) / m.weight
+    size, G, C = jnp.sqrt(square), m.xx / m.weight, m.xy / m.weight
+
+    def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        lams, W, b, c, yy, y_mean, m_y, tau, original = argument
+        Z = c[None, :] - W @ G
+        rr = jnp.maximum(yy - jnp.sum(W * (c[None, :] + Z), axis=1), 0.0)
+        spread, far = jnp.sqrt(yy) + jnp.abs(W) @ size, jnp.abs(y_mean) + jnp.abs(b) + jnp.abs(W) @ jnp.abs(x_mean)
+        left = m_y - W @ m.x_mean - b
+
+        def one(lam: Any, w: Any, z: Any, rr: Any, left: Any, spread: Any) -> jax.Array:
+            l1 = lam * l1_ratio * found.scale
+            l2 = lam * (1.0 - l1_ratio) / tau * found.scale**2
+            none = jnp.full_like(l1, jnp.inf)
+            penalty = Penalty(l1, l2, -none, none)
+            yr, rounding = yy - jnp.dot(c, w), 16 * eps * size * spread
+            primal = 0.5 * (rr + left**2) + jnp.sum(l1 * jnp.abs(w) + 0.5 * l2 * w**2)
+            c_max = largest_scale(z, penalty, rounding)
+            c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
+            dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+            return relative_gap(primal, dual, yy, original)
+
+        gap = jax.vmap(one)(lams, W, Z, rr, left, spread)
+        noise = unit * spread**2 + (4 * eps * far) ** 2
+        return gap, jnp.where(yy > 0, noise / jnp.where(yy > 0, yy, 1.0), 0.0)
+
+    W = jnp.moveaxis(params.coef, 2, 0)
+    m_y = m.y_mean
+    each = found.lams.T, W, params.intercept.T, C.T, m.yy / m.weight, y_mean, m_y, found.y_scale, original
+    gap, rounding = jax.lax.map(target, each)
+    return gap.T, rounding.T

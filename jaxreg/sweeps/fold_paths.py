@@ -1,0 +1,215 @@
+"""The paths of every fold and of all rows, one after the other, as one compiled program.
+
+A fold k is trained on the rows that it does not hold out: total moments less those of the rows held out,
+
+    M_(−k) = M − M_k          (:mod:`jaxreg.formulas.moments`, formula (2))
+
+so all folds together read every row once, however many they are. Where the subtraction loses too many digits, and for
+the engines that do not work on moments, training means weights of 0 on the rows held out. All rows come last, as the
+fold that holds out none.
+
+The error on the rows held out is a quadratic form in M_k, unless that loses digits; then the rows are asked.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas._arrays import change_of, varying_like
+from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
+from jaxreg.formulas.objective import Params, squared_error
+from jaxreg.solvers.found import lams_of
+from jaxreg.solvers.implicit import with_derivatives
+from jaxreg.solvers.members import Answer, Arrays, Asked, Known, Smooth, engine, members, settings_of, smoothly, unit_of
+from jaxreg.solvers.reduced import lambda_grid, prepare
+from jaxreg.solvers.updated_inverse import only_if
+
+__all__ = ["FoldPaths", "fold_paths", "held_out_error", "moments_of_folds"]
+
+# Of the digits of all rows' moments, so many may be lost by taking a fold's away.
+MOST_LOST = 100.0
+# A mean squared error from moments may be off by this share of itself.
+ACCURACY = 1e-10
+# Moments of all folds are kept up to this size; beyond, training means weights.
+KEPT_BYTES = 2**29
+# Rows are read in this many blocks for each fold, of at least so many rows.
+BLOCKS, LEAST_ROWS = 4, 32
+
+
+class FoldPaths(NamedTuple):
+    """The mean squared errors on the rows held out and the gaps on the others, (K, L, t); and all rows' answer."""
+
+    mse: jax.Array
+    gap: jax.Array
+    answer: Answer
+
+
+def fold_paths(asked: Asked, arrays: Arrays, held_out: jax.Array) -> FoldPaths:
+    """Train on the rows that each fold does not hold out, and on all.
+
+    Args:
+        held_out: (K, n) booleans. The others: as in :func:`jaxreg.solvers.members.solve`.
+    """
+    fixed = jax.lax.stop_gradient(arrays)
+    fixed = varying_like(fixed, (fixed, held_out))
+    mse, gap, answers = _without_derivatives(asked, fixed, held_out)
+    whole = jax.tree.map(lambda v: v[-1], answers)
+    mse, smooth = _differentiable(asked, arrays, held_out, mse, whole.smooth, answers.smooth.params)
+    return FoldPaths(mse, gap, whole._replace(smooth=smooth))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _differentiable(
+    asked: Asked, arrays: Arrays, held_out: jax.Array, mse: jax.Array, whole: Smooth, params: Params
+) -> tuple[jax.Array, Smooth]:
+    """``mse`` and ``whole``, with their derivatives; ``params``: of every fold, and of all rows."""
+    del asked, arrays, held_out, params
+    return mse, whole
+
+
+@_differentiable.defjvp
+def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> Any:
+    _, held_out, mse, whole, params = primals
+
+    def smooth(arrays: Arrays) -> tuple[jax.Array, Smooth]:
+        all_rows = smoothly(asked, arrays, whole)
+
+        def one(fold: tuple[jax.Array, Params]) -> jax.Array:
+            held_out, found = fold
+            train, test = _weights(arrays, held_out)
+            weights = train, arrays.penalty_factor, arrays.lower, arrays.upper
+            data = prepare(arrays.X, arrays.Y, asked.fit_intercept, asked.standardize, *weights)
+            return held_out_error(
+                with_derivatives(data, found, all_rows.lams, arrays.l1_ratio), arrays.X, arrays.Y, test
+            )
+
+        folds = jax.tree.map(lambda v: v[:-1], params)
+        return mse + change_of(jax.lax.map(one, (held_out, folds))), all_rows
+
+    return jax.jvp(smooth, (primals[0],), (tangents[0],))
+
+
+def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of training and of measuring, (n,) each."""
+    s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
+    return jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
+
+
+def _without_derivatives(asked: Asked, arrays: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array, Answer]:
+    """Errors and gaps, (K, L, t), and the answers of every fold and of all rows, stacked, (K + 1, ...)."""
+    K, p, dtype = len(held_out), arrays.X.shape[1], arrays.X.dtype
+    on_moments = engine(asked, arrays) == "moments" and K * p * p * dtype.itemsize <= KEPT_BYTES
+    total = parts = None
+    if on_moments:
+        total, parts = moments_of_folds(arrays.X, arrays.Y, arrays.sample_weight, held_out)
+    if arrays.lams is None:
+        arrays = arrays._replace(lams=_automatic(asked, arrays, total))
+
+    def one(k: jax.Array) -> tuple[jax.Array, jax.Array, Answer]:
+        fold = jnp.where(k < K, held_out[jnp.minimum(k, K - 1)], False)
+        train, test = _weights(arrays, fold)
+        here = arrays._replace(sample_weight=train)
+        if total is None or parts is None:
+            answer = members(asked, here)
+            return held_out_error(answer.smooth.params, arrays.X, arrays.Y, test), answer.gap, answer
+        part = jax.tree.map(lambda v: jnp.where(k < K, v[jnp.minimum(k, K - 1)], 0.0), parts)
+        answer = members(asked, here, _rest(total, part, here))
+        return _error(answer.smooth.params, part, here, test), answer.gap, answer
+
+    mse, gap, answers = jax.lax.map(one, jnp.arange(K + 1, dtype=jnp.int32))
+    return mse[:K], gap[:K], answers
+
+
+def _automatic(asked: Asked, a: Arrays, total: Moments | None) -> jax.Array:
+    """The automatic grid of all rows, (L, t)."""
+    count, t = asked.count, a.Y.shape[1]
+    assert count is not None
+    if total is None:
+        weights = a.sample_weight, a.penalty_factor, a.lower, a.upper
+        data = prepare(a.X, a.Y, asked.fit_intercept, asked.standardize, *weights)
+        return jnp.broadcast_to(lambda_grid(data, count, a.l1_ratio, a.eps)[:, None], (count, t))
+    return lams_of_moments(asked, a, total)
+
+
+def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
+    """All rows less those of a part; from the rows where too many digits would be lost."""
+    rest = total - part
+    times = jnp.where(part.weight > 0, lost(total, part, rest), 1.0)
+    bad = ~(times <= MOST_LOST)
+    rest = only_if(bad, lambda _: moments(here.X, here.Y, here.sample_weight), rest)
+    return Known(rest, jnp.where(bad, 1.0, times))
+
+
+def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Array:
+    """The mean squared error of every model on the rows of a part, (L, t)."""
+    weight = jnp.where(part.weight > 0, part.weight, 1.0)
+    error = jax.vmap(mean_squared_error, (0, None))(params, part._replace(weight=weight))
+    size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
+    spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
+    sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
+    return only_if(~jnp.all(sure) & (part.weight > 0), lambda _: held_out_error(params, a.X, a.Y, test), error)
+
+
+def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:
+    """Σ_i s_i (y_i − ŷ_i)² / Σs of every model on the rows of weight s > 0, (L, t).
+
+    Args:
+        params: coef (L, p, t), intercept (L, t). X: (n, p), Y: (n, t). weight: s, (n,).
+    """
+    model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)
+    return jax.lax.map(model, params)
+
+
+def moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array | None, held_out: jax.Array) -> tuple[Moments, Moments]:
+    """The moments of all rows, and of the rows that each fold holds out, stacked, (K, ...).
+
+    Rows are sorted by fold and read in blocks that end where a fold does. Where a row is held out twice, each fold
+    reads all rows.
+    """
+    (K, n), p, t, dtype = held_out.shape, X.shape[1], Y.shape[1], X.dtype
+    s = jnp.ones((n,), dtype) if s is None else s
+    fold = jnp.where(jnp.any(held_out, axis=0), jnp.argmax(held_out, axis=0), K).astype(jnp.int32)
+    order = jnp.argsort(fold, stable=True)
+    rows, targets, weight, fold = X[order], Y[order], s[order], fold[order]
+    ends = jnp.searchsorted(fold, jnp.arange(K + 1, dtype=jnp.int32), side="right").astype(jnp.int32)
+    size = min(n, max(LEAST_ROWS, -(-n // (BLOCKS * K))))
+    empty = lambda *k: Moments(*(jnp.zeros((*k, *shape), dtype) for shape in ((), (p,), (t,), (p, p), (p, t), (t,))))
+    at = lambda parts, k: jax.tree.map(lambda v: v[k], parts)
+    put = lambda parts, k, m: jax.tree.map(lambda v, new: v.at[k].set(new), parts, m)
+
+    def read(carry: tuple[jax.Array, Moments]) -> tuple[jax.Array, Moments]:
+        first, parts = carry
+        k = fold[first]
+        last = jnp.minimum(first + size, ends[k])
+        begin = jnp.minimum(first, n - size)
+        number = begin + jnp.arange(size, dtype=jnp.int32)
+        cut = lambda v: jax.lax.dynamic_slice_in_dim(v, begin, size)
+        here = jnp.where((number >= first) & (number < last), cut(weight), 0.0)
+        return last, put(parts, k, at(parts, k) + moments(cut(rows), cut(targets), here))
+
+    start = jnp.zeros((), jnp.int32), empty(K + 1)
+    start = varying_like(start, (X, Y, s, held_out))
+    _, parts = jax.lax.while_loop(lambda carry: carry[0] < n, read, start)
+    total = varying_like(empty(), (X, Y, s, held_out))
+    total = jax.lax.fori_loop(0, K + 1, lambda k, m: m + at(parts, k), total)
+    parts = jax.tree.map(lambda v: v[:K], parts)
+
+    def each(parts: Moments) -> Moments:
+        one = lambda k, parts: put(parts, k, moments(X, Y, jnp.where(held_out[k], s, 0.0)))
+        return jax.lax.fori_loop(0, K, one, parts)
+
+    twice = jnp.any(jnp.sum(held_out, axis=0) > 1)
+    return total, only_if(twice, each, parts)
+
+
+def lams_of_moments(asked: Asked, a: Arrays, m: Moments) -> jax.Array:
+    """The automatic grid, (L, t), from moments."""
+    grid, settings = settings_of(asked, a._replace(lams=None), a.X.shape[1])
+    variance = jnp.diagonal(m.xx) / m.weight
+    scale = jnp.sqrt(jnp.where(asked.standardize & (variance > 0), variance, 1.0))
+    covariance = m.xy / m.weight
+    if not asked.fit_intercept:
+        covariance = covariance + m.x_mean[:, None] * m.y_mean[None, :]
+    return lams_of(grid, covariance, settings, scale)
