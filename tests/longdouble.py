@@ -107,9 +107,11 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
                 high = c
         return max(found, dual(low * theta))
 
-    inside = (w != 0) & (w > lower) & (w < upper) & ~free
+    # Columns without a penalty first: where others equal them, it is those that can give way.
+    inside = np.flatnonzero((w != 0) & (w > lower) & (w < upper) & ~free)
+    inside = inside[np.argsort((l1 + l2)[inside] > 0, kind="stable")]
     off = Z[:, inside].T @ r - l1[inside] * np.sign(w[inside]) - l2[inside] * w[inside]
-    candidates = [r, r - minimal_norm(Z[:, inside], off)] if inside.any() else [r]
+    candidates = [r, r - minimal_norm(Z[:, inside], off)] if len(inside) else [r]
     D = max(best(theta) for theta in (candidates[:1] if only_residual else candidates))
     scale = yy if yy > (LD(64) * np.finfo(float).eps * numbers) ** 2 else numbers**2
     return float(max(F - D, LD(0)) / scale) if scale > 0 else float("inf" if F > D else 0)
