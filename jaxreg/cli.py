@@ -124,7 +124,12 @@ def _add_sweep(commands: Any) -> None:
     )
     flag = argparse.BooleanOptionalAction
     model.add_argument("--fit-intercept", action=flag, default=True)
-    model.add_argument("--standardize", action=flag, default=True, help="penalise per standard deviation of the column")
+    model.add_argument(
+        "--standardize",
+        action=flag,
+        default=True,
+        help="penalise per standard deviation of the column, with λ in units of the target",
+    )
     model.add_argument("--lower", type=float, help="least value of every coefficient, at most 0")
     model.add_argument("--upper", type=float, help="largest value of every coefficient, at least 0")
     run = sweep.add_argument_group("run")

@@ -268,6 +268,7 @@ def path(
 
     Args:
         lams: L λs ≥ 0 in any order, or how many: then a geometric grid down from λ_max, where all coefficients are 0.
+            Ridge has no such λ: below an l1_ratio of 0.001 the grid is that of 0.001.
         eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
         X, y, l1_ratio, ...: these and all other options as in :func:`fit`.
 

@@ -14,7 +14,8 @@ scikit-learn                here
 ==========================  ==================================================================================
 
 Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, ``dtype`` and ``device`` as in
-:func:`jaxreg.fit`; ``one_se`` and ``alpha_per_target`` in those that cross-validate.
+:func:`jaxreg.fit`; ``one_se`` and ``alpha_per_target`` in those that cross-validate. With ``standardize=True`` λ is in
+units of y (:mod:`jaxreg.formulas.objective`).
 
 Reading order: ``problems`` → ``base`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``ridge_cv``.
 """

@@ -20,6 +20,9 @@ __all__ = ["descending", "mark", "one_a_penalty", "penalty_axis"]
 
 Place = Callable[[ArrayLike], np.ndarray]
 
+# Where the largest λ is less than this many times the smallest, powers of ten alone would leave the axis bare.
+NARROW = 50.0
+
 _CHOICE_DASHES = ((0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)), (0, (10, 3)))
 
 
@@ -60,6 +63,13 @@ def penalty_axis(ax: "Axes", lams: np.ndarray) -> Place:
         if len(ticks) < 2:
             ticks = {lam: f"{lam:.3g}" for lam in (low, high)}
         ax.set_xticks([*ticks, zero], [*ticks.values(), "0"])
+        ax.minorticks_off()
+    elif width < NARROW:
+        powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+        places = np.outer(powers, (1, 2, 3, 5)).ravel()
+        inside = places[(places > low * (1 - 1e-9)) & (places < high * (1 + 1e-9))]
+        numbers = inside if len(inside) > 1 else np.unique([low, high])
+        ax.set_xticks(numbers, [f"{lam:.4g}" if lam < 1e4 else f"{lam:.0f}" for lam in numbers])
         ax.minorticks_off()
     return lambda lam: np.where(np.asarray(lam) > 0, lam, zero)
 

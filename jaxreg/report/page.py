@@ -87,11 +87,13 @@ def sweep_page(
         else f"NOT all of the {fits:,} fits reached the relative duality gap {tol:g}; the largest is "
         f"{sweep.largest_gap:.1e}. Raise --max-iter, or loosen --tol, before you rely on these numbers."
     )
+    too_short = f"The grid is too short: {sweep.end_in_words}" if sweep.end_in_words else ""
     words = [f"<p>{_text(said)}</p>" for said in choice_in_words(sweep)]
     parts = [
         f"<h1>{_text(title)}</h1>",
-        *(f'<p class="faint">{_text(line)}</p>' for line in head(sweep, shape, folds)),
+        *(f'<p class="faint">{_text(line)}</p>' for line in head(sweep, shape, folds)[:2]),
         *([] if sweep.converged else [f'<p class="warning" role="alert">{_text(certificate)}</p>']),
+        *([f'<p class="warning" role="alert">{_text(too_short)}</p>'] if too_short else []),
         "<h2>The choice</h2>",
         *words,
         _figure(
@@ -118,8 +120,9 @@ def sweep_page(
         f"<pre>{_text(python)}</pre>",
         "<h2>What was computed</h2>",
         "<p>1/(2 Σs) Σ s (y − b − Xw)² + λ Σ v (ρ σ |w| + (1 − ρ)/(2τ) σ² w²) is minimised at every λ and l1_ratio "
-        "ρ; σ is the standard deviation of a column and τ that of the target, or 1 if nothing is standardised. In each "
-        "fold, means and standard deviations are those of the training rows alone.</p>",
+        "ρ; σ is the standard deviation of a column and τ that of the target, so that λ is in units of the target; "
+        "both are 1 if nothing is standardised. In each fold, means and standard deviations are those of the training "
+        "rows alone.</p>",
         *([f"<p>{_text(certificate)}</p>"] if sweep.converged else []),
         f'<p class="faint">jaxreg {__version__}, jax {jax.__version__}; {jax.devices()[0].platform}, {_text(dtype)}: '
         f"{seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile.</p>",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg.plot.errors import MEASURES
+from jaxreg.report.words import rounded
 from jaxreg.results import Sweep
 from jaxreg.solvers.paths import default_tol
 
@@ -68,9 +69,10 @@ def head(sweep: Sweep, shape: tuple[int, int], folds: str) -> list[str]:
     best = sweep.best
     lams = sweep.lams[int(best.index[0])]
     chosen = "" if len(sweep.l1_ratios) == 1 else f", chosen from {', '.join(f'{r:g}' for r in sweep.l1_ratios)}"
+    largest, smallest = rounded(lams.max(), 4), rounded(lams.min(), 4)
     return [
         f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
-        (f"{len(lams)} λs from {lams.max():.4g} to {lams.min():.4g}" if len(lams) > 1 else f"λ {lams[0]:.4g} alone")
+        (f"{len(lams)} λs from {largest} to {smallest}" if len(lams) > 1 else f"λ {largest} alone")
         + ("" if not sweep.extended else f", after the grid was extended {('once', 'twice')[sweep.extended - 1]}"),
         *([f"Note: {sweep.end_in_words}"] if sweep.end_in_words else []),
     ]

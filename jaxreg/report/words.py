@@ -5,7 +5,7 @@ import numpy as np
 from jaxreg.plot.errors import MEASURES
 from jaxreg.results import Choice, Sweep
 
-__all__ = ["choice_in_words"]
+__all__ = ["choice_in_words", "rounded"]
 
 _MOST_NAMES = 12
 
@@ -20,11 +20,11 @@ def choice_in_words(sweep: Sweep) -> list[str]:
     p = len(best.params.coef)
     measure = MEASURES[sweep.measure]
     mean, se = (getattr(sweep, f"{part}_{sweep.measure}") for part in ("mean", "se"))
-    at = lambda choice: f"{_number(mean[tuple(choice.index)], 4)} ± {_number(se[tuple(choice.index)], 3)}"
+    at = lambda choice: f"{rounded(mean[tuple(choice.index)], 4)} ± {rounded(se[tuple(choice.index)], 3)}"
     extreme, beyond = ("largest", "below") if sweep.measure == "r2" else ("least", "above")
     ratio = f" and l1_ratio = {best.l1_ratio:g}" if len(sweep.l1_ratios) > 1 else ""
     said = [
-        f"The {extreme} held-out {measure} is {at(best)} (one standard error), at λ = {best.lam:.4g}{ratio}: "
+        f"The {extreme} held-out {measure} is {at(best)} (one standard error), at λ = {rounded(best.lam, 4)}{ratio}: "
         f"{_used(best, p, sweep)}."
     ]
     if sweep.mean_r2 is not None and sweep.measure != "r2":
@@ -34,21 +34,24 @@ def choice_in_words(sweep: Sweep) -> list[str]:
         said.append("No larger λ is within one standard error of it: both rules take the same model.")
     else:
         said.append(
-            f"The largest λ whose error is at most one standard error {beyond} that is {one_se.lam:.4g}, "
+            f"The largest λ whose error is at most one standard error {beyond} that is {rounded(one_se.lam, 4)}, "
             f"with {at(one_se)}: {_used(one_se, p, sweep)}. "
             "Its model is the simpler one, and the data do not tell the two apart."
         )
     lams = sweep.lams[int(best.index[0])]
-    if len(lams) > 1 and best.lam == lams.min() > 0:
-        said.append(
-            "The minimum is at the smallest λ of the grid: a grid that goes further down (a smaller eps) may do better."
-        )
-    if len(lams) > 1 and best.lam == lams.max() and best.n_nonzero > 0:
-        said.append("The minimum is at the largest λ of the grid: a grid that begins further up may do better.")
+    if len(lams) > 1 and not sweep.end_in_words:  # else that is said already, as a warning
+        if best.lam == lams.min() > 0:
+            said.append(
+                "The minimum is at the smallest λ of the grid, where the error is flat: less would change little."
+            )
+        if best.lam == lams.max() and best.n_nonzero > 0:
+            said.append(
+                "The minimum is at the largest λ of the grid, where the error is flat: more would change little."
+            )
     return said
 
 
-def _number(value: float, digits: int) -> str:
+def rounded(value: float, digits: int) -> str:
     """Rounded to so many digits, with all those before the point."""
     return f"{value:.{digits}g}" if not 10**digits <= abs(value) < 1e9 else f"{value:.0f}"
 

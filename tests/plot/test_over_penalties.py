@@ -285,6 +285,22 @@ def test_a_penalty_of_zero_stands_right_of_the_others(draw):
     assert all(place in (10.0, 1.0, 0.1, x[-1]) for place in labels.values())
 
 
+@pytest.mark.parametrize(
+    ("lams", "words"),
+    [
+        ([40.0, 20.0, 7.0], ["10", "20", "30"]),
+        ([0.31, 0.1], ["0.1", "0.2", "0.3"]),
+        ([1.4, 1.3], ["1.3", "1.4"]),
+        ([30_000.0, 9_000.0], ["10000", "20000", "30000"]),
+        ([2.0], ["2"]),
+    ],
+)
+def test_a_narrow_grid_has_plain_numbers_at_its_axis(lams, words):
+    ax = plot.error_curve(lams, *np.ones((2, len(lams))))
+    assert sorted((tick.get_text() for tick in ax.get_xticklabels()), key=float) == words
+    assert not len(ax.get_xticks(minor=True))
+
+
 @pytest.mark.parametrize("lams", [[1.0], [0.0], [3.0, 2.0], [3.0, 2.0, 0.0], [1e-300, 1e-310], [2.0, 2.0]])
 def test_short_grids_can_be_drawn(lams):
     number = np.arange(1.0, len(lams) + 1)

@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+import jaxreg
 from jaxreg import cli
 from jaxreg.report import Picture, draw, sweep_page
 
@@ -65,6 +66,15 @@ def test_the_parts_of_the_page(page):
     assert page.said["pre"] == [AGAIN["command"], AGAIN["python"]]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.of("meta")
     assert all(image["alt"] for image in page.of("img"))
+
+
+def test_a_grid_that_is_too_short_is_a_warning_said_once(facts):
+    data = jaxreg.datasets.diabetes()
+    with pytest.warns(jaxreg.GridEndWarning):
+        short = jaxreg.sweep(data.X, data.y, lams=[40.0, 20.0, 10.0], folds=3)
+    page = Page(sweep_page(jaxreg.report.named(short, data.feature_names), PICTURES, **facts, **AGAIN))
+    assert [p.get("role") for p in page.of("p") if p.get("class") == "warning"] == ["alert"]
+    assert page.text.count("the smallest of the grid") == 1
 
 
 def test_names_from_outside_are_text(page):

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxreg.report.words import _number, choice_in_words
+import jaxreg
+from jaxreg.report import named
+from jaxreg.report.words import choice_in_words, rounded
 
 
 def test_the_two_choices(usual):
@@ -50,7 +52,7 @@ def test_another_measure(usual):
     ],
 )
 def test_numbers_have_all_digits_before_the_point(value, digits, words):
-    assert _number(value, digits) == words
+    assert rounded(value, digits) == words
 
 
 def test_choices_that_agree(usual):
@@ -67,3 +69,10 @@ def test_a_minimum_at_the_end_of_the_grid(usual):
     nothing = dataclasses.replace(usual, best=dataclasses.replace(usual.best, lam=grid.max(), n_nonzero=0))
     assert "no feature is used" in choice_in_words(nothing)[0]
     assert "of the grid" not in choice_in_words(nothing)[-1]
+
+
+def test_an_end_where_the_error_still_falls_is_left_to_the_warning():
+    data = jaxreg.datasets.diabetes()
+    with pytest.warns(jaxreg.GridEndWarning):
+        short = jaxreg.sweep(data.X, data.y, lams=[40.0, 20.0, 10.0], folds=3)
+    assert "of the grid" not in choice_in_words(named(short, data.feature_names))[-1]
