@@ -2,9 +2,10 @@
 
 Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``left_out_sums`` → ``leave_one_out``
 (closed forms);
-``fista`` → ``support`` → ``grid`` → ``paths`` (all λs at once);
+``fista`` → ``support`` → ``grid`` → ``reduced`` (all λs at once);
 ``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``from_moments`` (down the λs);
-``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n).
+``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n);
+``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions).
 """
 
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out

@@ -24,7 +24,7 @@ from jaxreg.programs import compiled_door
 from jaxreg.solvers.members import solve
 from jaxreg.solvers.paths import Path, arguments, path_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.sweeps.fold_paths import fold_paths, held_out_error
+from jaxreg.solvers.fold_members import fold_paths, held_out_error
 
 __all__ = [
     "Choice",

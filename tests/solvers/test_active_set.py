@@ -11,7 +11,7 @@ from sklearn.linear_model import ElasticNet
 from jaxreg import solvers
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.active_set import padded, solve_path
-from jaxreg.solvers.paths import lambda_grid, prepare, solve_members
+from jaxreg.solvers.reduced import lambda_grid, prepare, solve_without_derivatives
 from jaxreg.solvers.reduction import Problem
 
 # Its programs take long to compile.
@@ -88,7 +88,7 @@ def test_equals_scikit_learn(design, name, l1_ratio):
 def members(X, Y, lams, l1_ratio, factors, engine, fit_intercept, standardize):
     arrays = {"sample_weight": None, "penalty_factor": None, **factors}
     data = prepare(X, Y, fit_intercept, standardize, **arrays, lower=None, upper=None)
-    return solve_members(data, lams, l1_ratio, 1e-10, 20_000, engine)
+    return solve_without_derivatives(data, lams, l1_ratio, 1e-10, 20_000, engine)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
