@@ -336,12 +336,12 @@ def _info(options: argparse.Namespace) -> int:
     import numpy
     import optax
 
-    import jaxreg
+    from jaxreg.version import __version__
 
     folder = cache_folder()
     reason = distrusted(folder) if folder.exists() else None
     rows = [
-        ("jaxreg", jaxreg.__version__),
+        ("jaxreg", __version__),
         ("Python", platform.python_version()),
         ("jax, jaxlib", f"{jax.__version__}, {jaxlib.__version__}"),
         ("numpy, optax", f"{numpy.__version__}, {optax.__version__}"),

@@ -22,7 +22,6 @@ from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
 from jaxreg.routes.options import Options, Solved, computing, find_device, on_accelerator, takes_double
 from jaxreg.routes.ridge import (
     FactoredPath,
-    conclude_factored,
     factor_all,
     factored_path,
     is_large,
@@ -32,10 +31,11 @@ from jaxreg.routes.ridge import (
 from jaxreg.routes.rows import BLOCK_BYTES, block_length, solve_on_rows
 from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
 from jaxreg.solvers.grid import default_eps
+from jaxreg.solvers.grid_ends import beyond, open_end
 from jaxreg.solvers.paths import Path, default_tol
 from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import choices, conclude
-from jaxreg.sweeps.ends import beyond, open_end
+from jaxreg.sweeps.factored import conclude_factored
 
 __all__ = ["ConvergenceWarning", "GridEndWarning", "fit", "path", "sweep"]
 
@@ -388,7 +388,7 @@ def sweep(
             if len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams):
                 inputs.check_values(a.X, a.names)
                 with computing(takes_double(a.X.dtype, device), device):
-                    path: Any = factored_path(factor_all(a, lams, options), a, options.tol)
+                    path: Any = factored_path(factor_all(a, lams, options), a.X.dtype, options.tol)
             else:
                 path = _as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol)
             report()
@@ -431,11 +431,7 @@ def sweep(
     converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows", steps)
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
     scale = own_scale(pure.path.scale, given, options.standardize, device)
-    path_chosen: Any = pure.path
-    if not factored:
-        path_chosen = results.Path(**pure.path._replace(scale=scale)._asdict(), feature_names=a.names)
-    else:
-        path_chosen.__dict__["scale"] = scale
+    path_chosen = _path(pure.path._replace(scale=scale), a.names)
     concluded = {
         **pure._asdict(),
         "fold_mae": fold_mae,
@@ -495,6 +491,15 @@ def _variance_of_folds(a: inputs.Arguments, held_out: np.ndarray) -> np.ndarray:
     y = a.y - np.average(a.y, axis=0, weights=s)
     variance = weight @ y**2 - (weight @ y) ** 2
     return np.where(variance > 0, variance, np.inf)
+
+
+def _path(found: Any, names: tuple[str, ...] | None) -> results.Path:
+    """Of a pure Path, or of a FactoredPath, whose coefficients are computed when they are first read."""
+    fields = found._asdict()
+    if isinstance(found, FactoredPath):
+        del fields["factors"]
+        fields |= {"coef": lambda _: found.coef(), "n_nonzero": lambda path: (path.coef != 0).sum(axis=1)}
+    return results.Path(**fields, feature_names=names)
 
 
 def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:

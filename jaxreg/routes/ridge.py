@@ -4,15 +4,12 @@ import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxreg import results
 from jaxreg.folds import Splits
-from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments, check_values
 from jaxreg.routes import held_out
 from jaxreg.routes.certificate import Known, certified
@@ -23,7 +20,6 @@ from jaxreg.routes.ridge_blocks import (
     Factors,
     all_intercepts,
     all_params,
-    chosen_params,
     grid_of,
     solve,
     solve_fold,
@@ -31,12 +27,11 @@ from jaxreg.routes.ridge_blocks import (
 )
 from jaxreg.routes.ridge_data import Blocks
 from jaxreg.routes.rows import block_length, solve_on_rows
-from jaxreg.sweeps.cross_validate import Choice, Sweep
 
 __all__ = [
     "FactoredPath",
-    "conclude_factored",
     "errors_on_factors",
+    "factor_all",
     "factored_path",
     "is_large",
     "solve_on_factors",
@@ -137,71 +132,50 @@ def _is_large(a: Arguments, models: int) -> bool:
     return models * a.X.shape[1] * a.X.itemsize > COEF_BYTES
 
 
-class FactoredPath(results.Path):
-    """A path of very many coefficients (over 256 MiB): ``coef`` and ``n_nonzero`` are computed when asked for."""
+class FactoredPath(NamedTuple):
+    """A path of very many coefficients (over 256 MiB), which are computed when asked for; fields as in :class:`Path`.
 
-    def __init__(self, factors: Factors, intercept: np.ndarray, **fields: Any) -> None:
-        self.__dict__.update(fields, _factors=factors, intercept=intercept)
+    Attributes:
+        factors: of all rows.
+    """
 
-    @cached_property
+    factors: Factors
+    lams: np.ndarray
+    intercept: np.ndarray
+    gap: np.ndarray
+    converged: np.ndarray
+    n_iter: np.ndarray
+    df: np.ndarray
+    scale: np.ndarray
+    y_scale: np.ndarray
+
     def coef(self) -> np.ndarray:
-        """w, (L, p, t)."""
-        factors: Factors = self.__dict__["_factors"]
-        size = factors.gap.size * len(self.scale) * factors.gap.itemsize
+        """w, (L, p, t).
+
+        Raises:
+            MemoryError: they are more than 16 GiB.
+        """
+        size = self.factors.gap.size * len(self.scale) * self.factors.gap.itemsize
         if size > 2**34:
             raise MemoryError(
                 f"all coefficients are {size / 2**30:,.0f} GiB; those of the chosen λs are in best and one_se of a "
                 "sweep, others come from jaxreg.path with fewer λs or targets."
             )
-        with jax.enable_x64(factors.gap.dtype == np.float64):
-            return all_params(factors).coef.astype(self.intercept.dtype, copy=False)
-
-    @cached_property
-    def n_nonzero(self) -> np.ndarray:
-        """(L, t)."""
-        return (self.coef != 0).sum(axis=1)
+        with jax.enable_x64(self.factors.gap.dtype == np.float64):
+            return all_params(self.factors).coef.astype(self.intercept.dtype, copy=False)
 
 
-def factored_path(factors: Factors, a: Arguments, tol: float) -> FactoredPath:
-    """The path of :func:`factor_all`."""
-    gap, scale = factors.gap, np.asarray(factors.blocks[0].scale)
-    fields = {"lams": factors.lams, "gap": gap, "converged": gap <= tol, "n_iter": np.zeros(gap.shape, np.int32)}
-    fields |= {"df": factors.df, "scale": scale, "y_scale": y_scale(factors)}
-    for name in ("lams", "gap", "df", "scale", "y_scale"):
-        fields[name] = fields[name].astype(a.X.dtype, copy=False)
-    intercept = all_intercepts(factors).astype(a.X.dtype, copy=False)
-    return FactoredPath(factors, intercept, **fields, feature_names=a.names)
-
-
-def conclude_factored(
-    path: FactoredPath, fold_mse: np.ndarray, fold_gap: np.ndarray, chosen_from: tuple[np.ndarray, ...]
-) -> Sweep:
-    """:func:`jaxreg.sweeps.cross_validate.conclude` where only the chosen coefficients are computed, in NumPy arrays.
-
-    Args:
-        fold_mse, fold_gap: (1, L, K, t). chosen_from: mean and standard error (1, L, t), positions (t, 2), twice.
-    """
-    factors: Factors = path.__dict__["_factors"]
-    mean, se, best, one_se = chosen_from
-    target, zero = np.arange(factors.targets), np.zeros(1, path.lams.dtype)
-
-    def choice(index: np.ndarray) -> Any:
-        l = index[:, 1]
-        params = Params(*(v.astype(path.lams.dtype) for v in chosen_params(factors, factors.lams[l])))
-        counts = (params.coef != 0).sum(axis=0)
-        values: Any = (
-            factors.lams[l].astype(path.lams.dtype),
-            zero[index[:, 0]],
-            index,
-            params,
-            mean[0, l, target],
-            se[0, l, target],
-            counts,
-        )
-        return Choice(*values)
-
-    # Each target has the grid of its best l1_ratio, here the only one.
-    given = path.lams
-    path.__dict__["lams"] = np.repeat(given[:, None], factors.targets, axis=1)
-    fields: Any = (given[None], zero, fold_mse, fold_gap, mean, se, choice(best), choice(one_se), path)
-    return Sweep(*fields)
+def factored_path(factors: Factors, dtype: Any, tol: float) -> FactoredPath:
+    """The path of :func:`factor_all`, in this dtype."""
+    as_given = lambda v: v.astype(dtype, copy=False)
+    return FactoredPath(
+        factors=factors,
+        lams=as_given(factors.lams),
+        intercept=as_given(all_intercepts(factors)),
+        gap=as_given(factors.gap),
+        converged=factors.gap <= tol,
+        n_iter=np.zeros(factors.gap.shape, np.int32),
+        df=as_given(factors.df),
+        scale=as_given(np.asarray(factors.blocks[0].scale)),
+        y_scale=as_given(y_scale(factors)),
+    )

@@ -1,7 +1,7 @@
 """What ridge on NumPy arrays computes: the compiled programs over :mod:`~jaxreg.routes.ridge_data`.
 
 The mathematics is in :mod:`jaxreg.solvers.factored_ridge`,
-:mod:`jaxreg.sweeps.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
+:mod:`jaxreg.solvers.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
 """
 
 from functools import partial
@@ -15,6 +15,7 @@ from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.routes.ridge_data import Blocks, Fold
+from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
     factor_moments,
@@ -26,9 +27,8 @@ from jaxreg.solvers.factored_ridge import (
     spectral_lams,
 )
 from jaxreg.solvers.grid import grid_start
+from jaxreg.solvers.ridge_folds import errors_from_rows, held_out_errors, training_moments
 from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
-from jaxreg.sweeps.cross_validate import automatic_grid
-from jaxreg.sweeps.ridge_folds import errors_from_rows, held_out_errors, training_moments
 
 __all__ = [
     "Factors",

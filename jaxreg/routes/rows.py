@@ -12,9 +12,9 @@ from jaxreg.programs import compiled
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.degrees import degrees_on_rows
 from jaxreg.routes.options import Options, Solved
+from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.paths import prepare, solve_penalised, solve_without_derivatives
 from jaxreg.sparse import is_sparse
-from jaxreg.sweeps.cross_validate import automatic_grid
 
 __all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
 

@@ -21,7 +21,8 @@ import numpy as np
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.programs import compiled_door
-from jaxreg.solvers.paths import Path, default_tol, lambda_grid, path, prepare, solve_members
+from jaxreg.solvers.automatic_grid import automatic_grid
+from jaxreg.solvers.paths import Path, default_tol, path, prepare, solve_members
 
 __all__ = [
     "Choice",
@@ -277,22 +278,3 @@ def cross_validate(
     ratios = jnp.stack([jnp.asarray(rho, dtype) for rho in l1_ratios])
     fold_mse = jnp.stack(errors)
     return conclude(stacked.lams, ratios, fold_mse, jnp.stack(gaps), choices(fold_mse, weight, stacked.lams), stacked)
-
-
-def automatic_grid(
-    X: Any,
-    y: Any,
-    count: int,
-    l1_ratio: Any,
-    eps: float | None = None,
-    *,
-    fit_intercept: bool = True,
-    standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
-) -> jax.Array:
-    """The λ-grid of ``path`` for ``count`` λs, (count,)."""
-    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)
-    return lambda_grid(data, count, l1_ratio, eps)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.sweeps.ends import beyond, open_end
+from jaxreg.solvers.grid_ends import beyond, open_end
 
 DATA = jaxreg.datasets.diabetes()
 
