@@ -2,14 +2,14 @@
 
 import numbers
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jaxreg.inputs import as_number
+from jaxreg.splits import Splits
 
-__all__ = ["Splits", "fold_labels", "splits_of", "splits_of_pairs"]
+__all__ = ["fold_labels", "splits_of", "splits_of_pairs"]
 
 
 def fold_labels(n: int, folds: int, seed: int = 0) -> np.ndarray:
@@ -31,46 +31,6 @@ def fold_labels(n: int, folds: int, seed: int = 0) -> np.ndarray:
     blocks = -(-n // folds)
     labels = np.tile(np.arange(folds), (blocks, 1))
     return np.random.default_rng(seed).permuted(labels, axis=1).ravel()[:n]
-
-
-@dataclass(frozen=True)
-class Splits:
-    """K splits of n rows into those that are trained on and those that are measured on.
-
-    Attributes:
-        held_out: (K, n), how often a row is measured on: booleans, or whole numbers where a row is held out twice.
-        train: (K, n), how often it is trained on; None where these are all rows that are not held out.
-    """
-
-    held_out: np.ndarray
-    train: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.held_out)
-
-    def test_rows(self, k: int) -> np.ndarray:
-        """The numbers of the rows that split k measures on, as often as it does."""
-        return _numbers(self.held_out[k])
-
-    def training_rows(self, k: int) -> np.ndarray:
-        """The numbers of the rows that split k trains on, as often as it does."""
-        return np.flatnonzero(self.held_out[k] == 0) if self.train is None else _numbers(self.train[k])
-
-    def training_weight(self, k: int, weight: np.ndarray) -> np.ndarray:
-        """The weights of all rows, (n,), in the training of split k."""
-        return np.where(self.held_out[k] != 0, 0.0, weight) if self.train is None else self.train[k] * weight
-
-    def filled_up(self, n: int) -> "Splits":
-        """With rows up to n that are in no part."""
-        more = lambda counts: np.pad(counts, ((0, 0), (0, n - counts.shape[1])))
-        if n == self.held_out.shape[1]:
-            return self
-        train = self.held_out == 0 if self.train is None else self.train
-        return Splits(more(self.held_out), None if self.train is None else more(train))
-
-
-def _numbers(counts: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(counts) if counts.dtype == bool else np.repeat(np.arange(len(counts)), counts)
 
 
 def splits_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.ndarray | None) -> Splits:

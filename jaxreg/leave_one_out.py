@@ -9,8 +9,8 @@ import numpy as np
 from jaxreg import inputs, regression, results
 from jaxreg.formulas.objective import Params
 from jaxreg.left_out_columns import own_scale, without_left_out
+from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
-from jaxreg.routes.options import computing, find_device, takes_double
 from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.routes.ridge_data import Blocks, unit_weights
 from jaxreg.routes.rows import solve_on_rows

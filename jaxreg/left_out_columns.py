@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.inputs import Arguments, check_values
-from jaxreg.routes.options import computing
+from jaxreg.precision import computing
 from jaxreg.sparse import is_sparse
 
 __all__ = ["own_scale", "without_left_out"]

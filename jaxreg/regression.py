@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from jaxreg import inputs, results
-from jaxreg.folds import Splits, splits_of
+from jaxreg.folds import splits_of
 from jaxreg.left_out_columns import own_scale, without_left_out
+from jaxreg.precision import computing, find_device, on_accelerator, takes_double
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
 from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
 from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
-from jaxreg.routes.options import Options, Solved, computing, find_device, on_accelerator, takes_double
+from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.ridge import (
     FactoredPath,
     factor_all,
@@ -34,6 +35,7 @@ from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.grid_ends import beyond, open_end
 from jaxreg.solvers.paths import Path, default_tol
 from jaxreg.sparse import is_sparse
+from jaxreg.splits import Splits
 from jaxreg.sweeps.cross_validate import choices, conclude
 from jaxreg.sweeps.factored import conclude_factored
 

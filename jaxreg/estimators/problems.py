@@ -19,11 +19,12 @@ from jaxreg.formulas.scaling import standard_deviation
 from jaxreg.inputs import Arguments
 from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.left_out_columns import without_left_out
+from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
 from jaxreg.results import LeaveOneOut
 from jaxreg.routes.certificate import certified
 from jaxreg.routes.folds import FoldMoments, errors_of_folds
-from jaxreg.routes.options import Options, Solved, computing, find_device, takes_double
+from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.ridge_data import unit_weights
 from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.paths import default_tol, prepare

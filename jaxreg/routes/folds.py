@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.folds import Splits
 from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.formulas.objective import Params
 from jaxreg.inputs import Arguments
+from jaxreg.precision import computing, takes_double
 from jaxreg.routes import held_out
 from jaxreg.routes.certificate import UNIT
 from jaxreg.routes.cores import CORES, blas_of_one_thread, share
 from jaxreg.routes.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
-from jaxreg.routes.options import Options, computing, takes_double
+from jaxreg.routes.options import Options
 from jaxreg.routes.order import Order, settings
 from jaxreg.routes.ridge import errors_on_factors, takes_factors
 from jaxreg.routes.row_blocks import SHARED
@@ -29,6 +29,7 @@ from jaxreg.routes.rows import solve_on_rows
 from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
+from jaxreg.splits import Splits
 
 __all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.folds import Splits
 from jaxreg.inputs import Arguments, check_values
+from jaxreg.precision import computing, takes_double
 from jaxreg.routes import held_out
 from jaxreg.routes.certificate import Known, certified
 from jaxreg.routes.cores import blas_of_one_thread
 from jaxreg.routes.moments import improved, solve_padded
-from jaxreg.routes.options import Options, Solved, computing, takes_double
+from jaxreg.routes.options import Options, Solved
 from jaxreg.routes.ridge_blocks import (
     Factors,
     all_intercepts,
@@ -27,6 +27,7 @@ from jaxreg.routes.ridge_blocks import (
 )
 from jaxreg.routes.ridge_data import Blocks
 from jaxreg.routes.rows import block_length, solve_on_rows
+from jaxreg.splits import Splits
 
 __all__ = [
     "FactoredPath",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jaxreg
+from jaxreg.report.text import head
 from jaxreg.solvers.grid_ends import beyond, open_end
 
 DATA = jaxreg.datasets.diabetes()
@@ -39,5 +40,5 @@ def test_the_end_of_a_users_grid_is_said_with_what_to_do():
         found = jaxreg.sweep(DATA.X, DATA.y, [50.0, 30.0, 10.0])
     assert found.extended == 0
     assert found.lams.shape == (1, 3)
-    text = "\n".join(jaxreg.report.text.head(found, (442, 10), "10 folds"))
+    text = "\n".join(head(found, (442, 10), "10 folds"))
     assert "Note: the best λ, 10, is the smallest of the grid" in text
