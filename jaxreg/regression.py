@@ -1,6 +1,6 @@
 """``fit``, ``path`` and ``sweep`` on NumPy arrays and data frames.
 
-They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own no mathematics. The user's JAX
+They check the arguments, hand them to an engine (:mod:`jaxreg.engines`), and own no mathematics. The user's JAX
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
@@ -12,16 +12,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, results
-from jaxreg.folds import splits_of
-from jaxreg.left_out_columns import own_scale, without_left_out
-from jaxreg.precision import computing, find_device, on_accelerator, takes_double
-from jaxreg.programs import compiled
-from jaxreg.progress import Progress, following
-from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
-from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
-from jaxreg.routes.options import Options, Solved
-from jaxreg.routes.ridge import (
+from jaxreg import results
+from jaxreg.data import inputs
+from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.sparse import is_sparse
+from jaxreg.data.splits import Splits
+from jaxreg.engines.moments import WIDE, solve_on_moments, takes_moments
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.ridge import (
     FactoredPath,
     factor_all,
     factored_path,
@@ -29,15 +27,18 @@ from jaxreg.routes.ridge import (
     solve_on_factors,
     takes_factors,
 )
-from jaxreg.routes.rows import BLOCK_BYTES, block_length, solve_on_rows
-from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
+from jaxreg.engines.rows import BLOCK_BYTES, block_length, solve_on_rows
+from jaxreg.engines.wide import MOST_ROWS, solve_on_columns, takes_columns
+from jaxreg.precision import computing, find_device, on_accelerator, takes_double
+from jaxreg.programs import compiled
+from jaxreg.progress import Progress, following
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.grid_ends import beyond, open_end
 from jaxreg.solvers.paths import Path, default_tol
-from jaxreg.sparse import is_sparse
-from jaxreg.splits import Splits
 from jaxreg.sweeps.cross_validate import choices, conclude
 from jaxreg.sweeps.factored import conclude_factored
+from jaxreg.sweeps.fold_paths import FoldErrors, FoldMoments, errors_of_folds
+from jaxreg.sweeps.folds import splits_of
 
 __all__ = ["ConvergenceWarning", "GridEndWarning", "fit", "path", "sweep"]
 
@@ -194,8 +195,8 @@ def fit(
     """Minimise the objective at one λ.
 
     Args:
-        X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.frames` says what becomes of
-            names), or sparse table of scipy (:mod:`jaxreg.sparse` says when it is copied).
+        X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.data.frames` says what
+            becomes of names), or sparse table of scipy (:mod:`jaxreg.data.sparse` says when it is copied).
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.

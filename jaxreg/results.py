@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxreg.archive import Saveable
+from jaxreg.data.inputs import check_matrix, feature_names_of
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import check_matrix, feature_names_of
 from jaxreg.shapes import NAMES, shaped
 from jaxreg.solvers.grid_ends import open_end
 

@@ -19,10 +19,10 @@ import pytest
 import jaxreg
 from jaxreg import archive
 from jaxreg.archive import FORMAT, Saveable
+from jaxreg.engines import ridge
 from jaxreg.files import OutputError, ResultError
 from jaxreg.formulas import Params
 from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
-from jaxreg.routes import ridge
 from jaxreg.shapes import SHAPES
 
 # Small tables have grids that end too early; that is said elsewhere.

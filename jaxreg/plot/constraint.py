@@ -64,7 +64,7 @@ def contours(
       >>> ax.get_xlabel(), ax.get_aspect()
       ('w₁', 1.0)
     """
-    from jaxreg import inputs
+    from jaxreg.data import inputs
 
     if of not in ("squared error", "objective"):
         raise ValueError(f"of is {of!r}; it must be 'squared error' or 'objective'.")

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.engines.ridge import FactoredPath
+from jaxreg.engines.ridge_blocks import chosen_params
 from jaxreg.formulas.objective import Params
-from jaxreg.routes.ridge import FactoredPath
-from jaxreg.routes.ridge_blocks import chosen_params
 from jaxreg.sweeps.cross_validate import Choice, Sweep
 
 __all__ = ["conclude_factored"]

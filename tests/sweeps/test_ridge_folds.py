@@ -13,12 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 import jaxreg
 from jaxreg import regression
-from jaxreg.folds import fold_labels
+from jaxreg.engines import ridge, ridge_blocks, ridge_data
 from jaxreg.formulas import duality_gap
-from jaxreg.routes import folds as folds_route
-from jaxreg.routes import ridge, ridge_blocks, ridge_data
 from jaxreg.solvers.spectrum import coefficients, gap_bound, spectrum_of_gram
+from jaxreg.sweeps import fold_paths as folds_route
 from jaxreg.sweeps.cross_validate import fold_errors
+from jaxreg.sweeps.folds import fold_labels
 
 LAMS = np.array([1.0, 0.03, 10.0, 0.2])
 NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd.json").read_text())

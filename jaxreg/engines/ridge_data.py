@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.row_blocks import block_moments
+from jaxreg.data.splits import Splits
+from jaxreg.engines.moments import varies
 from jaxreg.formulas.moments import Moments
-from jaxreg.inputs import Arguments
-from jaxreg.routes.moments import varies
-from jaxreg.routes.row_blocks import block_moments
-from jaxreg.splits import Splits
 
 __all__ = ["Blocks", "Fold", "unit_weights"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
-from jaxreg.folds import fold_labels, splits_of
+from jaxreg.sweeps.folds import fold_labels, splits_of
 
 X, Y = np.arange(46.0).reshape(23, 2), np.arange(23.0)
 

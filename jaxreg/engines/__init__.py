@@ -1,7 +1,7 @@
 """How a path is solved on this machine: host code that chooses, feeds the device, and owns no mathematics.
 
 ==========  ==========================================  ========================================================
-route       taken where                                 by
+engine      taken where                                 by
 ==========  ==========================================  ========================================================
 moments     p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: from knot to knot (ρ = 1), or by
             no free columns, bounds 0 or infinite       Newton steps on the active set, one λ after the other
@@ -13,6 +13,6 @@ rows        everything else, what moments could not     ``solvers.paths``: close
             certify, and ``strategy="parallel"``        finish for all λs at once
 ==========  ==========================================  ========================================================
 
-Every route ends with the same certificate. Reading order: ``options`` → ``row_blocks`` → ``held_out`` → ``rows`` →
-``moments`` → ``wide`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge`` → ``folds``.
+Every engine ends with the same certificate. Reading order: ``options`` → ``order`` → ``certificate`` → ``rows`` →
+``moments`` → ``wide`` → ``held_out`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge``.
 """

@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import jaxreg
-from jaxreg.routes import cores, row_blocks
+from jaxreg.data import cores, row_blocks
 
 
 def threads_of_blas():

@@ -1,4 +1,4 @@
-"""What ridge on NumPy arrays computes: the compiled programs over :mod:`~jaxreg.routes.ridge_data`.
+"""What ridge on NumPy arrays computes: the compiled programs over :mod:`~jaxreg.engines.ridge_data`.
 
 The mathematics is in :mod:`jaxreg.solvers.factored_ridge`,
 :mod:`jaxreg.solvers.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.engines.ridge_data import Blocks, Fold
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
-from jaxreg.routes.ridge_data import Blocks, Fold
 from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,

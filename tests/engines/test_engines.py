@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.routes import certificate, folds, held_out, moments, row_blocks, rows, wide
-from jaxreg.routes.order import Order
+from jaxreg.data import row_blocks
+from jaxreg.engines import certificate, held_out, moments, rows, wide
+from jaxreg.engines.order import Order
+from jaxreg.sweeps import fold_paths as folds
 
 INF = np.inf
 LAMS = np.array([0.02, 1.0, 0.1, 0.02, 5.0, 0.3])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg.data.cores import CORES, can_share, share
 from jaxreg.formulas.moments import Moments
-from jaxreg.routes.cores import CORES, can_share, share
 from jaxreg.solvers.active_set import padded
 
 __all__ = ["BLOCK", "aligned_zeros", "block_moments", "filled_up", "padded_rows", "slices"]

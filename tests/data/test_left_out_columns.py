@@ -11,9 +11,9 @@ from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.model_selection import KFold
 
 import jaxreg
-from jaxreg import sparse
+from jaxreg.data import sparse
+from jaxreg.engines import ridge
 from jaxreg.formulas.moments import moments
-from jaxreg.routes import ridge
 
 # Small tables have grids that end too early; that is said elsewhere.
 pytestmark = pytest.mark.filterwarnings("ignore::jaxreg.GridEndWarning")
@@ -123,8 +123,8 @@ def test_wide_and_sparse_tables(monkeypatch):
     table = scipy.sparse.csr_array(np.where(np.abs(X) > 1, X, 0.0))
     dense = jaxreg.path(table, Y, 5, penalty_factor=V)
     monkeypatch.setattr(sparse, "DENSE_BYTES", 0)
-    monkeypatch.setattr("jaxreg.inputs.DENSE_BYTES", 0)
-    monkeypatch.setattr("jaxreg.left_out_columns.NUMBERS", N)  # one column at a time
+    monkeypatch.setattr("jaxreg.data.inputs.DENSE_BYTES", 0)
+    monkeypatch.setattr("jaxreg.data.left_out_columns.NUMBERS", N)  # one column at a time
     found = jaxreg.path(table, Y, 5, penalty_factor=V)
     np.testing.assert_allclose(found.coef, dense.coef, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(found.scale, dense.scale, rtol=1e-12)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
+from jaxreg.engines.options import Options, Solved
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments
-from jaxreg.routes.options import Options, Solved
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Grid, Settings
 

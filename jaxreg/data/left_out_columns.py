@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.sparse import is_sparse
 from jaxreg.formulas.scaling import standard_deviation
-from jaxreg.inputs import Arguments, check_values
 from jaxreg.precision import computing
-from jaxreg.sparse import is_sparse
 
 __all__ = ["own_scale", "without_left_out"]
 

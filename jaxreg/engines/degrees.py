@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
+from jaxreg.engines.options import Options
 from jaxreg.formulas.projection import smallest_direction
-from jaxreg.inputs import Arguments
 from jaxreg.programs import compiled
-from jaxreg.routes.options import Options
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.paths import prepare
 

@@ -1,7 +1,7 @@
 """Cross-validation on this machine: a fold is a path on the moments of the other folds' rows; cores share the folds.
 
 The training moments of a fold are those of all rows less its own. Held-out errors come from those of its own rows, or
-from the rows themselves (:mod:`~jaxreg.routes.held_out`).
+from the rows themselves (:mod:`~jaxreg.engines.held_out`).
 """
 
 import contextlib
@@ -13,23 +13,23 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.data.cores import CORES, blas_of_one_thread, share
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.row_blocks import SHARED
+from jaxreg.data.splits import Splits
+from jaxreg.engines import held_out
+from jaxreg.engines.certificate import UNIT
+from jaxreg.engines.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
+from jaxreg.engines.options import Options
+from jaxreg.engines.order import Order, settings
+from jaxreg.engines.ridge import errors_on_factors, takes_factors
+from jaxreg.engines.rows import solve_on_rows
+from jaxreg.engines.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments
 from jaxreg.precision import computing, takes_double
-from jaxreg.routes import held_out
-from jaxreg.routes.certificate import UNIT
-from jaxreg.routes.cores import CORES, blas_of_one_thread, share
-from jaxreg.routes.moments import moments_of, path_on_moments, paths_by_knots, takes_moments
-from jaxreg.routes.options import Options
-from jaxreg.routes.order import Order, settings
-from jaxreg.routes.ridge import errors_on_factors, takes_factors
-from jaxreg.routes.row_blocks import SHARED
-from jaxreg.routes.rows import solve_on_rows
-from jaxreg.routes.wide import columns_of, path_on_columns, takes_columns
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
-from jaxreg.splits import Splits
 
 __all__ = ["FoldErrors", "FoldMoments", "errors_of_folds"]
 

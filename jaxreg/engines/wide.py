@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.inputs import Arguments, check_values
+from jaxreg.data.cores import CORES, share
+from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.row_blocks import SHARED, aligned_zeros
+from jaxreg.engines.certificate import certified
+from jaxreg.engines.degrees import degrees_on_rows
+from jaxreg.engines.moments import VANISHING, WIDE, goes_down, improved, settled, solve_padded, varies, with_zero
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.order import Order, settings
+from jaxreg.engines.rows import solve_on_rows
 from jaxreg.programs import compiled
-from jaxreg.routes.certificate import certified
-from jaxreg.routes.cores import CORES, share
-from jaxreg.routes.degrees import degrees_on_rows
-from jaxreg.routes.moments import VANISHING, WIDE, goes_down, improved, settled, solve_padded, varies, with_zero
-from jaxreg.routes.options import Options, Solved
-from jaxreg.routes.order import Order, settings
-from jaxreg.routes.row_blocks import SHARED, aligned_zeros
-from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_columns import path_from_columns
 

@@ -27,12 +27,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.options import Options, Solved
 from jaxreg.formulas.duality import Penalty, best_dual, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments
-from jaxreg.routes.options import Options, Solved
-from jaxreg.sparse import is_sparse
 
 __all__ = ["UNIT", "Known", "certified", "gap_from_moments", "gap_from_rows"]
 

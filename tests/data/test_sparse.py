@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.linear_model import Lasso
 
 import jaxreg
-from jaxreg import inputs
+from jaxreg.data import inputs
 
 N, P = 60, 7
 LAMS = [1.0, 0.3, 0.1, 0.01]

@@ -18,12 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.data.row_blocks import BLOCK, padded_rows, slices
+from jaxreg.data.sparse import is_sparse
 from jaxreg.formulas.moments import Moments, mean_squared_error
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
-from jaxreg.routes.row_blocks import BLOCK, padded_rows, slices
 from jaxreg.solvers.active_set import padded
-from jaxreg.sparse import is_sparse
 
 __all__ = ["from_moments", "from_rows"]
 

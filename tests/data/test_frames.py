@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg import inputs
+from jaxreg.data import inputs
 from jaxreg.report import sweep_report
 from jaxreg.results import Params, Solution
 from jaxreg.tables import Table, read_table

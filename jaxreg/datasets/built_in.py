@@ -78,7 +78,7 @@ def diabetes() -> Dataset:
     References:
       B. Efron, T. Hastie, I. Johnstone and R. Tibshirani (2004), Least Angle Regression, Annals of Statistics 32(2).
     """
-    with (resources.files("jaxreg") / "data" / "diabetes.csv").open(encoding="utf-8") as table:
+    with (resources.files("jaxreg.datasets") / "diabetes.csv").open(encoding="utf-8") as table:
         *feature_names, target_name = table.readline().strip().split(",")
         values = np.loadtxt(table, delimiter=",")
     return Dataset(

@@ -6,19 +6,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.row_blocks import block_moments, filled_up
+from jaxreg.data.sparse import is_sparse, moments_of_sparse, same_in_all_rows
+from jaxreg.engines.certificate import UNIT, Known, certified
+from jaxreg.engines.degrees import FEW_SQUARES, degrees_on_rows
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.order import Order, settings
+from jaxreg.engines.rows import solve_on_rows
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments, check_values
 from jaxreg.programs import compiled
-from jaxreg.routes.certificate import UNIT, Known, certified
-from jaxreg.routes.degrees import FEW_SQUARES, degrees_on_rows
-from jaxreg.routes.options import Options, Solved
-from jaxreg.routes.order import Order, settings
-from jaxreg.routes.row_blocks import block_moments, filled_up
-from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
-from jaxreg.sparse import is_sparse, moments_of_sparse, same_in_all_rows
 
 __all__ = [
     "VANISHING",
@@ -72,7 +72,8 @@ def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, kno
     """A path. λ = 0, and what moments cannot certify, is solved on the rows.
 
     Args:
-        lams: how many, or (L, t). known: the :class:`~jaxreg.routes.folds.FoldMoments` of ``a``, if they are at hand.
+        lams: how many, or (L, t).
+        known: the :class:`~jaxreg.sweeps.fold_paths.FoldMoments` of ``a``, if they are at hand.
     """
 
     def found(lams: int | np.ndarray) -> Solved:
@@ -135,7 +136,7 @@ def path_on_moments(
     """:func:`found_on_moments` for the rows of ``a`` that have weight; what is not certified is solved on them.
 
     Args:
-        unit: by how much the moments may be off, as in :class:`~jaxreg.routes.certificate.Known`.
+        unit: by how much the moments may be off, as in :class:`~jaxreg.engines.certificate.Known`.
     """
     found = found_on_moments(m, without, order, asked, found)
     variance = found.variance[: a.X.shape[1]]

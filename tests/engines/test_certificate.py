@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import jaxreg
+from jaxreg.data.inputs import Arguments
+from jaxreg.engines.certificate import Known, certified, gap_from_moments
+from jaxreg.engines.moments import moments_of
+from jaxreg.engines.options import Options, Solved
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments
-from jaxreg.routes.certificate import Known, certified, gap_from_moments
-from jaxreg.routes.moments import moments_of
-from jaxreg.routes.options import Options, Solved
 from tests import longdouble
 
 

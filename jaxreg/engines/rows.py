@@ -6,15 +6,15 @@ from functools import partial
 import jax
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.certificate import certified
+from jaxreg.engines.degrees import degrees_on_rows
+from jaxreg.engines.options import Options, Solved
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import Arguments
 from jaxreg.programs import compiled
-from jaxreg.routes.certificate import certified
-from jaxreg.routes.degrees import degrees_on_rows
-from jaxreg.routes.options import Options, Solved
 from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.paths import prepare, solve_penalised, solve_without_derivatives
-from jaxreg.sparse import is_sparse
 
 __all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.inputs import Arguments, check_values
-from jaxreg.precision import computing, takes_double
-from jaxreg.routes import held_out
-from jaxreg.routes.certificate import Known, certified
-from jaxreg.routes.cores import blas_of_one_thread
-from jaxreg.routes.moments import improved, solve_padded
-from jaxreg.routes.options import Options, Solved
-from jaxreg.routes.ridge_blocks import (
+from jaxreg.data.cores import blas_of_one_thread
+from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.splits import Splits
+from jaxreg.engines import held_out
+from jaxreg.engines.certificate import Known, certified
+from jaxreg.engines.moments import improved, solve_padded
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.ridge_blocks import (
     Factors,
     all_intercepts,
     all_params,
@@ -25,9 +25,9 @@ from jaxreg.routes.ridge_blocks import (
     solve_fold,
     y_scale,
 )
-from jaxreg.routes.ridge_data import Blocks
-from jaxreg.routes.rows import block_length, solve_on_rows
-from jaxreg.splits import Splits
+from jaxreg.engines.ridge_data import Blocks
+from jaxreg.engines.rows import block_length, solve_on_rows
+from jaxreg.precision import computing, takes_double
 
 __all__ = [
     "FactoredPath",

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
-from jaxreg.sparse import DENSE_BYTES, check_entries, is_sparse
+from jaxreg.data.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
+from jaxreg.data.sparse import DENSE_BYTES, check_entries, is_sparse
 
 __all__ = [
     "Arguments",
