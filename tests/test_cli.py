@@ -355,7 +355,7 @@ def test_diabetes_as_a_data_set_and_as_a_file():
 
 
 def sweep_parser():
-    (commands,) = (action for action in cli._parser()._actions if hasattr(action, "choices") and action.choices)
+    (commands,) = (action for action in cli.parser()._actions if hasattr(action, "choices") and action.choices)
     return commands.choices["sweep"]
 
 
