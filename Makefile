@@ -12,9 +12,9 @@ ADELIE := .venv-adelie
 WORKERS ?= 2
 # What older versions of JAX and NumPy can break: formulas, one file of each kind of solver and of training, doors. The
 # rest is tested on the newest alone.
-OLDEST_TESTS := tests/formulas tests/routes/test_routes.py tests/sweeps/test_ridge_folds.py tests/solvers/test_ridge.py \
+OLDEST_TESTS := tests/formulas tests/engines/test_engines.py tests/sweeps/test_ridge_folds.py tests/solvers/test_ridge.py \
 	tests/solvers/test_homotopy.py tests/solvers/test_working_set.py tests/training/test_train_losses.py \
-	tests/test_regression.py tests/test_inputs.py tests/test_folds.py
+	tests/test_regression.py tests/data/test_inputs.py tests/sweeps/test_folds.py
 # For benchmarks/report.py: make bench BENCH_OPTIONS='--only paths --shapes small,mid'
 BENCH_OPTIONS ?=
 PYENV_ROOT ?= $(HOME)/.pyenv

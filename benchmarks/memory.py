@@ -23,7 +23,7 @@ import numpy as np
 from worker import forget_peak, peak_mib, resident_mib
 
 import jaxreg
-from jaxreg.routes.cores import CORES
+from jaxreg.data.cores import CORES
 from jaxreg.solvers.working_set import capacity
 
 BLOCKS = 64  # MiB

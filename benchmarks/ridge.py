@@ -27,7 +27,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 import jaxreg
-from jaxreg.folds import fold_labels
+from jaxreg.sweeps.folds import fold_labels
 
 SHORT = 5.0  # seconds: what takes less is run again and again in its turn, so that every contestant has its best
 

@@ -18,11 +18,10 @@ from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.regression import ConvergenceWarning, GridEndWarning, fit, path, sweep
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
+from jaxreg.version import __version__
 
 if TYPE_CHECKING:
     from jaxreg.estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV  # noqa: F401
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",

@@ -9,6 +9,9 @@ they are no larger than the file: that is looked at first, and nothing needs mor
 archive has a checksum of every part, and all are compared before anything is made of them; an array is made when its
 size is that of its part; and every field has to have its shape (:mod:`jaxreg.shapes`). Whoever adds a field to a result
 gives it a default and raises the version: files of earlier versions are then read as before.
+
+No kind of result is known here: one that can be saved is :class:`Saveable`, and what it is made up of stands in
+``SHAPES``, where :func:`jaxreg.shapes.shaped` puts it.
 """
 
 import json
@@ -21,24 +24,28 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.files import writing
-from jaxreg.formulas.objective import Params
-from jaxreg.io import ResultError
-from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
-from jaxreg.shapes import check_shapes, field_names
+from jaxreg.files import ResultError, writing
+from jaxreg.shapes import SHAPES, check_shapes, field_names
+from jaxreg.version import __version__
 
-__all__ = ["FORMAT", "load", "save"]
+__all__ = ["FORMAT", "Saveable", "load", "save"]
 
 FORMAT = {"format": "jaxreg result", "version": 1}
 HEADER = "jaxreg.json"
-RESULTS = (Solution, Path, Sweep, LeaveOneOut)
-KINDS: tuple[Any, ...] = (*RESULTS, Choice, Params)
 # What zipfile, zlib, json and NumPy's reader of .npy raise on bytes that are not what they should be, and what comes of
 # JSON that is made up of other things.
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError),
     *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
 )
+
+
+class Saveable:
+    """A result that is saved as a whole; its parts are saved with it."""
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the result to one file, without pickle and whole or not at all; :func:`jaxreg.load` reads it."""
+        save(self, file)
 
 
 def save(result: Any, file: str | os.PathLike[str]) -> None:
@@ -59,9 +66,7 @@ def save(result: Any, file: str | os.PathLike[str]) -> None:
         >>> jaxreg.load("fit.npz").coef.shape
         (10,)
     """
-    from jaxreg import __version__
-
-    if not isinstance(result, RESULTS):
+    if not isinstance(result, Saveable):
         raise TypeError(
             "what jaxreg.fit, path, sweep and ridge_leave_one_out return can be saved; got a "
             f"{type(result).__name__} of {type(result).__module__}."
@@ -127,7 +132,8 @@ def _read(file: Any, stream: Any) -> Any:
                 raise ValueError(f"the checksum of {broken} is wrong")
             stored = header["result"]
             kind = stored.get("kind") if isinstance(stored, dict) else type(stored).__name__
-            if kind in ("Choice", "Params", "array", "scalar", "names", "float"):
+            parts = [kind.__name__ for kind in SHAPES if not issubclass(kind, Saveable)]
+            if kind in (*parts, "array", "scalar", "names", "float"):
                 raise ValueError(f"it holds a {kind}")
             result = _decode(stored, "", archive)
         check_shapes(result)
@@ -155,8 +161,8 @@ def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
 def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
     """``value`` as JSON; its arrays go to ``arrays`` under their places, as in ``best.params.coef``."""
     inside = lambda name: f"{place}.{name}" if place else name
-    for kind in KINDS:
-        if isinstance(value, kind):  # a path whose coefficients are computed when asked for is a Path, with all of them
+    for kind in SHAPES:
+        if isinstance(value, kind):
             fields = {name: _encode(getattr(value, name), inside(name), arrays) for name in field_names(kind)}
             return {"kind": kind.__name__, "fields": fields}
     if value is None or isinstance(value, str | bool) or type(value) is int:
@@ -191,7 +197,7 @@ def _decode(value: Any, place: str, archive: zipfile.ZipFile) -> Any:
         return tuple(value["names"])
     if kind == "float":
         return float(value["text"])
-    for known in KINDS:
+    for known in SHAPES:
         if kind == known.__name__:
             fields, names = value["fields"], field_names(known)
             if more := [name for name in fields if name not in names]:

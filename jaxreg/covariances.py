@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import inputs, results
+from jaxreg import results
+from jaxreg.data import inputs
+from jaxreg.data.row_blocks import filled_up
+from jaxreg.engines.certificate import Known, gap_from_moments
+from jaxreg.engines.moments import found_on_moments, goes_down
+from jaxreg.engines.options import Options
+from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.moments import Moments
+from jaxreg.precision import computing
 from jaxreg.regression import ConvergenceWarning
-from jaxreg.routes.certificate import Known, gap_from_moments
-from jaxreg.routes.moments import found_on_moments, goes_down
-from jaxreg.routes.options import Options, computing
-from jaxreg.routes.order import Order, settings
-from jaxreg.routes.row_blocks import filled_up
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import default_tol
 

@@ -21,11 +21,15 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-__all__ = ["OutputError", "flush_folder", "output_folder", "write_csv", "write_json", "writing"]
+__all__ = ["OutputError", "ResultError", "flush_folder", "output_folder", "write_csv", "write_json", "writing"]
 
 
 class OutputError(ValueError):
     """A result cannot be written; the message is one line."""
+
+
+class ResultError(ValueError):
+    """A file is not a result that can be read; the message is one line."""
 
 
 def output_folder(path: str | os.PathLike[str]) -> Path:

@@ -9,21 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.files import write_csv, write_json, writing
+from jaxreg.files import ResultError, write_csv, write_json, writing
 from jaxreg.report.pictures import Picture, draw
 from jaxreg.results import Choice, Sweep
 from jaxreg.together import written_together
 
-__all__ = ["FORMAT", "ResultError", "StoredModel", "read_model", "write_sweep"]
+__all__ = ["FORMAT", "StoredModel", "read_model", "write_sweep"]
 
 # What result.json says it is; a reader refuses what it does not know.
 FORMAT = {"format": "jaxreg sweep", "version": 1}
 # The first vouches for the others: where it is, they are of the same sweep.
 FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png", "report.html")
-
-
-class ResultError(ValueError):
-    """A file is not a result that can be read; the message is one line."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, regression, results
+from jaxreg import regression, results
+from jaxreg.data import inputs
+from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
+from jaxreg.engines.ridge_data import Blocks, unit_weights
+from jaxreg.engines.rows import solve_on_rows
 from jaxreg.formulas.objective import Params
-from jaxreg.left_out_columns import own_scale, without_left_out
+from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
-from jaxreg.routes.options import computing, find_device, takes_double
-from jaxreg.routes.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
-from jaxreg.routes.ridge_data import Blocks, unit_weights
-from jaxreg.routes.rows import solve_on_rows
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
 from jaxreg.solvers.left_out_sums import sums_of_rows
 from jaxreg.solvers.reduced import prepare

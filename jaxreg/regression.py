@@ -1,6 +1,6 @@
 """``fit``, ``path`` and ``sweep`` on NumPy arrays and data frames.
 
-They check the arguments, hand them to a route (:mod:`jaxreg.routes`), and own no mathematics. The user's JAX
+They check the arguments, hand them to an engine (:mod:`jaxreg.engines`), and own no mathematics. The user's JAX
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
@@ -12,30 +12,33 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import inputs, results
-from jaxreg.folds import Splits, splits_of
-from jaxreg.left_out_columns import own_scale, without_left_out
-from jaxreg.programs import compiled
-from jaxreg.progress import Progress, following
-from jaxreg.routes.folds import FoldErrors, FoldMoments, errors_of_folds
-from jaxreg.routes.moments import WIDE, solve_on_moments, takes_moments
-from jaxreg.routes.options import Options, Solved, computing, find_device, on_accelerator, takes_double
-from jaxreg.routes.ridge import (
+from jaxreg import results
+from jaxreg.data import inputs
+from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.sparse import is_sparse
+from jaxreg.data.splits import Splits
+from jaxreg.engines.moments import WIDE, solve_on_moments, takes_moments
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.ridge import (
     FactoredPath,
-    conclude_factored,
     factor_all,
     factored_path,
     is_large,
     solve_on_factors,
     takes_factors,
 )
-from jaxreg.routes.rows import BLOCK_BYTES, block_length, solve_on_rows
-from jaxreg.routes.wide import MOST_ROWS, solve_on_columns, takes_columns
+from jaxreg.engines.rows import BLOCK_BYTES, block_length, solve_on_rows
+from jaxreg.engines.wide import MOST_ROWS, solve_on_columns, takes_columns
+from jaxreg.precision import computing, find_device, on_accelerator, takes_double
+from jaxreg.programs import compiled
+from jaxreg.progress import Progress, following
 from jaxreg.solvers.grid import default_eps
+from jaxreg.solvers.grid_ends import beyond, open_end
 from jaxreg.solvers.paths import Path, default_tol
-from jaxreg.sparse import is_sparse
 from jaxreg.sweeps.cross_validate import choices, conclude
-from jaxreg.sweeps.ends import beyond, open_end
+from jaxreg.sweeps.factored import conclude_factored
+from jaxreg.sweeps.fold_paths import FoldErrors, FoldMoments, errors_of_folds
+from jaxreg.sweeps.folds import splits_of
 
 __all__ = ["ConvergenceWarning", "GridEndWarning", "fit", "path", "sweep"]
 
@@ -192,8 +195,8 @@ def fit(
     """Minimise the objective at one λ.
 
     Args:
-        X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.frames` says what becomes of
-            names), or sparse table of scipy (:mod:`jaxreg.sparse` says when it is copied).
+        X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.data.frames` says what
+            becomes of names), or sparse table of scipy (:mod:`jaxreg.data.sparse` says when it is copied).
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
@@ -389,7 +392,7 @@ def sweep(
             if len(ratios) == 1 and takes_factors(a, options, lams) and is_large(a, lams):
                 inputs.check_values(a.X, a.names)
                 with computing(takes_double(a.X.dtype, device), device):
-                    path: Any = factored_path(factor_all(a, lams, options), a, options.tol)
+                    path: Any = factored_path(factor_all(a, lams, options), a.X.dtype, options.tol)
             else:
                 path = _as_path(a, _solve(a, _for_targets(lams, a), options, device, moments), options.tol)
             report()
@@ -432,11 +435,7 @@ def sweep(
     converged &= _warn_unless_converged(all_gaps, grid, tol, "sweep, on all rows", steps)
     best, one_se = (_choice(choice, a.names) for choice in (pure.best, pure.one_se))
     scale = own_scale(pure.path.scale, given, options.standardize, device)
-    path_chosen: Any = pure.path
-    if not factored:
-        path_chosen = results.Path(**pure.path._replace(scale=scale)._asdict(), feature_names=a.names)
-    else:
-        path_chosen.__dict__["scale"] = scale
+    path_chosen = _path(pure.path._replace(scale=scale), a.names)
     concluded = {
         **pure._asdict(),
         "fold_mae": fold_mae,
@@ -496,6 +495,15 @@ def _variance_of_folds(a: inputs.Arguments, held_out: np.ndarray) -> np.ndarray:
     y = a.y - np.average(a.y, axis=0, weights=s)
     variance = weight @ y**2 - (weight @ y) ** 2
     return np.where(variance > 0, variance, np.inf)
+
+
+def _path(found: Any, names: tuple[str, ...] | None) -> results.Path:
+    """Of a pure Path, or of a FactoredPath, whose coefficients are computed when they are first read."""
+    fields = found._asdict()
+    if isinstance(found, FactoredPath):
+        del fields["factors"]
+        fields |= {"coef": lambda _: found.coef(), "n_nonzero": lambda path: (path.coef != 0).sum(axis=1)}
+    return results.Path(**fields, feature_names=names)
 
 
 def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:

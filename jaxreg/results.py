@@ -1,16 +1,20 @@
 """What the host functions return: frozen results with NumPy arrays that predict, print and plot."""
 
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from jaxreg.archive import Saveable
+from jaxreg.data.inputs import check_matrix, feature_names_of
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import check_matrix, feature_names_of
-from jaxreg.sweeps.ends import open_end
+from jaxreg.shapes import NAMES, shaped
+from jaxreg.solvers.grid_ends import open_end
 
 __all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
+
+_MEASURES = ("mse", "mae", "r2")
+_SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets
 
 
 def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
@@ -34,16 +38,27 @@ def _beside(names: tuple[str, ...], others: tuple[str, ...], most: int = 20) -> 
     return str(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
 
 
-class _Saveable:
-    def save(self, file: str | PathLike[str]) -> None:
-        """Write the result to one file, without pickle and whole or not at all; :func:`jaxreg.load` reads it."""
-        from jaxreg import archive
+class _WhenRead:
+    """A field that may be given as a function of the result: it is called when the field is first read."""
 
-        archive.save(self, file)
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, result: Any, kind: type) -> Any:
+        if result is None:
+            raise AttributeError(self.name)
+        value = vars(result)[self.name]
+        if callable(value):
+            value = vars(result)[self.name] = value(result)
+        return value
+
+    def __set__(self, result: Any, value: Any) -> None:
+        vars(result)[self.name] = value
 
 
+@shaped(params=Params, **dict.fromkeys(("gap", "converged", "n_iter"), "t"), **_SCALES, feature_names=NAMES)
 @dataclass(frozen=True, eq=False)
-class Solution(_Saveable):
+class Solution(Saveable):
     """A fit at one λ.
 
     Attributes:
@@ -76,8 +91,15 @@ class Solution(_Saveable):
         return _new_rows(X, self.feature_names, self.coef.shape[0]) @ self.coef + self.intercept
 
 
+@shaped(
+    lams="L or L t",  # the second in a sweep of several targets
+    coef="L p t",
+    **dict.fromkeys(("intercept", "gap", "converged", "n_iter", "df", "n_nonzero"), "L t"),
+    **_SCALES,
+    feature_names=NAMES,
+)
 @dataclass(frozen=True, eq=False)
-class Path(_Saveable):
+class Path(Saveable):
     """Fits at L λs.
 
     Attributes:
@@ -87,6 +109,8 @@ class Path(_Saveable):
         scale: σ, (p,). y_scale: τ, () or (t,). feature_names: of a frame, or None.
 
     From :meth:`Sweep.path` with several targets, ``lams`` is (L, t): every target has the grid of its best l1_ratio.
+    Where all coefficients of a sweep of ridge take more than 256 MiB, ``coef`` and ``n_nonzero`` are computed when they
+    are first read.
     """
 
     lams: np.ndarray
@@ -124,6 +148,16 @@ class Path(_Saveable):
         return plot.coefficient_paths(self.lams, self.coef, ax=ax, **(given | options))
 
 
+for _name in ("coef", "n_nonzero"):
+    setattr(Path, _name, _WhenRead(_name))
+
+
+@shaped(
+    **dict.fromkeys(("lam", "l1_ratio", "mean_mse", "se_mse", "n_nonzero"), "t"),
+    index="t 2",
+    params=Params,
+    feature_names=NAMES,
+)
 @dataclass(frozen=True, eq=False)
 class Choice:
     """A model chosen by cross-validation (one a target where y is (n, t)).
@@ -149,8 +183,20 @@ class Choice:
         return _new_rows(X, self.feature_names, self.params.coef.shape[0]) @ self.params.coef + self.params.intercept
 
 
+@shaped(
+    lams="R L",
+    l1_ratios="R",
+    fold_gap="R L K t",
+    **{f"fold_{name}": "R L K t" for name in _MEASURES},
+    **{f"{part}_{name}": "R L t" for part in ("mean", "se") for name in _MEASURES},
+    **dict.fromkeys(("best", "one_se"), Choice),
+    path=Path,
+    measure=_MEASURES,
+    **dict.fromkeys(("converged", "extended"), ""),
+    feature_names=NAMES,
+)
 @dataclass(frozen=True, eq=False)
-class Sweep(_Saveable):
+class Sweep(Saveable):
     """A cross-validated sweep over R l1_ratios, L λs and K folds.
 
     Attributes:
@@ -232,8 +278,16 @@ class Sweep(_Saveable):
         return plot.error_curve(self.lams[r], mean, se, ax=ax, **(marks | {"measure": self.measure} | options))
 
 
+@shaped(
+    lams="L",
+    **dict.fromkeys(("mse", "se_mse", "gcv", "df", "gap"), "L t"),
+    converged="",
+    **dict.fromkeys(("best", "one_se"), Choice),
+    **_SCALES,
+    feature_names=NAMES,
+)
 @dataclass(frozen=True, eq=False)
-class LeaveOneOut(_Saveable):
+class LeaveOneOut(Saveable):
     """Ridge at L λs, measured by leaving out each row in turn.
 
     Attributes:

@@ -5,43 +5,38 @@ result. The axis t is absent, everywhere, where y was (n,).
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from jaxreg.formulas.objective import Params
-from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
 
-__all__ = ["SHAPES", "check_shapes", "field_names"]
+__all__ = ["NAMES", "SHAPES", "check_shapes", "field_names", "shaped"]
 
-_SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets
-_CURVES = ("mse", "mae", "r2")
-SHAPES: dict[Any, dict[str, str]] = {
-    Params: {"intercept": "t", "coef": "p t"},
-    Solution: {**dict.fromkeys(("gap", "converged", "n_iter"), "t"), **_SCALES},
-    Path: {
-        "lams": "L or L t",  # the second in a sweep of several targets
-        "coef": "L p t",
-        **dict.fromkeys(("intercept", "gap", "converged", "n_iter", "df", "n_nonzero"), "L t"),
-        **_SCALES,
-    },
-    Choice: {**dict.fromkeys(("lam", "l1_ratio", "mean_mse", "se_mse", "n_nonzero"), "t"), "index": "t 2"},
-    Sweep: {
-        "lams": "R L",
-        "l1_ratios": "R",
-        "fold_gap": "R L K t",
-        **dict.fromkeys(("converged", "extended"), ""),
-        **{f"fold_{name}": "R L K t" for name in _CURVES},
-        **{f"{part}_{name}": "R L t" for part in ("mean", "se") for name in _CURVES},
-    },
-    LeaveOneOut: {
-        "lams": "L",
-        **dict.fromkeys(("mse", "se_mse", "gcv", "df", "gap"), "L t"),
-        "converged": "",
-        **_SCALES,
-    },
-}
+Kind = TypeVar("Kind", bound=type)
+
+# What stands in the place of a shape for the names of the columns.
+NAMES = "a name for each of p, or None"
+
+# Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
+SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
 _WHOLE = ("n_iter", "n_nonzero", "index", "extended")
+
+
+def shaped(**fields: Any) -> Callable[[Kind], Kind]:
+    """Says of a dataclass what each of its fields is: for the archive, which knows a result by this alone.
+
+    Args:
+        fields: a shape ("L p t"; "L or L t" where there are two); a class that has shapes itself; the words that are
+            allowed; or ``NAMES``.
+    """
+
+    def register(kind: Kind) -> Kind:
+        SHAPES[kind] = {name: fields[name] for name in field_names(kind)}
+        return kind
+
+    return register
 
 
 def field_names(kind: Any) -> tuple[str, ...]:
@@ -51,31 +46,31 @@ def field_names(kind: Any) -> tuple[str, ...]:
 
 def check_shapes(result: Any) -> None:
     """Raise ValueError unless every field has its kind of values, its shape, and one size for each letter."""
-    coef = result.coef if isinstance(result, Solution | Path) else result.best.params.coef
-    targets = np.ndim(coef) - isinstance(result, Path) == 2
+    of_result = SHAPES[type(result)].get("coef")
+    coef, shape = (result.params.coef, SHAPES[Params]["coef"]) if of_result is None else (result.coef, of_result)
+    targets = np.ndim(coef) == len(shape.split())
     _check(result, "", {"2": 2} if targets else {"2": 2, "t": None})
 
 
 def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
     kind = next(kind for kind in SHAPES if isinstance(part, kind))
     optional = () if kind is Params else [f.name for f in dataclasses.fields(kind) if f.default is None]
-    for name in field_names(kind):
+    for name, wanted in SHAPES[kind].items():
         value, where = getattr(part, name), f"{place}{name}"
-        if name in ("params", "best", "one_se", "path"):
-            wanted = {"params": Params, "path": Path}.get(name, Choice)
+        if isinstance(wanted, type):
             if not isinstance(value, wanted):
                 raise ValueError(f"{where} is a {type(value).__name__}")
             _check(value, f"{where}.", sizes)
-        elif name == "measure":
-            if value not in _CURVES:
-                raise ValueError(f"measure is {value!r}")
-        elif name == "feature_names":
+        elif isinstance(wanted, tuple):
+            if value not in wanted:
+                raise ValueError(f"{where} is {value!r}")
+        elif wanted == NAMES:
             if value is not None and not isinstance(value, tuple):
                 raise ValueError(f"{where} is a {type(value).__name__}")
             if value is not None and len(value) != sizes.setdefault("p", len(value)):
                 raise ValueError(f"{where} has {len(value)} names for {sizes['p']} columns")
         elif not (value is None and name in optional):
-            _check_field(value, where, name, SHAPES[kind][name], sizes)
+            _check_field(value, where, name, wanted, sizes)
 
 
 def _check_field(value: Any, where: str, name: str, patterns: str, sizes: dict[str, int | None]) -> None:

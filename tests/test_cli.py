@@ -24,7 +24,7 @@ import pytest
 
 import jaxreg
 from jaxreg import cli, plot, regression
-from jaxreg.routes import moments
+from jaxreg.engines import moments
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
@@ -341,7 +341,7 @@ def test_other_delimiters_and_encodings_are_the_same(swept, tmp_path):
 def test_diabetes_as_a_data_set_and_as_a_file():
     """The table of the README, from both doors."""
     built_in = good("sweep", "--dataset", "diabetes")
-    path = os.path.join(os.path.dirname(jaxreg.__file__), "data", "diabetes.csv")
+    path = os.path.join(os.path.dirname(jaxreg.__file__), "datasets", "diabetes.csv")
     from_file = good("sweep", path, "--target", "progression")
     assert built_in.startswith("diabetes: progression\n442 rows, 10 features; lasso (l1_ratio 1); 10 folds, seed 0\n")
     assert from_file.startswith("diabetes.csv: progression\n442 rows, 10 features;")
@@ -355,7 +355,7 @@ def test_diabetes_as_a_data_set_and_as_a_file():
 
 
 def sweep_parser():
-    (commands,) = (action for action in cli._parser()._actions if hasattr(action, "choices") and action.choices)
+    (commands,) = (action for action in cli.parser()._actions if hasattr(action, "choices") and action.choices)
     return commands.choices["sweep"]
 
 

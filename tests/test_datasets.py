@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from jaxreg import datasets
+from jaxreg.datasets import built_in
 
 
 def test_doctests():
-    result = doctest.testmod(datasets)
+    result = doctest.testmod(built_in)
     assert result.attempted >= 6
     assert result.failed == 0
 

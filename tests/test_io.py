@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from jaxreg import plot
-from jaxreg.files import OutputError
-from jaxreg.io import FORMAT, ResultError, read_model, write_sweep
+from jaxreg.files import OutputError, ResultError
+from jaxreg.io import FORMAT, read_model, write_sweep
 from jaxreg.results import Choice, Params, Path, Sweep
 
 image = pytest.importorskip("matplotlib.image")

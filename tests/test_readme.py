@@ -115,7 +115,7 @@ def test_make_sweep_does_what_is_said_of_it():
     (recipe,) = re.findall(r"^sweep:.*\n\t(.*)$", makefile, re.MULTILINE)
     command, *arguments = recipe.split()
     assert command == "$(VENV)/bin/jaxreg"
-    options = cli._parser().parse_args(arguments)
+    options = cli.parser().parse_args(arguments)
     (said,) = re.findall(r"^make sweep +# (.*)$", README, re.MULTILINE)
     assert options.dataset in said
     assert options.out in said
@@ -128,7 +128,7 @@ def test_the_commands_are_understood():
     assert {words[0] for words in commands} == {"sweep", "predict", "check", "convert", "info"}
     for words in commands:
         try:
-            cli._parser().parse_args(words)
+            cli.parser().parse_args(words)
         except (SystemExit, argparse.ArgumentError):
             pytest.fail(f"jaxreg {' '.join(words)}")
 

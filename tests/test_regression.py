@@ -14,8 +14,8 @@ import pytest
 
 import jaxreg
 from jaxreg import ConvergenceWarning, regression, solvers
+from jaxreg.engines import degrees, moments, rows
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
-from jaxreg.routes import degrees, moments, rows
 
 N, P, L = 25, 5, 6
 RNG = np.random.default_rng(23)

@@ -10,14 +10,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from jaxreg.data.inputs import check_matrix
+from jaxreg.data.sparse import is_sparse
 from jaxreg.estimators.problems import Problem, problem_of
 from jaxreg.formulas.objective import Params
-from jaxreg.inputs import check_matrix
-from jaxreg.sparse import is_sparse
 
 __all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "as_table", "warn_unless_converged"]
 
-# The sparse formats that fit and predict take; :mod:`jaxreg.sparse` says which tables are copied into dense ones.
+# The sparse formats that fit and predict take; :mod:`jaxreg.data.sparse` says which tables are copied into dense ones.
 ACCEPT_SPARSE: Any = ["csr", "csc", "coo"]
 FLOATS = [np.float64, np.float32]
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.routes.options import computing
+from jaxreg.precision import computing
 from jaxreg.sweeps.cross_validate import mean_and_standard_error
 
 __all__ = ["choose", "split_rows"]

@@ -10,11 +10,11 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_array
 
+from jaxreg.data.sparse import is_sparse
 from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
 from jaxreg.estimators.problems import Problem, certificate, solve, squares
 from jaxreg.formulas.objective import Params
-from jaxreg.sparse import is_sparse
 
 __all__ = ["ElasticNet", "Lasso", "weights_of"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from jaxreg.sparse import is_sparse
+from jaxreg.data.sparse import is_sparse
 
 __all__ = ["check_gram"]
 

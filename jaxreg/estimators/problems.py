@@ -1,4 +1,4 @@
-"""One problem of an estimator as the routes take it: padded, solved and certified. The only module that knows routes.
+"""One problem of an estimator as the engines take it: padded, solved and certified. The only module that knows engines.
 
 Small tables are filled up with rows of weight 0 and columns of 0 to powers of two, so that one compiled program serves
 tables of many shapes: a search over folds and pipelines meets a new shape at every turn.
@@ -12,22 +12,23 @@ import jax
 import numpy as np
 
 from jaxreg import regression
-from jaxreg.folds import splits_of_pairs
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.left_out_columns import without_left_out
+from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.certificate import certified
+from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.ridge_data import unit_weights
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
 from jaxreg.formulas.scaling import standard_deviation
-from jaxreg.inputs import Arguments
 from jaxreg.leave_one_out import ridge_leave_one_out
-from jaxreg.left_out_columns import without_left_out
+from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
 from jaxreg.results import LeaveOneOut
-from jaxreg.routes.certificate import certified
-from jaxreg.routes.folds import FoldMoments, errors_of_folds
-from jaxreg.routes.options import Options, Solved, computing, find_device, takes_double
-from jaxreg.routes.ridge_data import unit_weights
 from jaxreg.solvers.leave_one_out import left_out_residuals
 from jaxreg.solvers.reduced import default_tol, prepare
-from jaxreg.sparse import is_sparse
+from jaxreg.sweeps.fold_paths import FoldMoments, errors_of_folds
+from jaxreg.sweeps.folds import splits_of_pairs
 
 __all__ = ["Folds", "Problem", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
 

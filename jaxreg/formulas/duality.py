@@ -10,7 +10,7 @@ so F(w) − D(θ) bounds what w is still away from the minimum. At the minimum �
 the best c in (0, 1]. The gap is reported as a share of ‖ỹ‖², so it has no units.
 
 The functions of scalar products and slopes take JAX arrays, or NumPy arrays with further axes after that of the
-columns, for many problems at once (:mod:`jaxreg.routes.certificate`).
+columns, for many problems at once (:mod:`jaxreg.engines.certificate`).
 
 Source: Fenchel–Rockafellar duality, Bauschke and Combettes, *Convex Analysis and Monotone Operator Theory*, §15; the
 rescaled residual: Mairal, *Sparse coding for machine learning*, 2010, appendix D.

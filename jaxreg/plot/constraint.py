@@ -64,8 +64,7 @@ def contours(
       >>> ax.get_xlabel(), ax.get_aspect()
       ('w₁', 1.0)
     """
-    from jaxreg import inputs
-    from jaxreg.regression import fit
+    from jaxreg.data import inputs
 
     if of not in ("squared error", "objective"):
         raise ValueError(f"of is {of!r}; it must be 'squared error' or 'objective'.")
@@ -81,8 +80,8 @@ def contours(
     way = finite(np.empty((0, 2)) if iterates is None else iterates)
     if way.ndim != 2 or way.shape[1] != 2:
         raise ValueError(f"iterates must be (k, 2), one row a step; got {way.shape}.")
-    rho = float(l1_ratio)
-    minimum = fit(rows, answers, lam, rho, standardize=False).coef
+    rho = inputs.check_l1_ratio(l1_ratio)
+    minimum = _minimum(rows, answers, inputs.check_lam(lam, None, rows.dtype), rho)
     # The triangle of a QR factorisation has the same squared error in three rows, whatever n is.
     table = np.column_stack([rows, answers])
     triangle = np.linalg.qr(table - table.mean(axis=0), mode="r")
@@ -149,6 +148,16 @@ def border(minimum: ArrayLike, l1_ratio: float) -> np.ndarray:
     u = np.column_stack([np.cos(angle), np.sin(angle)])
     one = rho * np.abs(u).sum(axis=1)
     return u * (2 * c / (one + np.sqrt(one**2 + 2 * (1 - rho) * c)))[:, None]
+
+
+def _minimum(X: np.ndarray, y: np.ndarray, lam: Any, l1_ratio: float) -> np.ndarray:
+    """The coefficients at the minimum of the objective without standardisation, (2,)."""
+    import jax
+
+    from jaxreg.solvers import fit
+
+    with jax.enable_x64(True):
+        return np.asarray(fit(X, y, lam, l1_ratio, standardize=False).params.coef)
 
 
 def _values(triangle: np.ndarray, w1: np.ndarray, w2: np.ndarray, lam: float, l1_ratio: float) -> np.ndarray:

@@ -75,7 +75,7 @@ def sweep_page(
     """
     import jax
 
-    from jaxreg import __version__
+    from jaxreg.version import __version__
 
     tol = default_tol(dtype) if tol is None else tol
     fits = sweep.fold_gap.size + sweep.path.gap.size

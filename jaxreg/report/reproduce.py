@@ -46,7 +46,7 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         options: of ``jaxreg sweep``: where the data come from.
         settings: the keyword arguments of :func:`jaxreg.sweep`. Arrays are columns of the table, named by ``options``.
     """
-    import jaxreg
+    from jaxreg.regression import sweep
 
     arguments = dict(settings)
     lines = ["import jaxreg"]
@@ -73,7 +73,7 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         arguments["l1_ratio"] = arguments["l1_ratio"][0]
     if arguments.get("dtype") == "float64":  # that of the table
         del arguments["dtype"]
-    defaults = {name: p.default for name, p in inspect.signature(jaxreg.sweep).parameters.items()}
+    defaults = {name: p.default for name, p in inspect.signature(sweep).parameters.items()}
     # Those that everyone looks for are written even where they are the defaults.
     shown = {k: v for k, v in arguments.items() if k in ("lams", "l1_ratio", "folds", "seed") or v != defaults.get(k)}
     lines.append(f"sweep = jaxreg.sweep({', '.join([X, y, *_keywords(shown)])})")

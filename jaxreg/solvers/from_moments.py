@@ -6,7 +6,7 @@ With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy
 
 (:mod:`~jaxreg.solvers.reduction` makes the same problem from rows). It is solved by
 :mod:`~jaxreg.solvers.homotopy` or :mod:`~jaxreg.solvers.active_set`. Whoever returns the solutions certifies them
-(:mod:`jaxreg.routes.certificate`); what is said here is whether the conditions of optimality hold for G and c.
+(:mod:`jaxreg.engines.certificate`); what is said here is whether the conditions of optimality hold for G and c.
 """
 
 import jax

@@ -21,10 +21,9 @@ import numpy as np
 from jaxreg.formulas._arrays import floating
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
+from jaxreg.solvers.fold_members import fold_paths, held_out_error
 from jaxreg.solvers.members import solve
 from jaxreg.solvers.paths import Path, arguments, path_of
-from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.solvers.fold_members import fold_paths, held_out_error
 
 __all__ = [
     "Choice",
@@ -269,22 +268,3 @@ def cross_validate(
     ratios = jnp.stack([jnp.asarray(rho, dtype) for rho in l1_ratios])
     fold_mse = jnp.stack(errors)
     return conclude(stacked.lams, ratios, fold_mse, jnp.stack(gaps), choices(fold_mse, weight, stacked.lams), stacked)
-
-
-def automatic_grid(
-    X: Any,
-    y: Any,
-    count: int,
-    l1_ratio: Any,
-    eps: float | None = None,
-    *,
-    fit_intercept: bool = True,
-    standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
-) -> jax.Array:
-    """The λ-grid of ``path`` for ``count`` λs, (count,)."""
-    data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)
-    return lambda_grid(data, count, l1_ratio, eps)

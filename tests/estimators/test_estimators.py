@@ -370,7 +370,7 @@ def test_polars_frames_keep_their_names(tall):
 
 def test_small_tables_of_many_shapes_share_their_programs(tall):
     X, y = tall
-    from jaxreg.routes import rows
+    from jaxreg.engines import rows
 
     Ridge().fit(X[:50, :7], y[:50])
     before = rows._solve._cache_size()

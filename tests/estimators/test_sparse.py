@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from jaxreg import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV, inputs
+from jaxreg import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV
+from jaxreg.data import inputs
 
 RNG = np.random.default_rng(0)
 X = np.where(RNG.random((90, 8)) < 0.3, RNG.normal(size=(90, 8)) + 1, 0.0)

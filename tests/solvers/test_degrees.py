@@ -87,7 +87,9 @@ def test_it_is_the_derivative_of_the_fit():
     A = (A - A.mean(axis=0)) / A.std(axis=0)
     y = A @ [2.0, 0, -1, 0.05] + rng.normal(size=12)
     lams = np.array([[0.05], [0.3]])
-    fitted = jax.jit(lambda y, rho: solve_without_derivatives(prepare(A, y, True, False, *[None] * 4), lams, rho, 1e-14, 20_000))
+    fitted = jax.jit(
+        lambda y, rho: solve_without_derivatives(prepare(A, y, True, False, *[None] * 4), lams, rho, 1e-14, 20_000)
+    )
     h = 1e-5
     for rho in (1.0, 0.5):
         found = fitted(y, rho).params

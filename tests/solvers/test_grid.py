@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxreg.formulas import lam_max
+from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.grid import default_eps, geometric_grid
-from jaxreg.sweeps.cross_validate import automatic_grid
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import lars_path, lasso_path
 
 import jaxreg
+from jaxreg.engines import moments
 from jaxreg.formulas.duality import Penalty
-from jaxreg.routes import moments
 from jaxreg.solvers import homotopy, tableau
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.walks import Knots

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 import jaxreg
 from jaxreg import solvers
+from jaxreg.engines import ridge_blocks, ridge_data
 from jaxreg.formulas import duality_gap
-from jaxreg.routes import ridge_blocks, ridge_data
 from jaxreg.solvers import leave_one_out as module
 from jaxreg.solvers import left_out_sums
 from jaxreg.solvers.reduced import prepare

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import lasso_path
 
 import jaxreg
-from jaxreg.routes import wide
+from jaxreg.engines import wide
 from jaxreg.solvers import homotopy, tableau, working_set
 from jaxreg.solvers.found import Grid, Settings
 

@@ -16,11 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 import jaxreg
 from jaxreg import ConvergenceWarning
-from jaxreg.folds import fold_labels
+from jaxreg.engines import rows
 from jaxreg.formulas import Params
-from jaxreg.routes import rows
 from jaxreg.sweeps import choose, cross_validate, fold_errors, mean_and_standard_error
 from jaxreg.sweeps.cross_validate import held_out_error
+from jaxreg.sweeps.folds import fold_labels
 
 N, P, L, K = 24, 4, 6, 4
 RNG = np.random.default_rng(31)

@@ -1,0 +1,173 @@
+"""The command ``jaxreg sweep``: from a table to the choice, on the terminal and in files."""
+
+import argparse
+import contextlib
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from jaxreg.cli.problem import grid_option, load
+from jaxreg.cli.table_options import add_table_options
+from jaxreg.program_cache import use_cache
+
+__all__ = ["add_sweep"]
+
+
+def add_sweep(commands: Any) -> None:
+    """Adds the command to the parser's."""
+    sweep = commands.add_parser(
+        "sweep",
+        help="cross-validate a grid of λs on a table, choose, and fit",
+        description="Cross-validate a grid of λs on a CSV or Parquet file, choose λ, and fit on all rows.",
+    )
+    data = sweep.add_argument_group("data")
+    data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table of numbers with column names")
+    data.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    data.add_argument("--dataset", metavar="NAME", help="built-in data instead of FILE: diabetes or houses")
+    data.add_argument(
+        "--ignore", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are no features"
+    )
+    data.add_argument("--sample-weight", metavar="COLUMN", help="a column of weights")
+    add_table_options(data)
+    model = sweep.add_argument_group("model")
+    model.add_argument(
+        "--l1-ratio", nargs="+", type=float, default=[1.0], metavar="R", help="1 lasso, 0 ridge (default: 1)"
+    )
+    model.add_argument("--lams", nargs="+", default=["100"], metavar="L", help="how many λs, or the λs (default: 100)")
+    model.add_argument("--eps", type=float, help="λ_min/λ_max of an automatic grid (default: 1e-4 if n > p, else 1e-2)")
+    model.add_argument("--folds", default="10", metavar="K", help="how many, or a column of labels (default: 10)")
+    model.add_argument("--seed", type=int, default=0, help="of the random folds (default: 0)")
+    model.add_argument(
+        "--measure", choices=["mse", "mae", "r2"], default="mse", help="what to choose by (default: mse)"
+    )
+    flag = argparse.BooleanOptionalAction
+    model.add_argument("--fit-intercept", action=flag, default=True)
+    model.add_argument(
+        "--standardize",
+        action=flag,
+        default=True,
+        help="penalise per standard deviation of the column, with λ in units of the target",
+    )
+    model.add_argument("--lower", type=float, help="least value of every coefficient, at most 0")
+    model.add_argument("--upper", type=float, help="largest value of every coefficient, at least 0")
+    run = sweep.add_argument_group("run")
+    run.add_argument("--tol", type=float, help="relative duality gap to reach (default: 1e-10; float32: 1e-5)")
+    run.add_argument("--max-iter", type=int, default=20_000, help="most iterations a fit (default: %(default)s)")
+    run.add_argument("--strategy", choices=["active set", "parallel"], help="how (default: the faster on the device)")
+    run.add_argument("--dtype", choices=["float64", "float32"], default="float64")
+    run.add_argument("--device", help="cpu or gpu (default: JAX's)")
+    run.add_argument(
+        "--out", metavar="DIR", help="write coefficients, curve, figures, report.html and result.json there"
+    )
+    run.add_argument("--rows", type=int, default=30, help="most features to print (default: %(default)s)")
+    sweep.set_defaults(run=_sweep, parser=sweep)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from jaxreg import files, report
+    from jaxreg.progress import Bar
+
+    problem = load(options)
+    folder = None
+    if options.out is not None:
+        _require_matplotlib()
+        try:
+            folder = files.output_folder(options.out)
+        except files.OutputError as error:  # before any work: a wrong option
+            raise ValueError(str(error)) from None
+    if reason := use_cache():
+        print(f"jaxreg: compiled programs are neither kept nor looked for: {reason}", file=sys.stderr)
+    from jaxreg.regression import ConvergenceWarning, GridEndWarning, sweep
+
+    bar = Bar("paths")
+    settings = _settings(options, problem["folds"])
+    start = time.perf_counter()
+    try:
+        with _compile_clock() as compiling, warnings.catch_warnings():
+            for said in (ConvergenceWarning, GridEndWarning):
+                warnings.simplefilter("ignore", said)  # the report says it
+            warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
+            result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
+    finally:  # an error message starts on a line of its own
+        bar.clear()
+    seconds = time.perf_counter() - start
+    result = report.named(result, problem["names"])
+    facts: dict[str, Any] = {
+        "title": problem["title"],
+        "shape": problem["X"].shape,
+        "folds": problem["fold_text"],
+        "seconds": (seconds - compiling.seconds, compiling.seconds),
+        "tol": options.tol,
+        "dtype": options.dtype,
+    }
+    text = report.sweep_report(result, rows=options.rows, **facts)
+    try:  # the files first: whoever reads the text may stop in the middle of it (`| head`)
+        if folder is not None:
+            from jaxreg.io import write_sweep
+
+            stored = {**settings, **problem["source"], "folds": problem["fold_text"]}
+            again: dict[str, Any] = {
+                "command": report.command_line(options.parser, options),
+                "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
+            }
+            page = partial(report.sweep_page, result, **facts, **again)
+            options.state = f"{folder} holds the new result, or what it held before"
+            written = write_sweep(result, folder, problem["target"], stored, page)
+            options.state = f"the result is in {folder}"
+            text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
+    finally:
+        print(text)
+    return 0 if result.converged else 3
+
+
+def _settings(options: argparse.Namespace, folds: Any) -> dict[str, Any]:
+    """The keyword arguments of :func:`jaxreg.sweep`, without those that are columns of the table."""
+    return {
+        "lams": grid_option(options.lams),
+        "l1_ratio": options.l1_ratio,
+        "folds": folds,
+        "seed": options.seed,
+        "measure": options.measure,
+        "fit_intercept": options.fit_intercept,
+        "standardize": options.standardize,
+        "lower": options.lower,
+        "upper": options.upper,
+        "eps": options.eps,
+        "tol": options.tol,
+        "max_iter": options.max_iter,
+        "strategy": options.strategy,
+        "dtype": options.dtype,
+        "device": options.device,
+    }
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ImportError("--out draws figures and needs matplotlib: pip install 'jaxreg[plots]'") from None
+
+
+class _Clock:
+    seconds = 0.0
+
+
+@contextlib.contextmanager
+def _compile_clock() -> Iterator[_Clock]:
+    """Adds up the seconds that JAX spends on tracing and compiling."""
+    import jax
+
+    clock = _Clock()
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event.startswith("/jax/core/compile/"):
+            clock.seconds += duration_secs
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield clock
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)

@@ -1,0 +1,21 @@
+"""Options of every command that reads a table."""
+
+import sys
+from typing import Any
+
+__all__ = ["add_table_options", "say_dropped"]
+
+
+def add_table_options(parser: Any) -> None:
+    """Adds them to the parser, or to a group of its options."""
+    parser.add_argument("--delimiter", default=",", help="between the cells of a CSV file (default: %(default)s)")
+    parser.add_argument("--encoding", default="utf-8", help="of a CSV file (default: %(default)s)")
+    parser.add_argument(
+        "--na", choices=["error", "drop"], default="error", help="rows with missing cells (default: %(default)s)"
+    )
+
+
+def say_dropped(table: Any) -> None:
+    """One line on standard error where rows with missing cells were dropped."""
+    if table.rows_dropped:
+        print(f"jaxreg: {table.rows_dropped} rows with missing cells were dropped", file=sys.stderr)

@@ -1,0 +1,53 @@
+"""Columns that an infinite ``penalty_factor`` leaves out, at the doors.
+
+A column of zeros takes the place of each: every solver gives it the coefficient 0 at every λ, and it adds nothing to
+λ_max, to degrees of freedom or to a certificate. What is left to do is its scale, which is that of the column itself.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.sparse import is_sparse
+from jaxreg.formulas.scaling import standard_deviation
+from jaxreg.precision import computing
+
+__all__ = ["own_scale", "without_left_out"]
+
+# So many numbers of a sparse table are looked at together.
+NUMBERS = 2**22
+
+
+def _out(a: Arguments) -> np.ndarray:
+    return np.zeros(a.X.shape[1], bool) if a.penalty_factor is None else np.isinf(a.penalty_factor)
+
+
+def without_left_out(a: Arguments) -> Arguments:
+    """The same problem with a column of zeros, of factor 1, for each that is left out.
+
+    Raises:
+        ValueError: numbers in X, those columns included, that are not finite or too large.
+    """
+    out = _out(a)
+    if not out.any():
+        return a
+    check_values(a.X, a.names)
+    X: Any = a.X
+    X = X.multiply(~out).tocsr() if is_sparse(X) else np.where(out, np.zeros((), X.dtype), X)
+    return a._replace(X=X, penalty_factor=np.where(out, np.ones((), X.dtype), a.penalty_factor))
+
+
+def own_scale(scale: Any, given: Arguments, standardize: Any, device: Any) -> Any:
+    """σ, (p,), of the columns as they were given, from that of :func:`without_left_out`."""
+    places = np.flatnonzero(_out(given))
+    if not len(places) or not standardize:
+        return scale
+    scale, X = np.array(scale), given.X
+    many = max(1, NUMBERS // X.shape[0]) if is_sparse(X) else len(places)
+    with computing(True, device):
+        for some in np.split(places, range(many, len(places), many)):
+            columns: Any = X[:, some]
+            columns = columns.toarray() if is_sparse(X) else columns
+            scale[some] = standard_deviation(columns, given.sample_weight)
+    return scale

@@ -1,0 +1,185 @@
+"""What ridge on NumPy arrays computes: the compiled programs over :mod:`~jaxreg.engines.ridge_data`.
+
+The mathematics is in :mod:`jaxreg.solvers.factored_ridge`,
+:mod:`jaxreg.solvers.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.engines.ridge_data import Blocks, Fold
+from jaxreg.formulas.moments import Moments, about_zero
+from jaxreg.formulas.objective import Params
+from jaxreg.programs import compiled
+from jaxreg.solvers.automatic_grid import automatic_grid
+from jaxreg.solvers.factored_ridge import (
+    FactoredRidge,
+    factor_moments,
+    factor_rows,
+    relative_gaps,
+    ridge_intercepts,
+    ridge_params,
+    scale_of,
+    spectral_lams,
+)
+from jaxreg.solvers.grid import grid_start
+from jaxreg.solvers.ridge_folds import errors_from_rows, held_out_errors, training_moments
+from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
+
+__all__ = [
+    "Factors",
+    "all_intercepts",
+    "all_params",
+    "certify",
+    "chosen_params",
+    "factored_moments",
+    "grid_of",
+    "joined",
+    "solve",
+    "solve_fold",
+    "y_scale",
+]
+
+
+_static = partial(compiled, static_argnames=("fit_intercept", "standardize"))
+
+
+@_static
+def _from_moments(m, v, smallest_lam, *, fit_intercept, standardize):
+    factored = factor_moments(m, v, fit_intercept, standardize)
+    return factored, is_accurate(factored.spectrum.e, smallest_lam / jnp.max(factored.y_scale))
+
+
+@_static
+def _start(m, v, *, fit_intercept, standardize):
+    scale = scale_of(m, standardize)
+    xy = (m if fit_intercept else about_zero(m)).xy
+    v = jnp.ones_like(scale) if v is None else v
+    return grid_start(xy / m.weight, jnp.zeros((), scale.dtype), v, scale, None, None)
+
+
+_factor_rows, _errors_from_rows = _static(factor_rows), _static(errors_from_rows)
+_grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
+_held_out = compiled(held_out_errors)
+_params, _intercepts = compiled(ridge_params), compiled(ridge_intercepts)
+
+
+@compiled
+def _grid_params(factored, lams):
+    return jax.lax.map(lambda lam: ridge_params(factored, lam), lams)
+
+
+@compiled
+def certify(factored, lams):
+    """The relative gaps, (L, t), and the degrees of freedom, (L, t), of a FactoredRidge at λs (L,)."""
+    gap = relative_gaps(factored, lams)
+    return gap, jnp.broadcast_to(ridge_degrees(factored.spectrum.e, spectral_lams(factored, lams)), gap.shape)
+
+
+class Factors(NamedTuple):
+    """All rows factored, in blocks of targets of one length, and what is known of every λ: gap and df, (L, t)."""
+
+    lams: np.ndarray
+    blocks: list[FactoredRidge]
+    gap: np.ndarray
+    df: np.ndarray
+    targets: int
+
+
+def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRidge | None:
+    """The decomposition from moments; None where they are not accurate enough for this λ."""
+    found, accurate = _from_moments(m, data.v, smallest_lam, **data.centring)
+    return found if accurate else None
+
+
+def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
+    """The grid, of λs that X's dtype holds; an automatic one starts at the largest λ_max of all targets."""
+    count = lams if isinstance(lams, int) else len(lams)
+    if count * data.targets * data.s.itemsize > 2**34:
+        raise MemoryError(
+            f"lams: {count:,} λs × {data.targets:,} targets are {count * data.targets * data.s.itemsize / 2**30:,.0f} "
+            "GiB of results; ask for fewer λs."
+        )
+    if not isinstance(lams, int):
+        return lams.astype(float)
+    a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
+
+    def start(total: Moments | None, Y: jax.Array) -> Any:
+        if total is None:
+            return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
+        return _start(total, data.v, **data.centring)
+
+    largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
+    grid = np.asarray(largest) * eps ** (np.arange(lams) / max(lams - 1, 1))
+    return grid.astype(a.X.dtype).astype(float)
+
+
+def solve(data: Blocks, lams: np.ndarray) -> Factors:
+    """All rows."""
+    blocks, gaps, degrees = [], [], []
+    for total, Y in zip(data.totals, data.Y, strict=True):
+        factored = None if total is None else factored_moments(data, total, lams.min())
+        if factored is None:
+            factored = _factor_rows(data.X, Y, data.s, data.v, smallest_lam=lams.min(), **data.centring)
+        gap, df = certify(factored, lams)
+        blocks.append(factored)
+        gaps.append(np.asarray(gap))
+        degrees.append(np.asarray(df))
+    return Factors(lams, blocks, joined(gaps, data.targets), joined(degrees, data.targets), data.targets)
+
+
+def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
+    """The blocks along the targets, without those that fill up the last."""
+    whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=-1)
+    return whole[..., :targets]
+
+
+def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
+    found = []
+    for total, Y in zip(data.totals, data.Y, strict=True):
+        factored = None
+        if total is not None:
+            rows = fold.rows[fold.row_weight > 0]
+            whole = data.splits is not None and data.splits.train is None
+            part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
+            with np.errstate(all="ignore"):
+                train, enough = training_moments(total, part) if whole else (part, True)
+            factored = factored_moments(data, train, lams.min()) if enough else None
+        if factored is None:
+            given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
+            found.append(_errors_from_rows(*given, **data.centring))
+            continue
+        parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)
+        found.append((*map(sum, zip(*parts, strict=True)), certify(factored, lams)[0]))
+    return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
+
+
+def y_scale(factors: Factors) -> np.ndarray:
+    """τ of every target, (t,)."""
+    blocks = [np.broadcast_to(np.asarray(block.y_scale), block.y_mean.shape) for block in factors.blocks]
+    return joined(blocks, factors.targets)
+
+
+def all_params(factors: Factors) -> Params:
+    """coef (L, p, t), intercept (L, t)."""
+    found = [_grid_params(block, factors.lams) for block in factors.blocks]
+    return Params(*(joined([np.asarray(v) for v in parts], factors.targets) for parts in zip(*found, strict=True)))
+
+
+def all_intercepts(factors: Factors) -> np.ndarray:
+    """(L, t), without the coefficients."""
+    return joined([np.asarray(_intercepts(block, factors.lams)) for block in factors.blocks], factors.targets)
+
+
+def chosen_params(factors: Factors, lam: np.ndarray) -> Params:
+    """coef (p, t), intercept (t,) for one λ a target."""
+    length = len(factors.blocks[0].y_mean)
+    filled = np.concatenate([lam, np.repeat(lam[-1:], length * len(factors.blocks) - len(lam))])
+    parts = np.split(filled, len(factors.blocks))
+    found = [_params(block, part) for block, part in zip(factors.blocks, parts, strict=True)]
+    return Params(*(joined([np.asarray(v) for v in side], factors.targets) for side in zip(*found, strict=True)))
