@@ -155,8 +155,8 @@ def _products(rows: jax.Array, all_rows: jax.Array, size: jax.Array) -> jax.Arra
         here = rows @ jax.lax.dynamic_slice(all_rows, (start, none), (count, n)).T
         return jax.lax.dynamic_update_slice(products, here, (none, start))
 
-    none = varying_like(jnp.zeros((k, C), rows.dtype), (rows, all_rows, size))
-    return jax.lax.fori_loop(0, (size + count - 1) // count, block, none)
+    empty = varying_like(jnp.zeros((k, C), rows.dtype), (rows, all_rows, size))
+    return jax.lax.fori_loop(0, (size + count - 1) // count, block, empty)
 
 
 def _make_room(visit: Visit, p: int) -> Visit:
