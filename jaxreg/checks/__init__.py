@@ -1,8 +1,9 @@
 """Hand-derived formulas held against automatic differentiation, and the slip named.
 
-Reading order: ``gradients`` (the course of a check) → ``points``, ``compare``, ``differences``, ``kinks`` (what is
-compared) → ``program``, ``terms``, ``notation`` (what a loss is made of) → ``diagnosis``, ``fits``, ``slips``,
-``variation``, ``expressions``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``,
+Reading order: ``gradients`` (a check) → ``subjects``, ``course`` (what a check has of its own, and what all share) →
+``inputs``, ``losses``, ``program``, ``terms``, ``notation`` (what a loss is made of) → ``evaluation``, ``points``,
+``compare``, ``differences``, ``kinks`` (what is compared) → ``diagnosis``, ``evidence``, ``fits``, ``coefficients``,
+``variation``, ``expressions``, ``slips``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``,
 ``proximal``, ``bounds`` (the other checks) → ``marks``, ``command``, ``pytest_plugin`` (formulas in files) →
 ``verdicts`` (the five source documents).
 """

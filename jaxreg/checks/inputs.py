@@ -10,7 +10,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.tree_util import keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Arguments", "Parameters", "argument_names", "parameters", "same_structure"]
+__all__ = ["Arguments", "Function", "Parameters", "Tree", "argument_names", "arguments", "parameters", "same_structure"]
+
+Tree = Any  # a pytree: of parameters, or one argument
+Function = Callable[..., Any]  # a function of the user's, or made of one
 
 
 class Parameters(NamedTuple):

@@ -17,10 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.evaluation import Arrays, each
 from jaxreg.checks.points import KinkPoint
 from jaxreg.checks.program import Program
 from jaxreg.checks.report import Finding
+from jaxreg.checks.subjects import Subject
 
 __all__ = ["Kinks", "at_kinks"]
 
@@ -34,20 +35,19 @@ COORDINATES, RANDOM = 24, 3
 class Kinks(NamedTuple):
     """What was found: slips, conventions in words, how many points have a kink, and those that have none; notes."""
 
-    findings: list[Finding]
-    conventions: list[str]
-    kinky: int
-    smooth: list[np.ndarray]
-    notes: list[str]
+    findings: Sequence[Finding] = ()
+    conventions: Sequence[str] = ()
+    kinky: int = 0
+    smooth: Sequence[np.ndarray] = ()
+    notes: Sequence[str] = ()
 
 
 def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator, slack: float) -> Kinks:
     """Looks at every point on which there may be a kink, and where the loss is finite."""
-    if subject.value is not None:
-        finite = np.isfinite(each(subject.value, np.stack([point.vector for point in points]), subject.args.arrays))
-        points = [point for point, good in zip(points, finite, strict=True) if good]
+    finite = np.isfinite(each(subject.loss.value, np.stack([point.vector for point in points]), subject.args.arrays))
+    points = [point for point, good in zip(points, finite, strict=True) if good]
     if not points:
-        return Kinks([], [], 0, [], [])
+        return Kinks()
     claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
     sides = _sides(subject, points, rng)
     relative = TOLERANCE + 100 * slack
@@ -225,15 +225,13 @@ def _condition(point: KinkPoint, j: int, subject: Subject) -> str:
     return f"{subject.labels[j]} = 0" if point.vector[j] == 0 else f"({point.name})"
 
 
-def _kinds(program: Program | None) -> Callable[[np.ndarray, Sequence[Any]], str]:
+def _kinds(program: Program) -> Callable[[np.ndarray, Arrays], str]:
     """Which operations of the loss are at their kink at (x, arrays): "|·|", "max", "norm"."""
-    if program is None:
-        return lambda x, arrays: "the loss"
     words = {"abs": "|·|", "sign": "|·|", "max": "max", "min": "max", "reduce_max": "max", "reduce_min": "max"}
     kinky = [operation for operation in program.operations if operation.name in {*words, "sqrt"}]
 
     @jax.jit
-    def at_kink(x: Any, arrays: Sequence[Any]) -> list[Any]:
+    def at_kink(x: jax.Array, arrays: Arrays) -> list[jax.Array]:
         values: dict[int, Any] = dict(enumerate([x, *arrays]))
         program.run_into(values, {})
         found = []
@@ -245,7 +243,7 @@ def _kinds(program: Program | None) -> Callable[[np.ndarray, Sequence[Any]], str
                 found.append(jnp.any(inputs[0] == (inputs[1] if operation.name in ("max", "min") else 0)))
         return found
 
-    def kinds(x: np.ndarray, arrays: Sequence[Any]) -> str:
+    def kinds(x: np.ndarray, arrays: Arrays) -> str:
         there = [words.get(o.name, "a norm") for o, at in zip(kinky, at_kink(x, list(arrays)), strict=True) if at]
         return ", ".join(dict.fromkeys(there)) or "the loss"
 

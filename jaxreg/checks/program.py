@@ -11,10 +11,12 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-__all__ = ["Change", "Constant", "Operation", "Program", "same", "trace"]
+__all__ = ["NOTHING", "Change", "Changes", "Constant", "Operation", "Program", "same", "trace"]
 
 # What takes the place of one operation: a function of (its inputs, itself) that returns its outputs.
-Change = Callable[[Sequence[Any], Any], list[Any]]
+Change = Callable[[Sequence[Any], "Operation"], list[Any]]
+# Which operations are replaced, by their place in the program.
+Changes = Mapping[int, Change]
 LOOPS = {"while", "scan", "cond"}
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
 
@@ -53,13 +55,13 @@ class Program(NamedTuple):
     operations: tuple[Operation, ...]
     outputs: tuple[int | Constant, ...]
 
-    def run(self, inputs: Sequence[Any], changes: Mapping[int, Change] | None = None) -> list[Any]:
+    def run(self, inputs: Sequence[Any], changes: Changes | None = None) -> list[Any]:
         """The outputs for these inputs; `changes` replaces operations by their place in the list."""
         values = dict(enumerate(inputs))
         self.run_into(values, changes or {})
         return [read(ref, values) for ref in self.outputs]
 
-    def run_into(self, values: dict[int, Any], changes: Mapping[int, Change]) -> None:
+    def run_into(self, values: dict[int, Any], changes: Changes) -> None:
         """Adds every intermediate value to `values`, which holds the inputs."""
         for place, operation in enumerate(self.operations):
             inputs = [read(ref, values) for ref in operation.inputs]
@@ -83,6 +85,9 @@ class Program(NamedTuple):
     def producers(self) -> dict[int, int]:
         """Which operation makes which value."""
         return {out: place for place, operation in enumerate(self.operations) for out in operation.outputs}
+
+
+NOTHING = Program(0, (), ())
 
 
 def read(ref: int | Constant, values: Mapping[int, Any]) -> Any:

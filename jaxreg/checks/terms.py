@@ -8,7 +8,7 @@ A loss is followed backwards from its value: through sums and differences, and t
 has three terms. A term is the program in which, at each sum on the way, one summand alone is taken.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -111,8 +111,7 @@ def _linear_in(operation: Operation, dependent: set[int]) -> int | None:
 
 
 def _take(choice: int) -> Change:
-    def take(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
-        assert isinstance(operation, Operation)
+    def take(inputs: Sequence[Any], operation: Operation) -> list[Any]:
         sign = SUMS[operation.name][choice]
         value = jnp.broadcast_to(inputs[choice], operation.shapes[0])
         return [value if sign == 1 else -value]
