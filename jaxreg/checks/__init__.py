@@ -8,8 +8,6 @@ Reading order: ``gradients`` (a check) → ``subjects``, ``course`` (what a chec
 ``verdicts`` (the five source documents).
 """
 
-from typing import Any
-
 from jaxreg.checks.bounds import bound
 from jaxreg.checks.gradients import check_gradient
 from jaxreg.checks.hessians import hessian
@@ -37,7 +35,7 @@ __all__ = [  # noqa: RUF022
 
 
 # Loaded on first use, so that `python -m jaxreg.checks.verdicts` does not import the module twice.
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in ("Verdict", "source_verdicts", "verdict_table"):
         from jaxreg.checks import verdicts
 

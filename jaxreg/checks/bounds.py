@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.checks.course import examine
-from jaxreg.checks.data import as_parameters, of_data
-from jaxreg.checks.evaluation import Arrays, in_float64, name_of
+from jaxreg.checks.data import as_parameters, unpack
+from jaxreg.checks.evaluation import Arrays, Part, each, in_float64, name_of
 from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.losses import Loss, read_loss
 from jaxreg.checks.points import random_points
@@ -90,7 +90,7 @@ def bound(
         title = f"the {what} {name_of(claim)} of {name_of(loss)}".replace(" the formula", "")
         report = examine(Check(title, what, build, subject, params, constants, data=True), POINTS, seed)
         x = subject.params.vector
-        claimed, true = (float(f(x, subject.args.arrays)[0]) for f in (subject.claimed, subject.truth))
+        claimed, true = (float(each(f, x[None], subject.args.arrays)[0, 0]) for f in (subject.claimed, subject.truth))
     findings = tuple(_worded(finding, what, claimed, true) for finding in report.findings)
     return replace(report, findings=findings, numbers={"claimed": claimed, "true": true})
 
@@ -109,10 +109,15 @@ def _worded(finding: Finding, what: str, claimed: float, true: float) -> Finding
 
 def _subject(read: Loss, claim: Function, largest: Bound, what: str) -> Subject:
     data = as_parameters(read.args)
-    on = of_data(data)
-    claimed = on(lambda arrays: jnp.reshape(jnp.asarray(claim(*read.args.rebuild(arrays)), jnp.float64), (1,)))
-    truth = on(lambda arrays: jnp.reshape(largest(arrays), (1,)))
-    terms = on(lambda arrays: jnp.reshape(largest(arrays), (1, 1)))
+
+    def both(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(2, 1): the bound claimed, and the true one."""
+        arrays = unpack(x, data, arrays)
+        claimed = jnp.asarray(claim(*read.args.rebuild(arrays)), jnp.float64)
+        return jnp.stack([jnp.reshape(claimed, (1,)), jnp.reshape(largest(arrays), (1,))])
+
+    claimed, truth = Part(both, lambda v: v[..., 0, :]), Part(both, lambda v: v[..., 1, :])
+    terms = Part(both, lambda v: v[..., 1:, :])
     return Subject(read, data, (what,), np.zeros(1, int), claimed, truth, terms, (what,))
 
 

@@ -1,17 +1,15 @@
 """Other data like the data given: what a closed form or a bound is compared at."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
-from jaxreg.checks.evaluation import Arrays, Vector
+from jaxreg.checks.evaluation import Arrays
 from jaxreg.checks.inputs import Arguments, Parameters
 
-__all__ = ["as_parameters", "like", "of_data"]
+__all__ = ["as_parameters", "like", "unpack"]
 
 # Every number of the data is changed by up to this share of itself: zeros stay zero and weights positive.
 SPREAD = 0.5
@@ -32,14 +30,10 @@ def like(data: Parameters, count: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(data.vector)[None] * factors
 
 
-def of_data(data: Parameters) -> Callable[[Callable[[Arrays], jax.Array]], Vector]:
-    """Makes a function of the arrays of the arguments one of the vector in `data`, and of the arrays besides."""
-
-    def unpack(x: jax.Array, arrays: Arrays) -> Arrays:
-        varied = iter(data.restore(x))
-        return [next(varied) if _is_data(array) else array for array in arrays]
-
-    return lambda function: lambda x, arrays: function(unpack(x, arrays))
+def unpack(x: jax.Array, data: Parameters, arrays: Arrays) -> Arrays:
+    """The arrays of the arguments that a vector stands for; the others as they are."""
+    varied = iter(data.restore(x))
+    return [next(varied) if _is_data(array) else array for array in arrays]
 
 
 def _is_data(array: ArrayLike) -> bool:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxreg.checks.inputs import Function, Tree
 
-__all__ = ["NOT_TRACEABLE", "Arrays", "Vector", "each", "flat", "in_float64", "name_of"]
+__all__ = ["NOT_TRACEABLE", "Arrays", "Part", "Vector", "each", "flat", "in_float64", "name_of"]
 
 NOT_TRACEABLE = (
     jax.errors.TracerArrayConversionError,
@@ -24,6 +26,23 @@ NOT_TRACEABLE = (
 # The arrays of the arguments; and a vector (d,) of a point (d,) and of these.
 Arrays = Sequence[jax.Array]
 Vector = Callable[[jax.Array, Arrays], jax.Array]
+
+# Most of a check is compiling. Above so many numbers in the arguments the programs have to be good ones as well.
+SMALL = 10_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what a function returns: the whole is compiled once for all its parts.
+
+    `of` takes the part from an array whose last axes are those that the whole returns.
+    """
+
+    whole: Vector
+    of: Callable[[Any], Any]
+
+    def __call__(self, x: jax.Array, arrays: Arrays) -> jax.Array:
+        return jnp.asarray(self.of(self.whole(x, arrays)))
 
 
 @contextmanager
@@ -39,9 +58,11 @@ def each(function: Function, points: ArrayLike, arrays: Arrays) -> np.ndarray:
     One point after the other: a program of one point is compiled once for all numbers of points, and where a solver is
     in it that is most of the time.
     """
+    if isinstance(function, Part):
+        return np.asarray(function.of(each(function.whole, points, arrays)))
     points = np.asarray(points)
     try:
-        run, given = _compiled(function), [jnp.asarray(array) for array in arrays]
+        run, given = _compiled(function, sum(map(np.size, arrays)) <= SMALL), [jnp.asarray(array) for array in arrays]
         return np.stack([np.asarray(value) for value in [run(x, given) for x in points]])
     except NOT_TRACEABLE:
         plain = [np.asarray(array) for array in arrays]
@@ -49,9 +70,9 @@ def each(function: Function, points: ArrayLike, arrays: Arrays) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _compiled(function: Function) -> Function:
+def _compiled(function: Vector, quickly: bool) -> Function:
     """The compiled function, kept for the next call with it."""
-    return jax.jit(function)
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0} if quickly else None)
 
 
 def flat(tree: Tree) -> jax.Array:

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.checks.course import examine
-from jaxreg.checks.data import as_parameters, of_data
-from jaxreg.checks.evaluation import Arrays, flat, in_float64, name_of
+from jaxreg.checks.data import as_parameters, unpack
+from jaxreg.checks.evaluation import Arrays, Part, flat, in_float64, name_of
 from jaxreg.checks.inputs import Function, Tree, argument_names, arguments
 from jaxreg.checks.losses import Loss, read_loss
 from jaxreg.checks.report import Report
@@ -81,32 +81,26 @@ def minimizer(
 def _subject(loss: Function, closed_form: Function, _: None, args: Sequence[Tree]) -> Subject:
     given = arguments(args, argument_names(closed_form, len(args)))
     read = read_loss(loss, closed_form(*given.rebuild(given.arrays)), args)
-    minimum = lambda arrays: flat(closed_form(*read.args.rebuild(arrays)))
     data, labels = as_parameters(read.args), read.params.labels
-    on, leaves = of_data(data), np.zeros(len(labels), int)
+    leaves = np.zeros(len(labels), int)
 
-    def gradients(arrays: Arrays) -> jax.Array:
-        """(K + 1, d): of the terms, 0 at coordinates at a kink; the last row is what 0 lacks there."""
-        w = minimum(arrays)
+    def gradients(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(K + 2, d): of the terms, 0 at coordinates at a kink; what 0 lacks there; the size of the whole nearby."""
+        arrays = unpack(x, data, arrays)
+        w = flat(closed_form(*read.args.rebuild(arrays)))
         terms = jnp.where(w[None, :] == 0, 0.0, read.term_gradients(w, arrays))
-        return jnp.concatenate([terms, _lack(read, w, arrays)[None, :]])
-
-    def balance(arrays: Arrays) -> jax.Array:
-        first, *_, lacks = gradients(arrays)
-        return lacks - first
-
-    def gradient(arrays: Arrays) -> jax.Array:
-        """1 + the gradient, in units of its size nearby."""
-        (own, lacks), w = gradients(arrays), minimum(arrays)
         nearby = jnp.max(jnp.abs(read.gradient(1.5 * w + jnp.max(jnp.abs(w)) / 4, arrays)))
-        return 1 + (own + lacks) / jnp.where(nearby > 0, nearby, 1.0)
+        size = jnp.full_like(w, jnp.where(nearby > 0, nearby, 1.0))
+        return jnp.concatenate([terms, _lack(read, w, arrays)[None, :], size[None, :]])
 
-    if len(read.terms) == 1:  # nothing to balance
-        one = lambda arrays: jnp.ones((1, len(labels)))
-        return Subject(read, data, labels, leaves, on(gradient), on(lambda arrays: one(arrays)[0]), on(one), read.names)
-    others = lambda arrays: gradients(arrays)[1:-1]
-    truth, smooth = on(lambda arrays: jnp.sum(others(arrays), axis=0)), on(lambda arrays: -gradients(arrays)[0])
-    return Subject(read, data, labels, leaves, on(balance), truth, on(others), read.names[1:], smooth=smooth)
+    part = lambda of: Part(gradients, of)
+    if len(read.terms) == 1:  # nothing to balance: in units of its size nearby, 1 + the gradient has to be 1
+        claimed = part(lambda g: 1 + (g[..., 0, :] + g[..., 1, :]) / g[..., 2, :])
+        truth, terms = part(lambda g: g[..., 0, :] * 0 + 1), part(lambda g: g[..., :1, :] * 0 + 1)
+        return Subject(read, data, labels, leaves, claimed, truth, terms, read.names)
+    claimed, truth = part(lambda g: g[..., -2, :] - g[..., 0, :]), part(lambda g: g[..., 1:-2, :].sum(axis=-2))
+    terms, smooth = part(lambda g: g[..., 1:-2, :]), part(lambda g: -g[..., 0, :])
+    return Subject(read, data, labels, leaves, claimed, truth, terms, read.names[1:], smooth=smooth)
 
 
 def _lack(read: Loss, w: jax.Array, arrays: Arrays) -> jax.Array:

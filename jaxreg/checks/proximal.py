@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.checks.course import examine
-from jaxreg.checks.evaluation import Arrays, each, flat, in_float64, name_of
+from jaxreg.checks.evaluation import Arrays, Part, each, flat, in_float64, name_of
 from jaxreg.checks.gradients import POINTS
 from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.losses import Loss, read_loss
@@ -87,21 +87,17 @@ def _subject(penalty: Function, at_step: Function, step_size: float, z: Tree, ar
     read = read_loss(penalty, z, args)
     params = read.params
 
-    def at(x: jax.Array, arrays: Arrays) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """u, and of its coordinates which are at a kink and what they lack there."""
+    def balance(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(K + 2, d): (z − u)/τ and the gradients of the terms, 0 at kinks of ψ; what u lacks there."""
         u = flat(at_step(params.restore(x), *read.args.rebuild(arrays)))
-        return u, *_kinks(read, u, (x - u) / step_size, arrays)
+        slope = (x - u) / step_size
+        kink, lack = _kinks(read, u, slope, arrays)
+        smooth = jnp.concatenate([slope[None, :], read.term_gradients(u, arrays)])
+        return jnp.concatenate([jnp.where(kink[None, :], 0.0, smooth), jnp.where(kink, lack, 0.0)[None, :]])
 
-    def claimed(x: jax.Array, arrays: Arrays, at_kink: float = 1.0) -> jax.Array:
-        u, kink, lack = at(x, arrays)
-        return jnp.where(kink, at_kink * lack, (x - u) / step_size)
-
-    def terms(x: jax.Array, arrays: Arrays) -> jax.Array:
-        u, kink, _ = at(x, arrays)
-        return jnp.where(kink[None, :], 0.0, read.term_gradients(u, arrays))
-
-    truth = lambda x, arrays: jnp.sum(terms(x, arrays), axis=0)
-    smooth = lambda x, arrays: claimed(x, arrays, 0.0)
+    part = lambda of: Part(balance, of)
+    claimed, truth = part(lambda b: b[..., 0, :] + b[..., -1, :]), part(lambda b: b[..., 1:-1, :].sum(axis=-2))
+    terms, smooth = part(lambda b: b[..., 1:-1, :]), part(lambda b: b[..., 0, :])
     return Subject(read, params, params.labels, params.leaves, claimed, truth, terms, read.names, smooth=smooth)
 
 

@@ -6,7 +6,8 @@ are differentiated automatically; if the claimed gradient is made up of them, th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ import numpy as np
 
 from jaxreg.checks.evaluation import each
 from jaxreg.checks.fits import fit
+from jaxreg.checks.inputs import Function
 from jaxreg.checks.notation import formula
 from jaxreg.checks.program import Change, Constant, Operation
 from jaxreg.checks.report import Finding
@@ -113,8 +115,8 @@ def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             text = _written(subject, operation)
             finding = Finding(kind, sentence.format(text), text)
             try:
-                terms = each(lambda x, arrays, c=change, p=place: subject.terms(x, arrays, {p: c}), points,
-                             subject.args.arrays)  # fmt: skip
+                changed = partial(subject.terms, changes={place: change})
+                terms = each(changed, points, subject.args.arrays)
             except (TypeError, ValueError):
                 continue
             if np.isfinite(terms).all():
@@ -202,7 +204,7 @@ def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
         )
         at_each = jax.jit(jax.vmap(at))
 
-        def off(values: np.ndarray, at_each: Callable[..., Any] = at_each) -> np.ndarray:
+        def off(values: np.ndarray, at_each: Function = at_each) -> np.ndarray:
             """How far the gradient at each value is from the one claimed, (len(values),)."""
             gradients = np.asarray(at_each(jnp.asarray(values)))
             return np.max(np.abs(gradients - claimed) / size, axis=(1, 2))
@@ -219,16 +221,16 @@ def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             yield Slip(Finding("data", sentence, name), _terms(subject, points, {place: jnp.asarray(value)}))
 
 
-def _terms(subject: Subject, points: np.ndarray, replaced: dict[int, Any]) -> np.ndarray:
+def _terms(subject: Subject, points: np.ndarray, replaced: dict[int, jax.Array]) -> np.ndarray:
     """The gradients of the terms with some arrays replaced."""
     return each(subject.terms, points, _with(subject, replaced))
 
 
-def _with(subject: Subject, replaced: dict[int, Any]) -> list[Any]:
+def _with(subject: Subject, replaced: dict[int, jax.Array]) -> list[jax.Array]:
     return [replaced.get(place, array) for place, array in enumerate(subject.args.arrays)]
 
 
-def _swap(inputs: Sequence[Any], operation: Operation) -> list[Any]:
+def _swap(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
     return operation(inputs[0], inputs[2], inputs[1])
 
 
@@ -236,14 +238,14 @@ def _always(k: int) -> Change:
     return lambda inputs, operation: [jnp.broadcast_to(inputs[k], jnp.shape(operation(*inputs)[0]))]
 
 
-def _other_extreme(inputs: Sequence[Any], operation: Operation) -> list[Any]:
+def _other_extreme(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
     return [inputs[0] + inputs[1] - operation(*inputs)[0]]
 
 
 def _identity(k: int) -> Change:
     """The same value, with the derivative 1."""
 
-    def change(inputs: Sequence[Any], operation: Operation) -> list[Any]:
+    def change(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         (out,) = operation(*inputs)
         inner = inputs[k]
         return [jax.lax.stop_gradient(out) + inner - jax.lax.stop_gradient(inner)]
@@ -261,7 +263,7 @@ def _held(k: int) -> Change:
 def _not_transposed(k: int) -> Change:
     """M v forwards, M instead of Mᵀ backwards, for square M."""
 
-    def change(inputs: Sequence[Any], operation: Operation) -> list[Any]:
+    def change(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         matrix = inputs[1 - k]
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError("only a square matrix can be mistaken for its transpose")
