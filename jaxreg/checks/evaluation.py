@@ -27,9 +27,6 @@ NOT_TRACEABLE = (
 Arrays = Sequence[jax.Array]
 Vector = Callable[[jax.Array, Arrays], jax.Array]
 
-# Most of a check is compiling. Above so many numbers in the arguments the programs have to be good ones as well.
-SMALL = 10_000
-
 
 @dataclass(frozen=True)
 class Part:
@@ -62,17 +59,19 @@ def each(function: Function, points: ArrayLike, arrays: Arrays) -> np.ndarray:
         return np.asarray(function.of(each(function.whole, points, arrays)))
     points = np.asarray(points)
     try:
-        run, given = _compiled(function, sum(map(np.size, arrays)) <= SMALL), [jnp.asarray(array) for array in arrays]
+        run, given = _compiled(function), [jnp.asarray(array) for array in arrays]
         return np.stack([np.asarray(value) for value in [run(x, given) for x in points]])
     except NOT_TRACEABLE:
         plain = [np.asarray(array) for array in arrays]
         return np.stack([np.asarray(function(np.asarray(x), plain)) for x in points])
 
 
+# Compiling is most of a check. But without XLA's optimisation, which would halve it, the right gradient of a small
+# network is accused at some of a thousand points.
 @lru_cache(maxsize=32)
-def _compiled(function: Vector, quickly: bool) -> Function:
+def _compiled(function: Function) -> Function:
     """The compiled function, kept for the next call with it."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0} if quickly else None)
+    return jax.jit(function)
 
 
 def flat(tree: Tree) -> jax.Array:

@@ -458,7 +458,7 @@ def no_more_than_compared(monkeypatch):
     """The course of a check as far as the comparison, at a few points and without compiling."""
     wrong = Report("", (Finding("unexplained", "not equal"),))
     monkeypatch.setattr(verdicts, "POINTS", 3)
-    monkeypatch.setattr(evaluation, "_compiled", lambda function, quickly: function)
+    monkeypatch.setattr(evaluation, "_compiled", lambda function: function)
     monkeypatch.setattr(course, "at_kinks", lambda *_: Kinks())
     monkeypatch.setattr(course, "_of_autodiff", lambda *_: [])
     monkeypatch.setattr(course, "_explained", lambda *_: wrong)
