@@ -455,9 +455,9 @@ def first_deviation(document):
 
 @pytest.fixture
 def no_more_than_compared(monkeypatch):
-    """The course of a check as far as the comparison, at a few points and without compiling."""
+    """The course of a check as far as the comparison, at one point and without compiling."""
     wrong = Report("", (Finding("unexplained", "not equal"),))
-    monkeypatch.setattr(verdicts, "POINTS", 3)
+    monkeypatch.setattr(verdicts, "POINTS", 1)
     monkeypatch.setattr(evaluation, "_compiled", lambda function: function)
     monkeypatch.setattr(course, "at_kinks", lambda *_: Kinks())
     monkeypatch.setattr(course, "_of_autodiff", lambda *_: [])
