@@ -31,7 +31,7 @@ from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 
-__all__ = ["Table", "capacity", "solve_path"]
+__all__ = ["CHUNK", "Table", "capacity", "solve_path"]
 
 # λs a chunk, which one product with the whole table certifies.
 CHUNK = 8
