@@ -190,6 +190,7 @@ def only_if(condition: jax.Array, change: Callable[[Any], Any], state: Any) -> A
     def turn(carry: tuple) -> tuple:
         condition, state = carry
         state = jax.tree.map(lambda x: jnp.where(condition, x, jnp.zeros_like(x)) if x.size <= LARGE else x, state)
-        return jnp.zeros_like(condition), change(state)
+        return varying_like((jnp.zeros_like(condition), change(state)), begin)
 
-    return jax.lax.while_loop(lambda carry: carry[0], turn, varying_like((condition, state), condition, state))[1]
+    begin = varying_like((condition, state), condition, state)
+    return jax.lax.while_loop(lambda carry: carry[0], turn, begin)[1]
