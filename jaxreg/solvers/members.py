@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import change_of, varying_like
+from jaxreg.formulas.arrays import change_of, varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.moments import Moments, about_zero, moments
 from jaxreg.formulas.objective import Params

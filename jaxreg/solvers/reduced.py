@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
+from jaxreg.formulas.arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.optimality import with_weights_as_they_are

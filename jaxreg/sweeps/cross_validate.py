@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
 from jaxreg.solvers.fold_members import fold_paths, held_out_error
