@@ -24,7 +24,7 @@ import pytest
 
 import jaxreg
 from jaxreg import cli, plot, regression
-from jaxreg.engines import moments
+from jaxreg.engines import choose, moments
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
@@ -672,7 +672,7 @@ BAD_VALUES = {
 
 @pytest.mark.parametrize(("options", "message"), BAD_VALUES.values(), ids=BAD_VALUES)
 def test_bad_values(data, earlier, monkeypatch, options, message):
-    monkeypatch.setattr(regression, "_solve", None)  # whatever is wrong has to be found before the work
+    monkeypatch.setattr(choose, "solve", None)  # whatever is wrong has to be found before the work
     start = time.monotonic()
     assert message in refusal("sweep", data, *BASE, "--out", earlier, *options)
     assert time.monotonic() - start < 5
@@ -695,7 +695,7 @@ BAD_COLUMNS = {
 
 @pytest.mark.parametrize(("options", "message"), BAD_COLUMNS.values(), ids=BAD_COLUMNS)
 def test_bad_columns_of_weights_and_folds(data, earlier, monkeypatch, options, message):
-    monkeypatch.setattr(regression, "_solve", None)
+    monkeypatch.setattr(choose, "solve", None)
     weights = [*TABLE["w"][:3], -1, *TABLE["w"][4:]]
     data.write_text(as_csv(TABLE, w=weights, part=[0] * 60), encoding="utf-8")
     assert message in refusal("sweep", data, *WITH_ALL, *options, "--out", earlier)

@@ -12,6 +12,8 @@ import scipy.sparse
 
 import jaxreg
 from jaxreg import regression
+from jaxreg.data.arguments import check_arguments
+from jaxreg.engines import choose
 
 N, P = 20, 3
 RNG = np.random.default_rng(17)
@@ -43,7 +45,8 @@ def refused(monkeypatch):
     def compute(*args, **kwargs):
         pytest.fail("computed before the inputs were checked")
 
-    for name in ("_solve", "errors_of_folds", "_choices"):
+    monkeypatch.setattr(choose, "solve", compute)
+    for name in ("errors_of_folds", "_choices"):
         monkeypatch.setattr(regression, name, compute)
 
     def check(error, match, X=X, y=Y, doors=tuple(DOORS), **options):
@@ -366,7 +369,7 @@ def test_inputs_are_not_modified():
     assert {name: value.tobytes() for name, value in given.items()} == before
     given = {"penalty_factor": np.ones(P), "lower": np.full(P, -9.0), "upper": np.full(P, 9.0), "sample_weight": ONES}
     before = {name: value.tobytes() for name, value in given.items()}
-    checked = regression._check(X, Y, given["sample_weight"], *list(given.values())[:3], None)
+    checked = check_arguments(X, Y, given["sample_weight"], *list(given.values())[:3])
     assert checked.lower.tolist() == [-9.0] * P
     assert {name: value.tobytes() for name, value in given.items()} == before
 
