@@ -13,10 +13,11 @@ from jaxreg.archive import load
 from jaxreg.checks import check_gradient
 from jaxreg.convergence import ConvergenceWarning, GridEndWarning
 from jaxreg.covariances import IllConditionedWarning, path_from_moments
+from jaxreg.cross_validation import sweep
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
-from jaxreg.regression import fit, path, sweep
+from jaxreg.regression import fit, path
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
 from jaxreg.version import __version__

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg import cli, plot, regression
+from jaxreg import cli, cross_validation, plot
 from jaxreg.engines import choose, moments
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
@@ -166,7 +166,7 @@ def canned(monkeypatch, swept):
         calls.append({"X": X, "y": y} | options)
         return swept.result
 
-    monkeypatch.setattr(regression, "sweep", answer)
+    monkeypatch.setattr(cross_validation, "sweep", answer)
     return calls
 
 
@@ -177,7 +177,7 @@ def no_work(monkeypatch):
     def never(*_, **__):
         raise AssertionError("the sweep began")
 
-    monkeypatch.setattr(regression, "sweep", never)
+    monkeypatch.setattr(cross_validation, "sweep", never)
 
 
 @pytest.fixture
@@ -737,10 +737,10 @@ def test_69_killed_while_writing(swept, tmp_path, earlier):
         pickle.dump(swept.result, stream)
     code = f"""if True:
         import pickle, time
-        from jaxreg import io, regression
+        from jaxreg import cross_validation, io
         with open({str(tmp_path / "sweep.pickle")!r}, "rb") as stream:
             answer = pickle.load(stream)
-        regression.sweep = lambda *_, **__: answer
+        cross_validation.sweep = lambda *_, **__: answer
         def write_json(path, data):  # the last file
             path.write_bytes(b"half a file")
             print("ready", flush=True)
@@ -763,7 +763,7 @@ def test_70_an_interruption_is_130(data, earlier, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(regression, "sweep", interrupted)
+    monkeypatch.setattr(cross_validation, "sweep", interrupted)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert (code, out) == (130, "")
     assert err == "\njaxreg: interrupted; nothing was written\n"
@@ -911,7 +911,7 @@ def test_a_damaged_cache_is_nobodys_business(data, swept, monkeypatch):
         warnings.warn("Error reading persistent compilation cache entry for 'jit__solve': error: -5", stacklevel=2)
         return swept.result
 
-    monkeypatch.setattr(regression, "sweep", answer)
+    monkeypatch.setattr(cross_validation, "sweep", answer)
     assert cells(good("sweep", data, *BASE)) == cells(swept.printed)
 
 

@@ -81,7 +81,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if reason := use_cache():
         print(f"jaxreg: compiled programs are neither kept nor looked for: {reason}", file=sys.stderr)
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
-    from jaxreg.regression import sweep
+    from jaxreg.cross_validation import sweep
 
     bar = Bar("paths")
     settings = _settings(options, problem["folds"])

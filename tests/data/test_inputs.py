@@ -11,9 +11,10 @@ import pytest
 import scipy.sparse
 
 import jaxreg
-from jaxreg import regression
+from jaxreg import cross_validation
 from jaxreg.data.arguments import check_arguments
 from jaxreg.engines import choose
+from jaxreg.sweeps import grids
 
 N, P = 20, 3
 RNG = np.random.default_rng(17)
@@ -45,9 +46,8 @@ def refused(monkeypatch):
     def compute(*args, **kwargs):
         pytest.fail("computed before the inputs were checked")
 
-    monkeypatch.setattr(choose, "solve", compute)
-    for name in ("errors_of_folds", "_choices"):
-        monkeypatch.setattr(regression, name, compute)
+    for module, name in ((choose, "solve"), (grids, "errors_of_folds"), (cross_validation, "_choices")):
+        monkeypatch.setattr(module, name, compute)
 
     def check(error, match, X=X, y=Y, doors=tuple(DOORS), **options):
         for door in doors:
