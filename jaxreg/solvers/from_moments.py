@@ -12,6 +12,7 @@ With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.solvers import active_set, homotopy
 from jaxreg.solvers.active_round import exceeds
@@ -114,4 +115,5 @@ def _degrees(
         inside = u[l, :, target] != 0
         return df.at[l, target].set(trace_on_support(gram, inside, lams[l, target] * l2[:, target]))
 
+    number = varying_like(number, gram, l2, lams, u)
     return jax.lax.fori_loop(0, jnp.where(jnp.any(l2 > 0), count * t, 0), member, number)

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.reduction import Problem
@@ -152,7 +153,7 @@ def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: 
         unit: the penalty at λ = 1. lams: (L,). blocks: of rows of the tableau that have entries.
     """
     one = lambda step: pass_knot(step, unit, lams, end, blocks)
-    return jax.lax.while_loop(lambda step: step.going & (step.index < end), one, step)
+    return jax.lax.while_loop(lambda step: step.going & (step.index < end), one, varying_like(step, step, unit, lams))
 
 
 def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
@@ -169,6 +170,7 @@ def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
         return entered._replace(going=now.going & possible)
 
     begin = step._replace(tableau=tableaus.start(G), at_zero=c, slope=zero, sign=zero, scale=jnp.ones_like(c))
+    begin = varying_like(begin, step, G, c, unit)
     return jax.lax.fori_loop(0, jnp.sum(step.sign != 0, dtype=jnp.int32), enter, begin)
 
 

@@ -33,6 +33,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.arrays import varying_like
+
 __all__ = ["PENDING", "Tableau", "block_number", "block_rows", "change", "copied", "join", "keep", "row", "start"]
 
 # Changes that are kept beside the tableau, and the rows a block in which they are added to it.
@@ -90,7 +92,7 @@ def each_block(turns: jax.Array | int, change: Callable[..., jax.Array], base: j
         base, last = change(base, (i * rows, j * rows)), i == j
         return base, jnp.where(last, i + 1, i), jnp.where(last, 0, j + 1)
 
-    return jax.lax.fori_loop(0, turns, turn, (base, none, none))[0]
+    return jax.lax.fori_loop(0, turns, turn, varying_like((base, none, none), base))[0]
 
 
 def row(S: Tableau, k: jax.Array) -> jax.Array:
@@ -144,7 +146,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
 
     pending = (S.changes @ G_A.T) * S.weight[:, None]
     begin = G_A * S.diagonal[None, :] - pending.T @ S.changes
-    product = jax.lax.fori_loop(0, n_active * columns, add, (begin, none, none))[0]
+    product = jax.lax.fori_loop(0, n_active * columns, add, varying_like((begin, none, none), S, begin))[0]
     own = jax.lax.dynamic_slice(G, (none, at), (k, k)) + G_A @ product.T
     new = jax.lax.dynamic_update_slice(jnp.where(active, 0.0, scale)[None, :] * G - product, own, (none, at))
     return S._replace(base=jax.lax.dynamic_update_slice(S.base, new, (at, none)))
@@ -159,7 +161,7 @@ def keep(S: Tableau, order: jax.Array) -> Tableau:
         i, j = (jax.lax.dynamic_slice(order, (k,), (rows,)) for k in at)
         return jax.lax.dynamic_update_slice(base, entries(S.base, i, j), at)
 
-    base = each_block(blocks * (blocks + 1) // 2, move, jnp.zeros_like(S.base))
+    base = each_block(blocks * (blocks + 1) // 2, move, varying_like(jnp.zeros_like(S.base), S, order))
     return S._replace(base=base, diagonal=take(S.diagonal), changes=take(S.changes.T).T)
 
 

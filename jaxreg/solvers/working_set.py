@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.solvers.active_set import padded, penalty_at
 from jaxreg.solvers.reduction import Problem
@@ -154,7 +155,8 @@ def _products(rows: jax.Array, all_rows: jax.Array, size: jax.Array) -> jax.Arra
         here = rows @ jax.lax.dynamic_slice(all_rows, (start, none), (count, n)).T
         return jax.lax.dynamic_update_slice(products, here, (none, start))
 
-    return jax.lax.fori_loop(0, (size + count - 1) // count, block, jnp.zeros((k, C), rows.dtype))
+    none = varying_like(jnp.zeros((k, C), rows.dtype), (rows, all_rows, size))
+    return jax.lax.fori_loop(0, (size + count - 1) // count, block, none)
 
 
 def _make_room(visit: Visit, p: int) -> Visit:
@@ -292,5 +294,6 @@ def solve_path(
     walk = Knots.start(C, lams) if by_knots else NewtonSteps.start(C, slots, lams, lam, tol, max_iter)
     none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((L, p), dtype), jnp.full((L,), jnp.inf, dtype))
     visit = Visit(none, empty, walk, score, target, none, jnp.zeros((), bool), *outputs)
+    visit = varying_like(visit, visit, table, unit, lams)
     visit = jax.lax.while_loop(lambda visit: visit.index < count, one, visit)
     return visit.coef, visit.gap, visit.walk.n_iter

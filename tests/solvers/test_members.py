@@ -1,0 +1,84 @@
+"""The programs of the pure functions: who solves what, gaps from moments, and what is not certified at once."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxreg
+from jaxreg import solvers
+from jaxreg.formulas import Params, duality_gap
+from jaxreg.formulas.moments import moments
+from jaxreg.solvers.found import Found
+from jaxreg.solvers.members import Arrays, Asked, engine, gap_from_moments, unit_of
+from tests import longdouble
+
+path = jax.jit(solvers.path)
+
+
+def problem(n, p, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) + 0.5 * rng.normal(size=(n, 1)) + np.arange(p)
+    return X, X[:, :3] @ [2.0, -1.0, 0.5] + rng.normal(size=n) + 3.0
+
+
+def true_gaps(X, y, found, ratio):
+    options = {"weight": np.ones(len(y)), "factor": np.ones(X.shape[1]), "sigma": found.scale, "tau": found.y_scale}
+    options |= {"lower": np.full(X.shape[1], -np.inf), "upper": np.full(X.shape[1], np.inf), "intercept": True}
+    models = zip(found.coef, found.intercept, found.lams, strict=True)
+    return [longdouble.gap(X, y, w, b, lam, ratio, **options) for w, b, lam in models]
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "name"), [(40, 6, "moments"), (10, 16, "moments"), (12, 60, "columns")], ids=["tall", "square", "wide"]
+)
+def test_the_engine_and_the_true_gap(n, p, name):
+    X, y = problem(n, p)
+    empty = [None] * 5
+    asked = Asked(True, True, 5, 1.0, 100, None, True)
+    assert engine(asked, Arrays(X, y[:, None], *empty, 1.0, 0.1, 1e-10)) == name
+    found = path(X, y, 6)
+    assert np.all(found.converged)
+    assert max(true_gaps(X, y, found, 1.0)) <= 1e-10
+    host = jaxreg.path(X, y, 6)
+    np.testing.assert_allclose(found.coef, host.coef, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(found.df, host.df)
+
+
+def test_columns_that_depend_on_each_other_are_repaired():
+    """A path from knot to knot ends where an equal column would enter; what it leaves is solved otherwise."""
+    X, y = problem(40, 6)
+    X = np.column_stack([X, X[:, 0] + X[:, 1], X[:, 2]])[:, [6, 0, 1, 7, 2, 3]]
+    found = path(X, y, np.geomspace(1.0, 1e-6, 6))
+    assert np.all(found.converged)
+    assert max(true_gaps(X, y, found, 1.0)) <= 1e-9
+    assert np.all(np.asarray(found.df) <= np.linalg.matrix_rank(X - X.mean(axis=0)))
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_gap_from_moments_is_the_formula(ratio, fit_intercept):
+    X, y = problem(40, 6)
+    w, b, lam, sigma, tau = np.linspace(-0.5, 2, 6), 0.3, 0.2, X.std(axis=0), y.std()
+    found = Found(*[None] * 10)._replace(
+        lams=jnp.full((1, 1), lam), scale=jnp.asarray(sigma), y_scale=jnp.asarray([tau])
+    )
+    params = Params(jnp.full((1, 1), b), jnp.asarray(w)[None, :, None])
+    gap, rounding = jax.jit(partial(gap_from_moments, fit_intercept=fit_intercept, unit=unit_of(40, float)))(
+        moments(X, y), params, found, jnp.asarray(ratio)
+    )
+    expected = duality_gap(Params(b, w), X, y, lam, ratio, fit_intercept=fit_intercept, scale=sigma, y_scale=tau)
+    # Of two values of c the formula searches the best: the bound from moments may be the larger one where ρ < 1.
+    assert gap[0, 0] >= expected * (1 - 1e-9)
+    if ratio == 1:
+        np.testing.assert_allclose(gap[0, 0], expected, rtol=1e-9)
+    assert 0 < rounding[0, 0] < 1e-11
+
+
+def test_a_derivative_costs_nothing_where_none_is_asked_for():
+    """The linear systems of the derivatives are no part of the program that solves."""
+    X, y = problem(40, 6)
+    text = str(jax.make_jaxpr(partial(solvers.path, lams=4))(X, y))
+    assert "custom_linear_solve" not in text.replace("custom_jvp_call", "")
