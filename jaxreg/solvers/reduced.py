@@ -73,7 +73,7 @@ def _bounds(values: jax.Array, p: int, dtype: Any) -> jax.Array:
     return jnp.where(none, jnp.copysign(jnp.asarray(jnp.inf, dtype), values), values)
 
 
-def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:
+def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: Any) -> jax.Array:
     """The automatic grid, (count,), from the λ_max of all targets down to eps·λ_max."""
     n, p = data.X.shape
     free = None
