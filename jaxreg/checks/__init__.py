@@ -1,13 +1,12 @@
 """Hand-derived formulas held against automatic differentiation, and the slip named.
 
-Reading order: ``gradients`` (the course of a check) → ``points``, ``compare``, ``differences``, ``kinks`` (what is
-compared) → ``program``, ``terms``, ``notation`` (what a loss is made of) → ``diagnosis``, ``fits``, ``slips``,
-``variation``, ``expressions``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``,
+Reading order: ``gradients`` (a check) → ``subjects``, ``course`` (what a check has of its own, and what all share) →
+``inputs``, ``losses``, ``program``, ``terms``, ``notation`` (what a loss is made of) → ``evaluation``, ``points``,
+``compare``, ``differences``, ``kinks`` (what is compared) → ``diagnosis``, ``evidence``, ``fits``, ``coefficients``,
+``variation``, ``expressions``, ``slips``, ``potential`` (what is wrong) → ``updates``, ``minimizers``, ``hessians``,
 ``proximal``, ``bounds`` (the other checks) → ``marks``, ``command``, ``pytest_plugin`` (formulas in files) →
 ``verdicts`` (the five source documents).
 """
-
-from typing import Any
 
 from jaxreg.checks.bounds import bound
 from jaxreg.checks.gradients import check_gradient
@@ -36,7 +35,7 @@ __all__ = [  # noqa: RUF022
 
 
 # Loaded on first use, so that `python -m jaxreg.checks.verdicts` does not import the module twice.
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in ("Verdict", "source_verdicts", "verdict_table"):
         from jaxreg.checks import verdicts
 

@@ -7,19 +7,19 @@ is tight if at any smaller λ one does.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject
-from jaxreg.checks.data import as_parameters, like
-from jaxreg.checks.data import unpack as unpacked
-from jaxreg.checks.gradients import _name, examine
+from jaxreg.checks.course import examine
+from jaxreg.checks.data import as_parameters, unpack
+from jaxreg.checks.evaluation import Arrays, Part, each, in_float64, name_of
+from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.losses import Loss, read_loss
 from jaxreg.checks.points import random_points
 from jaxreg.checks.report import Finding, Report
+from jaxreg.checks.subjects import Check, Subject
 
 __all__ = ["bound"]
 
@@ -29,13 +29,16 @@ POINTS, PLACES = 9, 24
 STEP = 1e-6
 NEWTON = 12
 
+# The bound that the data in the arrays have, ().
+Bound = Callable[[Arrays], jax.Array]
+
 
 def bound(
-    loss: Callable[..., Any],
-    params: Any,
-    *args: Any,
-    lipschitz: Callable[..., Any] | None = None,
-    lam_max: Callable[..., Any] | None = None,
+    loss: Function,
+    params: Tree,
+    *args: Tree,
+    lipschitz: Function | None = None,
+    lam_max: Function | None = None,
     lam: str = "lam",
     constants: Mapping[str, float] | None = None,
     seed: int = 0,
@@ -75,20 +78,19 @@ def bound(
     claim = lipschitz if lipschitz is not None else lam_max
     assert claim is not None
     what = "Lipschitz constant" if lipschitz is not None else "λ_max"
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+    with in_float64():
         rng = np.random.default_rng(seed)
 
-        def build(p: Any, a: tuple[Any, ...]) -> Subject:
+        def build(p: Tree, a: Sequence[Tree]) -> Subject:
             read = read_loss(loss, p, a)
             largest = _curvature(read, rng) if lipschitz is not None else _smallest_lam(read, lam)
             return _subject(read, claim, largest, what)
 
         subject = build(params, args)
-        title = f"the {what} {_name(claim)} of {_name(loss)}".replace(" the formula", "")
-        draw = lambda count, rng: like(subject.params, count, rng)
-        report = examine(subject, build, params, title, what, constants or {}, POINTS, seed, kinks_too=False, draw=draw)
+        title = f"the {what} {name_of(claim)} of {name_of(loss)}".replace(" the formula", "")
+        report = examine(Check(title, what, build, subject, params, constants, data=True), POINTS, seed)
         x = subject.params.vector
-        claimed, true = (float(f(x, subject.args.arrays)[0]) for f in (subject.claimed, subject.truth))
+        claimed, true = (float(each(f, x[None], subject.args.arrays)[0, 0]) for f in (subject.claimed, subject.truth))
     findings = tuple(_worded(finding, what, claimed, true) for finding in report.findings)
     return replace(report, findings=findings, numbers={"claimed": claimed, "true": true})
 
@@ -105,25 +107,26 @@ def _worded(finding: Finding, what: str, claimed: float, true: float) -> Finding
     return finding._replace(kind="bound", sentence=f"the {what} {verdict}: {amount}")
 
 
-def _subject(read: Loss, claim: Callable[..., Any], largest: Callable[..., Any], what: str) -> Subject:
+def _subject(read: Loss, claim: Function, largest: Bound, what: str) -> Subject:
     data = as_parameters(read.args)
 
-    def claimed(x: Any, arrays: Sequence[Any]) -> Any:
-        return jnp.reshape(jnp.asarray(claim(*read.args.rebuild(unpacked(x, data, arrays))), jnp.float64), (1,))
+    def both(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(2, 1): the bound claimed, and the true one."""
+        arrays = unpack(x, data, arrays)
+        claimed = jnp.asarray(claim(*read.args.rebuild(arrays)), jnp.float64)
+        return jnp.stack([jnp.reshape(claimed, (1,)), jnp.reshape(largest(arrays), (1,))])
 
-    def truth(x: Any, arrays: Sequence[Any]) -> Any:
-        return jnp.reshape(largest(unpacked(x, data, arrays)), (1,))
-
-    terms = lambda x, arrays: truth(x, arrays)[None, :]
-    return Subject(data, read.args, (what,), np.zeros(1, int), claimed, truth, terms, (what,))
+    claimed, truth = Part(both, lambda v: v[..., 0, :]), Part(both, lambda v: v[..., 1, :])
+    terms = Part(both, lambda v: v[..., 1:, :])
+    return Subject(read, data, (what,), np.zeros(1, int), claimed, truth, terms, (what,))
 
 
-def _curvature(read: Loss, rng: np.random.Generator) -> Callable[[Sequence[Any]], Any]:
+def _curvature(read: Loss, rng: np.random.Generator) -> Bound:
     """The largest second derivative in size at the parameters given, at 0 and at random ones."""
     vectors = [np.asarray(read.params.vector)[None], np.zeros((1, len(read.params.vector)))]
     places = jnp.asarray(np.concatenate([*vectors, random_points(read.params, PLACES, rng)]))
 
-    def largest(arrays: Sequence[Any]) -> Any:
+    def largest(arrays: Arrays) -> jax.Array:
         matrices = jax.vmap(lambda w: jax.hessian(read.value)(w, arrays))(places)
         sizes = jnp.max(jnp.abs(jnp.linalg.eigvalsh(matrices)), axis=1)
         return jnp.max(jnp.where(jnp.isfinite(sizes), sizes, 0.0))
@@ -134,25 +137,23 @@ def _curvature(read: Loss, rng: np.random.Generator) -> Callable[[Sequence[Any]]
 # The slope of F at the null model along ±e_j is affine in λ:  s_j(λ) = a_j + λ b_j.  A penalised coordinate has
 # b_j > 0, and 0 is minimal along it from λ = −a_j / b_j on. A coordinate with b_j = 0 is free, and fitted by Newton's
 # method.
-def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
+def _smallest_lam(read: Loss, lam: str) -> Bound:
     if lam not in read.args.names:
         raise ValueError(
             f"no argument of the loss is named {lam}: they are {', '.join(read.args.names)}. Name λ by lam=."
         )
     place, d = read.args.names.index(lam), len(read.params.vector)
     base = jnp.asarray(read.params.vector)
-    directions = jnp.concatenate([jnp.eye(d), -jnp.eye(d)])
     at_lam = lambda arrays, value: [jnp.asarray(value) if k == place else a for k, a in enumerate(arrays)]
 
-    def slopes(w: Any, arrays: Sequence[Any]) -> Any:
-        """(2d,): for h ↓ 0."""
-        at = lambda h: jax.vmap(lambda u: jnp.dot(read.gradient(w + h * u, arrays), u))(directions)
-        return 2 * at(STEP / 2) - at(STEP)
+    def slopes(w: jax.Array, arrays: Arrays) -> jax.Array:
+        """(2d,): of F along e_j and along −e_j, for h ↓ 0."""
+        whole, half = (read.one_sided(w, arrays, h) for h in (STEP, STEP / 2))
+        right, left = (2 * b - a for a, b in zip(whole, half, strict=True))
+        return jnp.concatenate([right, -left])
 
-    growth = lambda w, arrays: slopes(w, at_lam(arrays, 1.0)) - slopes(w, at_lam(arrays, 0.0))
-    change = np.asarray(growth(base, read.args.arrays))
-    steep = np.max(np.abs(np.asarray(slopes(base, at_lam(read.args.arrays, 1.0)))))
-    free = np.abs(change[:d]) <= 1e-7 * steep
+    at_0, at_1 = (np.asarray(slopes(base, at_lam(read.args.arrays, value))) for value in (0.0, 1.0))
+    free = np.abs(at_1 - at_0)[:d] <= 1e-7 * np.max(np.abs(at_1))
     if free.all():
         raise ValueError(
             f"no parameter is penalised at 0: {lam} does not change the slope there, so there is no λ_max."
@@ -160,20 +161,17 @@ def _smallest_lam(read: Loss, lam: str) -> Callable[[Sequence[Any]], Any]:
     if np.any(np.asarray(base)[~free] != 0):
         raise ValueError("the penalised parameters have to be 0 in params: λ_max is where they become so.")
 
-    def fitted(arrays: Sequence[Any]) -> Any:
-        w, arrays = base, at_lam(arrays, 0.0)
-        if not free.any():
-            return w
-
-        def step(_: int, w: Any) -> Any:
+    def fitted(arrays: Arrays) -> jax.Array:
+        def step(_: int, w: jax.Array) -> jax.Array:
             gradient, matrix = read.gradient(w, arrays)[free], jax.hessian(read.value)(w, arrays)[np.ix_(free, free)]
             return w.at[free].add(-jnp.linalg.solve(matrix, gradient))
 
-        return jax.lax.fori_loop(0, NEWTON, step, w)
+        return jax.lax.fori_loop(0, NEWTON, step, base) if free.any() else base
 
-    def smallest(arrays: Sequence[Any]) -> Any:
-        w = fitted(arrays)
-        a, b = slopes(w, at_lam(arrays, 0.0)), growth(w, arrays)
+    def smallest(arrays: Arrays) -> jax.Array:
+        w = fitted(at_lam(arrays, 0.0))
+        a = slopes(w, at_lam(arrays, 0.0))
+        b = slopes(w, at_lam(arrays, 1.0)) - a
         penalised = np.concatenate([~free, ~free])
         return jnp.max(jnp.where(penalised, -a / jnp.where(penalised, b, 1.0), 0.0))
 

@@ -1,12 +1,12 @@
 """Other data like the data given: what a closed form or a bound is compared at."""
 
-from collections.abc import Sequence
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
 
+from jaxreg.checks.evaluation import Arrays
 from jaxreg.checks.inputs import Arguments, Parameters
 
 __all__ = ["as_parameters", "like", "unpack"]
@@ -30,11 +30,11 @@ def like(data: Parameters, count: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(data.vector)[None] * factors
 
 
-def unpack(x: Any, data: Parameters, arrays: Sequence[Any]) -> list[Any]:
+def unpack(x: jax.Array, data: Parameters, arrays: Arrays) -> Arrays:
     """The arrays of the arguments that a vector stands for; the others as they are."""
     varied = iter(data.restore(x))
     return [next(varied) if _is_data(array) else array for array in arrays]
 
 
-def _is_data(array: Any) -> bool:
+def _is_data(array: ArrayLike) -> bool:
     return jnp.ndim(array) > 0 and bool(jnp.issubdtype(jnp.result_type(array), jnp.floating))

@@ -4,12 +4,12 @@
 derivative in float64.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.evaluation import each
+from jaxreg.checks.subjects import Subject
 
 __all__ = ["Differences", "against_differences"]
 
@@ -26,14 +26,8 @@ class Differences(NamedTuple):
     error: float
 
 
-def against_differences(
-    subject: Subject,
-    value: Callable[[Any, Any], Any],
-    points: np.ndarray,
-    rng: np.random.Generator,
-    eps: float,
-) -> Differences:
-    """Compares along random directions at some of the (P, d) points; `value` is the loss, of the vector and arrays."""
+def against_differences(subject: Subject, points: np.ndarray, rng: np.random.Generator, eps: float) -> Differences:
+    """Compares along random directions at some of the (P, d) points."""
     points = points[:POINTS]
     arrays = subject.args.arrays
     truth, claimed = (each(f, points, arrays) for f in (subject.truth, subject.claimed))
@@ -45,7 +39,7 @@ def against_differences(
     moves = h[..., None] * directions[:, None]  # (points, steps, directions, d)
     both = np.stack([points[:, None, None] + moves, points[:, None, None] - moves])
     # A step from a point near overflow may overflow: the other steps are taken then.
-    up, down = each(value, both.reshape(-1, points.shape[1]), arrays).reshape(both.shape[:-1])
+    up, down = each(subject.loss.value, both.reshape(-1, points.shape[1]), arrays).reshape(both.shape[:-1])
     with np.errstate(invalid="ignore"):
         slopes = np.where(np.isfinite(up) & np.isfinite(down), up - down, np.nan) / (2 * h)
 

@@ -66,7 +66,7 @@ def recognise(
             found.append((difficulty, _text(fraction, [*powers, *zip(names, exponents, strict=True)])))
     found_texts = [text for _, text in sorted(found)]
     if not found_texts and powers and not constants:  # a constant of the formula's own, such as 0.1 in 0.1/λ
-        found_texts.append(_text_decimal(value, powers))
+        found_texts.append(_text(value, powers))
     return list(dict.fromkeys(found_texts))[:6]
 
 
@@ -117,23 +117,17 @@ def _fraction(value: float, largest: int, tolerance: float) -> Fraction | None:
     return near if abs(near.numerator) <= largest else None
 
 
-def _text(fraction: Fraction, powers: Sequence[tuple[str, float]]) -> str:
+def _text(value: Fraction | float, powers: Sequence[tuple[str, float]]) -> str:
+    """The value times powers of quantities, above and below one line."""
+    number, divisor = f"{abs(value):.6g}", "1"
+    if isinstance(value, Fraction):
+        number, divisor = str(abs(value.numerator)), str(value.denominator)
     top = [_factor(name, e) for name, e in powers if e > 0]
     bottom = [_factor(name, -e) for name, e in powers if e < 0]
-    return _assemble(str(abs(fraction.numerator)), str(fraction.denominator), top, bottom, fraction < 0)
-
-
-def _text_decimal(value: float, powers: Sequence[tuple[str, float]]) -> str:
-    top = [_factor(name, e) for name, e in powers if e > 0]
-    bottom = [_factor(name, -e) for name, e in powers if e < 0]
-    return _assemble(f"{abs(value):.6g}", "1", top, bottom, value < 0)
-
-
-def _assemble(number: str, divisor: str, top: list[str], bottom: list[str], negative: bool) -> str:
     above = ([] if number == "1" and top else [number]) + top
     below = ([] if divisor == "1" else [divisor]) + bottom
     over, under = _joined(above), _joined(below)
-    return ("-" if negative else "") + over + (f"/({under})" if len(below) > 1 else f"/{under}" if below else "")
+    return ("-" if value < 0 else "") + over + (f"/({under})" if len(below) > 1 else f"/{under}" if below else "")
 
 
 def _joined(factors: list[str]) -> str:

@@ -1,17 +1,18 @@
 """A hand-derived Hessian held against automatic differentiation."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject
-from jaxreg.checks.gradients import _name, examine
-from jaxreg.checks.inputs import Parameters
+from jaxreg.checks.course import examine
+from jaxreg.checks.evaluation import Arrays, in_float64, name_of
+from jaxreg.checks.inputs import Function, Parameters, Tree
 from jaxreg.checks.losses import read_loss
 from jaxreg.checks.report import Report
+from jaxreg.checks.subjects import Check, Subject
 
 __all__ = ["hessian"]
 
@@ -19,10 +20,10 @@ POINTS = 9
 
 
 def hessian(
-    loss: Callable[..., Any],
-    matrix: Callable[..., Any],
-    params: Any,
-    *args: Any,
+    loss: Function,
+    matrix: Function,
+    params: Tree,
+    *args: Tree,
     constants: Mapping[str, float] | None = None,
     points: int = POINTS,
     seed: int = 0,
@@ -52,36 +53,30 @@ def hessian(
         >>> print(hessian(loss, twice, jnp.ones(3), X, 0.5).findings[0].sentence)
         the term lam/2·Σ w² is 2 times too large
     """
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        build = lambda p, a: _subject(loss, matrix, p, a)
-        title = f"{_name(matrix)} against the Hessian of {_name(loss)}"
-        return examine(
-            build(params, args), build, params, title, "Hessian", constants or {}, points, seed, kinks_too=False
-        )
+    with in_float64():
+        build = partial(_subject, loss, matrix)
+        title = f"{name_of(matrix)} against the Hessian of {name_of(loss)}"
+        return examine(Check(title, "Hessian", build, build(params, args), params, constants), points, seed)
 
 
-def _subject(loss: Callable[..., Any], matrix: Callable[..., Any], params: Any, args: Sequence[Any]) -> Subject:
+def _subject(loss: Function, matrix: Function, params: Tree, args: Sequence[Tree]) -> Subject:
     read = read_loss(loss, params, args)
 
-    def claimed(x: Any, arrays: Sequence[Any]) -> Any:
+    def claimed(x: jax.Array, arrays: Arrays) -> jax.Array:
         return _square(matrix(read.params.restore(x), *read.args.rebuild(arrays)), read.params)
 
+    def truth(x: jax.Array, arrays: Arrays) -> jax.Array:
+        return jnp.ravel(jax.hessian(read.value)(x, arrays))
+
+    def terms(x: jax.Array, arrays: Arrays) -> jax.Array:
+        return jnp.reshape(jax.hessian(read.term_values)(x, arrays), (len(read.terms), -1))
+
     names = read.params.labels
-    return Subject(
-        params=read.params,
-        args=read.args,
-        labels=tuple(f"{row}, {column}" for row in names for column in names),
-        leaves=np.zeros(len(names) ** 2, int),
-        claimed=claimed,
-        truth=lambda x, arrays: jnp.ravel(jax.hessian(read.value)(x, arrays)),
-        terms=lambda x, arrays: jnp.reshape(
-            jax.hessian(lambda x: read.term_values(x, arrays))(x), (len(read.terms), -1)
-        ),
-        names=read.names,
-    )
+    labels = tuple(f"{row}, {column}" for row in names for column in names)
+    return Subject(read, read.params, labels, np.zeros(len(labels), int), claimed, truth, terms, read.names)
 
 
-def _square(given: Any, params: Parameters) -> Any:
+def _square(given: Tree, params: Parameters) -> jax.Array:
     """(d²,) of a matrix, or of a pytree of blocks.
 
     Raises:

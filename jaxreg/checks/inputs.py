@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.tree_util import keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
+from jax.tree_util import KeyPath, keystr, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Arguments", "Parameters", "argument_names", "parameters", "same_structure"]
+__all__ = ["Arguments", "Function", "Parameters", "Tree", "argument_names", "arguments", "parameters", "same_structure"]
+
+Tree = Any  # a pytree: of parameters, or one argument
+Function = Callable[..., Any]  # a function of the user's, or made of one
 
 
 class Parameters(NamedTuple):
@@ -25,7 +28,7 @@ class Parameters(NamedTuple):
     """
 
     vector: jax.Array
-    restore: Callable[[jax.Array], Any]
+    restore: Callable[[jax.Array], Tree]
     labels: tuple[str, ...]
     leaves: np.ndarray
     leaf_names: tuple[str, ...]
@@ -41,12 +44,12 @@ class Arguments(NamedTuple):
         rebuild: the tuple of arguments that has these arrays.
     """
 
-    arrays: tuple[Any, ...]
+    arrays: tuple[jax.Array, ...]
     names: tuple[str, ...]
-    rebuild: Callable[[Sequence[Any]], tuple[Any, ...]]
+    rebuild: Callable[[Sequence[jax.Array]], tuple]
 
 
-def argument_names(function: Callable[..., Any], count: int) -> list[str]:
+def argument_names(function: Function, count: int) -> list[str]:
     """The names of the first `count` positional arguments, "argument 3" where a function does not tell."""
     try:
         found = list(inspect.signature(function).parameters.values())
@@ -57,7 +60,7 @@ def argument_names(function: Callable[..., Any], count: int) -> list[str]:
     return names + [f"argument {place}" for place in range(len(names) + 1, count + 1)]
 
 
-def parameters(params: Any, name: str = "params") -> Parameters:
+def parameters(params: Tree, name: str = "params") -> Parameters:
     """The parameters in float64.
 
     Raises:
@@ -89,20 +92,19 @@ def parameters(params: Any, name: str = "params") -> Parameters:
     return Parameters(vector, restore, tuple(labels), leaves, tuple(names), tuple(a.shape for a in arrays))
 
 
-def arguments(args: Sequence[Any], names: Sequence[str], *, keep_numbers: bool = False) -> Arguments:
+def arguments(args: Sequence[Tree], names: Sequence[str], *, keep_numbers: bool = False) -> Arguments:
     """The arguments in float64; `keep_numbers` leaves Python numbers as they are, for functions that branch on them."""
-    leaves, tree = tree_flatten(list(args), is_leaf=lambda leaf: leaf is None)
-    paths = [path for path, _ in tree_flatten_with_path(list(args), is_leaf=lambda leaf: leaf is None)[0]]
+    leaves, tree = tree_flatten_with_path(list(args), is_leaf=lambda leaf: leaf is None)
     varied, arrays, found = [], [], []
-    for place, (path, leaf) in enumerate(zip(paths, leaves, strict=True)):
+    for place, (path, leaf) in enumerate(leaves):
         value = _array(leaf, keep_numbers)
         if value is not None:
             varied.append(place)
             arrays.append(value)
             found.append(_named(names[path[0].idx], path[1:]))
 
-    def rebuild(values: Sequence[Any]) -> tuple[Any, ...]:
-        full = list(leaves)
+    def rebuild(values: Sequence[jax.Array]) -> tuple:
+        full = [leaf for _, leaf in leaves]
         for place, value in zip(varied, values, strict=True):
             full[place] = value
         return tuple(tree_unflatten(tree, full))
@@ -110,7 +112,7 @@ def arguments(args: Sequence[Any], names: Sequence[str], *, keep_numbers: bool =
     return Arguments(tuple(arrays), tuple(found), rebuild)
 
 
-def same_structure(given: Any, expected: Any, what: str, name: str) -> None:
+def same_structure(given: Tree, expected: Tree, what: str, name: str) -> None:
     """Refuses a gradient that has not the structure and shapes of the parameters, leaf by leaf.
 
     Raises:
@@ -133,7 +135,7 @@ def same_structure(given: Any, expected: Any, what: str, name: str) -> None:
         raise ValueError(f"{what} has the wrong shape: {'; '.join(wrong)}.")
 
 
-def _array(leaf: Any, keep_numbers: bool) -> Any:
+def _array(leaf: object, keep_numbers: bool) -> jax.Array | None:
     """The leaf as a JAX array, or None where it is left alone."""
     if isinstance(leaf, (bool, int, str, type(None))) or callable(leaf):
         return None
@@ -145,7 +147,7 @@ def _array(leaf: Any, keep_numbers: bool) -> Any:
     return jnp.asarray(array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array)
 
 
-def _named(name: str, path: Sequence[Any]) -> str:
+def _named(name: str, path: KeyPath) -> str:
     """params.coef → coef: a field or key stands for itself where it is the only step; else name plus path."""
     if len(path) == 1 and hasattr(path[0], "name"):
         return str(path[0].name)

@@ -11,16 +11,17 @@ relu(w) − relu(−w) = w, whose kinks cancel, it makes 0 at w = 0. Then g is h
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.evaluation import Arrays, each
 from jaxreg.checks.points import KinkPoint
 from jaxreg.checks.program import Program
 from jaxreg.checks.report import Finding
+from jaxreg.checks.subjects import Subject
 
 __all__ = ["Kinks", "at_kinks"]
 
@@ -34,94 +35,54 @@ COORDINATES, RANDOM = 24, 3
 class Kinks(NamedTuple):
     """What was found: slips, conventions in words, how many points have a kink, and those that have none; notes."""
 
-    findings: list[Finding]
-    conventions: list[str]
-    kinky: int
-    smooth: list[np.ndarray]
-    notes: list[str]
+    findings: Sequence[Finding] = ()
+    conventions: Sequence[str] = ()
+    kinky: int = 0
+    smooth: Sequence[np.ndarray] = ()
+    notes: Sequence[str] = ()
 
 
 def at_kinks(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator, slack: float) -> Kinks:
     """Looks at every point on which there may be a kink, and where the loss is finite."""
-    if subject.value is not None:
-        finite = np.isfinite(each(subject.value, np.stack([point.vector for point in points]), subject.args.arrays))
-        points = [point for point, good in zip(points, finite, strict=True) if good]
+    finite = np.isfinite(each(subject.loss.value, np.stack([point.vector for point in points]), subject.args.arrays))
+    points = [point for point, good in zip(points, finite, strict=True) if good]
     if not points:
-        return Kinks([], [], 0, [], [])
-    claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
-    sides = _sides(subject, points, rng)
+        return Kinks()
     relative = TOLERANCE + 100 * slack
-    sharp = [s.high - s.low > 10 * relative * s.scale for s in sides]
-    smooth = [k for k, kink in enumerate(sharp) if len(kink) and not kink.any()]
-    kinky = [k for k, kink in enumerate(sharp) if kink.any()]
-    bad = {}
-    for k in kinky:
-        g, room = claimed[k][sides[k].coordinates], relative * sides[k].scale
-        bad[k] = ~((g >= sides[k].low - room) & (g <= sides[k].high + room)) & sharp[k]
-    whole = [k for k in kinky if not bad[k].any()]
-    for k, found in zip(whole, _outside(subject, points, claimed, sides, sharp, whole, rng, relative), strict=True):
-        bad[k] = found
-    findings, notes, good = _cancelled(subject, points, claimed, sides, smooth, relative)
+    places = _places(subject, points, rng)
+    kinky = [place for place in places if place.sharp(relative).any()]
+    smooth = [place for place in places if len(place.left) and not place.sharp(relative).any()]
+    bad = [place.sharp(relative) & ~place.between(relative) for place in kinky]
+    whole = [k for k, wrong in enumerate(bad) if not wrong.any()]
+    for k, wrong in zip(whole, _outside(subject, [kinky[k] for k in whole], rng, relative), strict=True):
+        bad[k] = wrong
+    findings, notes, good = _cancelled(subject, smooth, relative)
     values: dict[str, set[str]] = {}
     kinds = _kinds(subject.program)
-    for k in kinky:
-        side, g = sides[k], claimed[k]
-        for place in np.flatnonzero(bad[k])[:1]:
-            j = side.coordinates[place]
-            findings.append(_finding(subject, points[k], j, g[j], side.low[place], side.high[place]))
-        kind = kinds(points[k].vector, subject.args.arrays)
-        for place in np.flatnonzero(sharp[k] & ~bad[k]):
-            share = (g[side.coordinates[place]] - side.left[place]) / (side.right[place] - side.left[place])
+    for place, wrong in zip(kinky, bad, strict=True):
+        for at in np.flatnonzero(wrong)[:1]:
+            findings.append(_finding(subject, place, at))
+        kind = kinds(place.point.vector, subject.args.arrays)
+        for at in np.flatnonzero(place.sharp(relative) & ~wrong):
+            share = (place.values[at] - place.left[at]) / (place.right[at] - place.left[at])
             shown = f"{_plain(share)} of [0, 1]" if kind == "max" else f"{_plain(2 * share - 1)} of [-1, 1]"
             values.setdefault(kind, set()).add(shown)
     conventions = [f"at the kink of {kind} the slope taken is {' and '.join(sorted(v))}" for kind, v in values.items()]
-    return Kinks(_distinct(findings), conventions, len(kinky), [points[k].vector for k in good], notes)
+    return Kinks(_distinct(findings), conventions, len(kinky), good, notes)
 
 
-def _cancelled(
-    subject: Subject,
-    points: Sequence[KinkPoint],
-    claimed: np.ndarray,
-    sides: list["Sides"],
-    smooth: list[int],
-    relative: float,
-) -> tuple[list[Finding], list[str], list[int]]:
-    """Points that are no kinks of the loss: slips and a note where automatic differentiation errs, and the others."""
-    findings: list[Finding] = []
-    notes: dict[str, str] = {}
-    good = []
-    truth = each(subject.truth, np.stack([points[k].vector for k in smooth]), subject.args.arrays) if smooth else ()
-    for k, automatic in zip(smooth, truth, strict=True):
-        side, room = sides[k], 10 * relative * sides[k].scale
-        middle = (side.low + side.high) / 2
-        errs = np.abs(automatic[side.coordinates] - middle) > room  # False for NaN, which is reported elsewhere
-        if not errs.any():
-            good.append(k)
-            continue
-        wrong = ~(np.abs(claimed[k][side.coordinates] - middle) <= room)
-        for place in np.flatnonzero(wrong)[:1]:
-            j = side.coordinates[place]
-            where = f"where {_condition(points[k], j, subject)}"
-            sentence = f"{where}, which is no kink, the value for {subject.labels[j]} is {claimed[k][j]:.6g}"
-            findings.append(
-                Finding("kink", f"{sentence} and the slope {middle[place]:.6g}", None, (subject.labels[j],))
-            )
-        place = int(np.flatnonzero(errs)[0])
-        j = side.coordinates[place]
-        notes.setdefault(
-            "errs",
-            f"automatic differentiation of the loss errs where {_condition(points[k], j, subject)}: it makes "
-            f"{automatic[j]:.6g} by {subject.labels[j]}, and the slope is {middle[place]:.6g} on both sides",
-        )
-    return findings, list(notes.values()), good
+class Place(NamedTuple):
+    """A point, the claim there (d,), and one-sided derivatives by some coordinates, from left and right."""
 
-
-class Sides(NamedTuple):
-    """One-sided derivatives by some coordinates of a point, from left and right; low ≤ high are the two."""
-
+    point: KinkPoint
+    claimed: np.ndarray
     coordinates: np.ndarray
     left: np.ndarray
     right: np.ndarray
+
+    @property
+    def values(self) -> np.ndarray:
+        return self.claimed[self.coordinates]
 
     @property
     def low(self) -> np.ndarray:
@@ -135,10 +96,19 @@ class Sides(NamedTuple):
     def scale(self) -> float:
         return float(np.max(np.abs([self.left, self.right]), initial=1e-300))
 
+    def sharp(self, relative: float) -> np.ndarray:
+        """By which coordinates there is a kink."""
+        return self.high - self.low > 10 * relative * self.scale
 
-def _sides(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator) -> list[Sides]:
-    """For each point and some of its coordinates, those at 0 first. Only the component moved is looked at: others may
-    be at kinks of their own."""
+    def between(self, relative: float) -> np.ndarray:
+        """By which coordinates the claim lies between the derivatives."""
+        room = relative * self.scale
+        return (self.values >= self.low - room) & (self.values <= self.high + room)
+
+
+def _places(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generator) -> list[Place]:
+    """For each point some of its coordinates, those at 0 first. Only the component moved is looked at: others may be at
+    kinks of their own."""
     chosen, x, u = [], [], []
     for point in points:
         zero = np.flatnonzero(point.vector == 0)
@@ -148,14 +118,15 @@ def _sides(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Generat
         chosen.append(coordinates)
         x.append(np.tile(point.vector, (2 * len(coordinates), 1)))
         u.append(np.concatenate([directions, -directions]))
+    claimed = each(subject.claimed, np.stack([point.vector for point in points]), subject.args.arrays)
     limits = _limits(subject, np.concatenate(x), np.concatenate(u))
     found, start = [], 0
-    for coordinates in chosen:
+    for point, claim, coordinates in zip(points, claimed, chosen, strict=True):
         k = len(coordinates)
         block, start = limits[start : start + 2 * k], start + 2 * k
         right, left = block[np.arange(k), coordinates], block[k + np.arange(k), coordinates]
         good = np.isfinite(right) & np.isfinite(left)
-        found.append(Sides(coordinates[good], left[good], right[good]))
+        found.append(Place(point, claim, coordinates[good], left[good], right[good]))
     return found
 
 
@@ -167,74 +138,89 @@ def _limits(subject: Subject, x: np.ndarray, u: np.ndarray) -> np.ndarray:
     return 2 * half - whole
 
 
-def _outside(
-    subject: Subject,
-    points: Sequence[KinkPoint],
-    claimed: np.ndarray,
-    sides: list[Sides],
-    sharp: list[np.ndarray],
-    which: list[int],
-    rng: np.random.Generator,
-    relative: float,
-) -> list[np.ndarray]:
-    """For each point of `which`, whose value is right along every coordinate: booleans, true at the coordinate in which
-    it departs most from the middle if along some other direction it is no subgradient."""
-    if not which:
+def _cancelled(
+    subject: Subject, smooth: list[Place], relative: float
+) -> tuple[list[Finding], list[str], list[np.ndarray]]:
+    """Points that are no kinks of the loss: slips and a note where automatic differentiation errs, and the others."""
+    findings: list[Finding] = []
+    notes: list[str] = []
+    good = []
+    vectors = [place.point.vector for place in smooth]
+    truth = each(subject.truth, np.stack(vectors), subject.args.arrays) if smooth else ()
+    for place, automatic in zip(smooth, truth, strict=True):
+        room, middle = 10 * relative * place.scale, (place.low + place.high) / 2
+        errs = np.abs(automatic[place.coordinates] - middle) > room  # False for NaN, which is reported elsewhere
+        if not errs.any():
+            good.append(place.point.vector)
+            continue
+        for at in np.flatnonzero(~(np.abs(place.values - middle) <= room))[:1]:
+            label, where = _names(subject, place, at)
+            sentence = f"where {where}, which is no kink, the value for {label} is {place.values[at]:.6g}"
+            findings.append(Finding("kink", f"{sentence} and the slope {middle[at]:.6g}", None, (label,)))
+        at = int(np.flatnonzero(errs)[0])
+        label, where = _names(subject, place, at)
+        notes.append(
+            f"automatic differentiation of the loss errs where {where}: it makes "
+            f"{automatic[place.coordinates[at]]:.6g} by {label}, and the slope is {middle[at]:.6g} on both sides"
+        )
+    return findings, notes[:1], good
+
+
+def _outside(subject: Subject, places: list[Place], rng: np.random.Generator, relative: float) -> list[np.ndarray]:
+    """For each place, whose value is right along every coordinate: booleans, true at the coordinate in which it departs
+    most from the middle if along some other direction it is no subgradient."""
+    if not places:
         return []
     x, u, departures = [], [], []
-    for k in which:
-        chosen = sides[k].coordinates[sharp[k]]
-        departure = np.zeros(len(points[k].vector))
-        departure[chosen] = claimed[k][chosen] - ((sides[k].low + sides[k].high) / 2)[sharp[k]]
-        random = np.zeros((RANDOM, len(departure)))
-        random[:, chosen] = rng.normal(size=(RANDOM, len(chosen)))
-        if not departure.any():
-            departure = random[0]
-        directions = np.concatenate([departure[None], random])
+    for place in places:
+        sharp = place.sharp(relative)
+        departure = np.where(sharp, place.values - (place.low + place.high) / 2, 0.0)
+        random = np.zeros((RANDOM, len(sharp)))
+        random[:, sharp] = rng.normal(size=(RANDOM, int(sharp.sum())))
+        first = departure if departure.any() else random[0]
+        directions = np.zeros((RANDOM + 1, len(place.claimed)))
+        directions[:, place.coordinates] = np.concatenate([first[None], random])
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        departures.append(departure)
-        x.append(np.tile(points[k].vector, (2 * len(directions), 1)))
+        departures.append(np.abs(first))
+        x.append(np.tile(place.point.vector, (2 * len(directions), 1)))
         u.append(np.concatenate([directions, -directions]))
     directions = np.concatenate(u)
     slopes = np.einsum("kd,kd->k", _limits(subject, np.concatenate(x), directions), directions)
+    shape = len(places), 2, RANDOM + 1
     found = []
-    for place, k in enumerate(which):
-        mine = slice(2 * (RANDOM + 1) * place, 2 * (RANDOM + 1) * (place + 1))
-        up, down = np.split(slopes[mine], 2)
-        along = np.split(directions[mine], 2)[0] @ claimed[k]
+    for place, departure, (up, down), own in zip(
+        places, departures, slopes.reshape(shape), directions.reshape(*shape, -1)[:, 0], strict=True
+    ):
+        along = own @ place.claimed
         low, high = np.minimum(up, -down), np.maximum(up, -down)
         room = relative * max(float(np.nanmax(np.abs([low, high]))), 1e-300)
-        worst = np.abs(departures[place][sides[k].coordinates]) * sharp[k]
         outside = bool(((along < low - room) | (along > high + room)).any())
-        found.append((np.arange(len(worst)) == np.argmax(worst)) & outside)
+        found.append((np.arange(len(departure)) == np.argmax(departure)) & outside)
     return found
 
 
-def _finding(subject: Subject, point: KinkPoint, j: int, value: float, low: float, high: float) -> Finding:
+def _finding(subject: Subject, place: Place, at: int) -> Finding:
+    (label, where), value = _names(subject, place, at), place.values[at]
+    said = f"no subgradient: {value:.6g} is" if np.isfinite(value) else str(value)
+    sentence = f"at the kink {where} the value for {label} is {said} not in"
+    return Finding("kink", f"{sentence} [{place.low[at]:.6g}, {place.high[at]:.6g}]", None, (label,))
+
+
+def _names(subject: Subject, place: Place, at: int) -> tuple[str, str]:
+    """The name of a coordinate, and the condition under which it is looked at."""
+    j = place.coordinates[at]
     label = subject.labels[j]
-    if not np.isfinite(value):
-        sentence = f"at the kink {_condition(point, j, subject)} the value for {label} is {value}"
-    else:
-        sentence = (
-            f"at the kink {_condition(point, j, subject)} the value for {label} is no subgradient: {value:.6g} is"
-        )
-    return Finding("kink", f"{sentence} not in [{low:.6g}, {high:.6g}]", None, (label,))
+    return label, f"{label} = 0" if place.point.vector[j] == 0 else f"({place.point.name})"
 
 
-def _condition(point: KinkPoint, j: int, subject: Subject) -> str:
-    return f"{subject.labels[j]} = 0" if point.vector[j] == 0 else f"({point.name})"
-
-
-def _kinds(program: Program | None) -> Callable[[np.ndarray, Sequence[Any]], str]:
+def _kinds(program: Program) -> Callable[[np.ndarray, Arrays], str]:
     """Which operations of the loss are at their kink at (x, arrays): "|·|", "max", "norm"."""
-    if program is None:
-        return lambda x, arrays: "the loss"
     words = {"abs": "|·|", "sign": "|·|", "max": "max", "min": "max", "reduce_max": "max", "reduce_min": "max"}
     kinky = [operation for operation in program.operations if operation.name in {*words, "sqrt"}]
 
     @jax.jit
-    def at_kink(x: Any, arrays: Sequence[Any]) -> list[Any]:
-        values: dict[int, Any] = dict(enumerate([x, *arrays]))
+    def at_kink(x: jax.Array, arrays: Arrays) -> list[jax.Array]:
+        values = dict(enumerate([x, *arrays]))
         program.run_into(values, {})
         found = []
         for operation in kinky:
@@ -245,7 +231,7 @@ def _kinds(program: Program | None) -> Callable[[np.ndarray, Sequence[Any]], str
                 found.append(jnp.any(inputs[0] == (inputs[1] if operation.name in ("max", "min") else 0)))
         return found
 
-    def kinds(x: np.ndarray, arrays: Sequence[Any]) -> str:
+    def kinds(x: np.ndarray, arrays: Arrays) -> str:
         there = [words.get(o.name, "a norm") for o, at in zip(kinky, at_kink(x, list(arrays)), strict=True) if at]
         return ", ".join(dict.fromkeys(there)) or "the loss"
 

@@ -9,33 +9,34 @@ import jax
 import numpy as np
 
 from jaxreg.checks.gradients import check_gradient
+from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.report import Report
 
 __all__ = ["Pair", "hand_derived", "pair_of", "pairs_in"]
 
 MARK = "__jaxreg_pair__"
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Function)
 ROWS, COLUMNS = 12, 4
 # What an argument of this name is taken for, if no example is given.
-NAMES = {
-    "matrix": ("X", "A", "design"),
-    "parameters": ("w", "coef", "theta", "beta", "params", "weights"),
-    "rows": ("y", "x", "target", "targets"),
-    "positive rows": ("s", "sample_weight"),
-    "positive columns": ("v", "penalty_factor", "scale"),
-    "number": ("b", "intercept"),
-    "positive number": ("lam", "alpha", "l2", "l1", "delta", "step_size", "tau"),
-    "share": ("l1_ratio", "rho"),
-}
+EXAMPLES: tuple[tuple[tuple[str, ...], Callable[[np.random.Generator], Tree]], ...] = (
+    (("X", "A", "design"), lambda rng: rng.normal(size=(ROWS, COLUMNS))),
+    (("w", "coef", "theta", "beta", "params", "weights"), lambda rng: rng.normal(size=COLUMNS)),
+    (("y", "x", "target", "targets"), lambda rng: rng.normal(size=ROWS)),
+    (("s", "sample_weight"), lambda rng: rng.uniform(0.5, 2.0, ROWS)),
+    (("v", "penalty_factor", "scale"), lambda rng: rng.uniform(0.5, 2.0, COLUMNS)),
+    (("b", "intercept"), lambda rng: np.float64(rng.normal())),
+    (("lam", "alpha", "l2", "l1", "delta", "step_size", "tau"), lambda rng: rng.uniform(0.2, 0.8)),
+    (("l1_ratio", "rho"), lambda rng: rng.uniform(0.2, 0.8)),
+)
 
 
 class Pair(NamedTuple):
     """A formula, what it belongs to, how it is checked, and at which example."""
 
-    formula: Callable[..., Any]
-    of: Callable[..., Any]
+    formula: Function
+    of: Function
     check: Callable[..., Report]
-    at: Any
+    at: Tree
     options: dict[str, Any]
 
     @property
@@ -57,7 +58,7 @@ class Pair(NamedTuple):
 
 
 def hand_derived(
-    *, of: Callable[..., Any], at: Any = None, check: Callable[..., Report] = check_gradient, **options: Any
+    *, of: Function, at: Tree = None, check: Callable[..., Report] = check_gradient, **options: Any
 ) -> Callable[[F], F]:
     """Marks a function as derived by hand; ``jaxreg check FILE.py`` and the pytest plugin then check it.
 
@@ -90,7 +91,7 @@ def hand_derived(
     return mark
 
 
-def pair_of(value: Any) -> Pair | None:
+def pair_of(value: object) -> Pair | None:
     """The pair that a function was marked with, or None."""
     if isinstance(value, (ModuleType, type)):
         return None
@@ -109,7 +110,7 @@ def pairs_in(module: ModuleType) -> Iterator[Pair]:
             yield pair
 
 
-def _example(function: Callable[..., Any]) -> Sequence[Any]:
+def _example(function: Function) -> Sequence[Tree]:
     """Arguments made up from their names."""
     names = [
         parameter.name
@@ -117,21 +118,11 @@ def _example(function: Callable[..., Any]) -> Sequence[Any]:
         if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
     ]
     rng = np.random.default_rng(7)
-    make = {
-        "matrix": lambda: rng.normal(size=(ROWS, COLUMNS)),
-        "parameters": lambda: rng.normal(size=COLUMNS),
-        "rows": lambda: rng.normal(size=ROWS),
-        "positive rows": lambda: rng.uniform(0.5, 2.0, ROWS),
-        "positive columns": lambda: rng.uniform(0.5, 2.0, COLUMNS),
-        "number": lambda: np.float64(rng.normal()),
-        "positive number": lambda: rng.uniform(0.2, 0.8),
-        "share": lambda: rng.uniform(0.2, 0.8),
-    }
-    kinds = {name: kind for kind, known in NAMES.items() for name in known}
-    unknown = [name for name in names if name not in kinds]
+    known = {name: make for names, make in EXAMPLES for name in names}
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
             f"{getattr(function, '__name__', 'the formula')}: no example for {', '.join(unknown)} can be made up from "
             f"the name; give one: @hand_derived(of=..., at=({', '.join(names)}))."
         )
-    return [make[kinds[name]]() for name in names]
+    return [known[name](rng) for name in names]

@@ -5,21 +5,21 @@ form belongs to another weight of a term, the balance says which: −∇t₀(ŵ)
 given and on others like them. At a kink 0 has to be a subgradient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject
-from jaxreg.checks.data import as_parameters, like
-from jaxreg.checks.data import unpack as unpacked
-from jaxreg.checks.gradients import _flat, _name, examine
-from jaxreg.checks.inputs import argument_names, arguments
+from jaxreg.checks.course import examine
+from jaxreg.checks.data import as_parameters, unpack
+from jaxreg.checks.evaluation import Arrays, Part, flat, in_float64, name_of
+from jaxreg.checks.inputs import Function, Tree, argument_names, arguments
 from jaxreg.checks.losses import Loss, read_loss
 from jaxreg.checks.report import Report
+from jaxreg.checks.subjects import Check, Subject
 
 __all__ = ["minimizer"]
 
@@ -29,9 +29,9 @@ STEP, ROOM = 1e-7, 1e-5
 
 
 def minimizer(
-    loss: Callable[..., Any],
-    closed_form: Callable[..., Any],
-    *args: Any,
+    loss: Function,
+    closed_form: Function,
+    *args: Tree,
     lam: str = "lam",
     constants: Mapping[str, float] | None = None,
     points: int = POINTS,
@@ -64,74 +64,48 @@ def minimizer(
         >>> report.expression, round(report.numbers["lam"], 6)
         ('n', 0.2)
     """
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        build = lambda p, a: _subject(loss, closed_form, a)
+    with in_float64():
+        build = partial(_subject, loss, closed_form)
         subject = build(None, args)
-        title = f"{_name(closed_form)} against the minimum of {_name(loss)}"
-        draw = lambda count, rng: like(subject.params, count, rng)
-        report = examine(
-            subject, build, None, title, "closed form", constants or {}, points, seed, kinks_too=False, draw=draw
-        )
-        at = _would_be(report, subject, lam)
-        if at is None:
-            return report
-        note = f"it is the minimiser at {lam} = {at:.6g}"
-        return replace(report, numbers={**report.numbers, lam: at}, notes=(note, *report.notes))
-
-
-def _would_be(report: Report, subject: Subject, lam: str) -> float | None:
-    """λ at which the closed form would be right, if one factor is all that is wrong."""
+        title = f"{name_of(closed_form)} against the minimum of {name_of(loss)}"
+        report = examine(Check(title, "closed form", build, subject, None, constants, data=True), points, seed)
+    # λ at which the closed form would be right, if one factor is all that is wrong.
     names = subject.args.names
     if len(report.findings) != 1 or report.findings[0].factor is None or lam not in names:
-        return None
-    return float(subject.args.arrays[names.index(lam)]) / report.findings[0].factor
+        return report
+    at = float(subject.args.arrays[names.index(lam)]) / report.findings[0].factor
+    note = f"it is the minimiser at {lam} = {at:.6g}"
+    return replace(report, numbers={**report.numbers, lam: at}, notes=(note, *report.notes))
 
 
-def _subject(loss: Callable[..., Any], closed_form: Callable[..., Any], args: Sequence[Any]) -> Subject:
-    names = argument_names(closed_form, len(args))
-    given = arguments(args, names)
-    start = closed_form(*given.rebuild(given.arrays))
-    read = read_loss(loss, start, args)
-    data = as_parameters(read.args)
+def _subject(loss: Function, closed_form: Function, _: None, args: Sequence[Tree]) -> Subject:
+    given = arguments(args, argument_names(closed_form, len(args)))
+    read = read_loss(loss, closed_form(*given.rebuild(given.arrays)), args)
+    data, labels = as_parameters(read.args), read.params.labels
+    leaves = np.zeros(len(labels), int)
 
-    def gradients(x: Any, arrays: Sequence[Any]) -> jax.Array:
-        """(K, d) of the terms at the closed form, 0 at coordinates at a kink; the last row is what 0 lacks there."""
-        arrays = unpacked(x, data, arrays)
-        w = _flat(closed_form(*read.args.rebuild(arrays)))
-        terms = read.term_gradients(w, arrays)
-        lacks = _lack(read, w, arrays)
-        return jnp.concatenate([jnp.where(w[None, :] == 0, 0.0, terms), lacks[None, :]])
+    def gradients(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(K + 2, d): of the terms, 0 at coordinates at a kink; what 0 lacks there; the size of the whole nearby."""
+        arrays = unpack(x, data, arrays)
+        w = flat(closed_form(*read.args.rebuild(arrays)))
+        terms = jnp.where(w[None, :] == 0, 0.0, read.term_gradients(w, arrays))
+        nearby = jnp.max(jnp.abs(read.gradient(1.5 * w + jnp.max(jnp.abs(w)) / 4, arrays)))
+        size = jnp.full_like(w, jnp.where(nearby > 0, nearby, 1.0))
+        return jnp.concatenate([terms, _lack(read, w, arrays)[None, :], size[None, :]])
 
-    if len(read.terms) == 1:
-        # Nothing to balance: the gradient is compared with 0, in units of its size nearby.
-        def claimed(x: Any, arrays: Sequence[Any]) -> Any:
-            *own, lacks = gradients(x, arrays)
-            inside = unpacked(x, data, arrays)
-            w = _flat(closed_form(*read.args.rebuild(inside)))
-            nearby = jnp.max(jnp.abs(read.gradient(1.5 * w + jnp.max(jnp.abs(w)) / 4, inside)))
-            return 1 + (own[0] + lacks) / jnp.where(nearby > 0, nearby, 1.0)
-
-        truth = lambda x, arrays: jnp.ones(len(read.params.labels))
-        terms = lambda x, arrays: jnp.ones((1, len(read.params.labels)))
-        term_names, smooth = read.names, None
-    else:
-        claimed = lambda x, arrays: (lambda g: -g[0] + g[-1])(gradients(x, arrays))
-        truth = lambda x, arrays: jnp.sum(gradients(x, arrays)[1:-1], axis=0)
-        terms = lambda x, arrays: gradients(x, arrays)[1:-1]
-        smooth = lambda x, arrays: -gradients(x, arrays)[0]
-        term_names = read.names[1:]
-    labels = read.params.labels
-    return Subject(
-        data, read.args, labels, np.zeros(len(labels), int), claimed, truth, terms, term_names, smooth=smooth
-    )
+    part = lambda of: Part(gradients, of)
+    if len(read.terms) == 1:  # nothing to balance: in units of its size nearby, 1 + the gradient has to be 1
+        claimed = part(lambda g: 1 + (g[..., 0, :] + g[..., 1, :]) / g[..., 2, :])
+        truth, terms = part(lambda g: g[..., 0, :] * 0 + 1), part(lambda g: g[..., :1, :] * 0 + 1)
+        return Subject(read, data, labels, leaves, claimed, truth, terms, read.names)
+    claimed, truth = part(lambda g: g[..., -2, :] - g[..., 0, :]), part(lambda g: g[..., 1:-2, :].sum(axis=-2))
+    terms, smooth = part(lambda g: g[..., 1:-2, :]), part(lambda g: -g[..., 0, :])
+    return Subject(read, data, labels, leaves, claimed, truth, terms, read.names[1:], smooth=smooth)
 
 
-def _lack(read: Loss, w: Any, arrays: Sequence[Any]) -> Any:
+def _lack(read: Loss, w: jax.Array, arrays: Arrays) -> jax.Array:
     """(d,): how steeply the loss falls away from a coordinate that is exactly 0; 0 where it does not."""
-    d = len(w)
-    h = STEP * jnp.maximum(jnp.max(jnp.abs(w)), 1e-3)
-    slope = jax.vmap(lambda e: jnp.dot(read.gradient(w + h * e, arrays), e))
-    right, left = slope(jnp.eye(d)), -slope(-jnp.eye(d))
+    right, left = read.one_sided(w, arrays, STEP * jnp.maximum(jnp.max(jnp.abs(w)), 1e-3))
     lack = jnp.maximum(jnp.maximum(-right, left), 0.0)
     size = jnp.maximum(jnp.max(jnp.abs(right)), jnp.max(jnp.abs(left)))
     return jnp.where((w == 0) & (lack > ROOM * size), lack, 0.0)

@@ -73,11 +73,8 @@ def number(value: float) -> str:
     if not np.isfinite(value):
         return str(value)
     near = Fraction(value).limit_denominator(200)
-    if value and abs(float(near) - value) <= 1e-9 * abs(value) and near.denominator > 1 and 100 % near.denominator:
-        return str(near)
-    if value and abs(float(near) - value) <= 1e-9 * abs(value) and near.denominator == 2:
-        return str(near)
-    return f"{value:.4g}"
+    short = near.denominator == 2 or 100 % near.denominator  # 1/3 or 1/2, but 0.25
+    return str(near) if value and short and abs(float(near) - value) <= 1e-9 * abs(value) else f"{value:.4g}"
 
 
 def _operation(operation: Operation, inputs: list[Written]) -> Written:
@@ -171,8 +168,7 @@ def _product_of_arrays(operation: Operation, inputs: list[Written]) -> Written:
 
 
 def _slice(operation: Operation) -> str:
-    params: Mapping[str, Any] = operation.params
-    starts, limits = params["start_indices"], params["limit_indices"]
+    starts, limits = operation.params["start_indices"], operation.params["limit_indices"]
     parts = [f"{start or ''}:" for start in starts]
     if len(starts) == 1 and starts[0] == 0:
         parts = [f":{limits[0]}"]

@@ -6,15 +6,14 @@ A vector field h is the gradient of a function exactly if its Jacobian is symmet
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
-from jaxreg.checks.compare import NOT_TRACEABLE, Subject, each
+from jaxreg.checks.evaluation import NOT_TRACEABLE, each, flat, in_float64
+from jaxreg.checks.inputs import Tree
 from jaxreg.checks.report import Finding
+from jaxreg.checks.subjects import Subject
 
 __all__ = ["implied_by", "integral", "jacobian_asymmetry"]
 
@@ -55,12 +54,12 @@ def _asymmetry_along(subject: Subject, points: np.ndarray) -> float:
     return worst if worst > 1e-5 else 0.0
 
 
-def integral(subject: Subject) -> Callable[[Any], float]:
+def integral(subject: Subject) -> Callable[[Tree], float]:
     """φ(params) − φ(0) of the claimed gradient."""
 
-    def implied_loss(params: Any) -> float:
-        with jax.enable_x64(True):
-            x = np.asarray(ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params))[0])
+    def implied_loss(params: Tree) -> float:
+        with in_float64():
+            x = np.asarray(flat(params))
             nodes, weights = np.polynomial.legendre.leggauss(NODES)
             starts = np.arange(PARTS)[:, None]
             t = ((starts + (nodes[None] + 1) / 2) / PARTS).ravel()

@@ -9,12 +9,17 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var
+from jax.typing import ArrayLike
 
-__all__ = ["Change", "Constant", "Operation", "Program", "same", "trace"]
+from jaxreg.checks.inputs import Function
+
+__all__ = ["NOTHING", "Change", "Changes", "Constant", "Operation", "Program", "same", "trace"]
 
 # What takes the place of one operation: a function of (its inputs, itself) that returns its outputs.
-Change = Callable[[Sequence[Any], Any], list[Any]]
+Change = Callable[[Sequence[jax.Array], "Operation"], list[jax.Array]]
+# Which operations are replaced, by their place in the program.
+Changes = Mapping[int, Change]
 LOOPS = {"while", "scan", "cond"}
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
 
@@ -22,24 +27,28 @@ CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "rema
 class Constant(NamedTuple):
     """A value that stands in the program itself."""
 
-    value: Any
+    value: jax.Array
+
+
+# What an operation refers to: the number of a value, or a constant.
+Ref = int | Constant
 
 
 class Operation(NamedTuple):
     """One primitive operation: inputs are numbers of values or constants, outputs numbers of values."""
 
-    primitive: Any
+    primitive: Primitive
     params: Mapping[str, Any]
-    inputs: tuple[int | Constant, ...]
+    inputs: tuple[Ref, ...]
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
-    dtypes: tuple[Any, ...]
+    dtypes: tuple[np.dtype, ...]
 
     @property
     def name(self) -> str:
         return self.primitive.name
 
-    def __call__(self, *values: Any) -> list[Any]:
+    def __call__(self, *values: ArrayLike) -> list[jax.Array]:
         bound = self.primitive.get_bind_params(dict(self.params))
         functions, params = bound if isinstance(bound, tuple) else ((), bound)  # a pair up to jax 0.10
         result = self.primitive.bind(*functions, *values, **params)
@@ -51,15 +60,15 @@ class Program(NamedTuple):
 
     n_inputs: int
     operations: tuple[Operation, ...]
-    outputs: tuple[int | Constant, ...]
+    outputs: tuple[Ref, ...]
 
-    def run(self, inputs: Sequence[Any], changes: Mapping[int, Change] | None = None) -> list[Any]:
+    def run(self, inputs: Sequence[jax.Array], changes: Changes | None = None) -> list[jax.Array]:
         """The outputs for these inputs; `changes` replaces operations by their place in the list."""
         values = dict(enumerate(inputs))
         self.run_into(values, changes or {})
         return [read(ref, values) for ref in self.outputs]
 
-    def run_into(self, values: dict[int, Any], changes: Mapping[int, Change]) -> None:
+    def run_into(self, values: dict[int, jax.Array], changes: Changes) -> None:
         """Adds every intermediate value to `values`, which holds the inputs."""
         for place, operation in enumerate(self.operations):
             inputs = [read(ref, values) for ref in operation.inputs]
@@ -85,12 +94,15 @@ class Program(NamedTuple):
         return {out: place for place, operation in enumerate(self.operations) for out in operation.outputs}
 
 
-def read(ref: int | Constant, values: Mapping[int, Any]) -> Any:
+NOTHING = Program(0, (), ())
+
+
+def read(ref: Ref, values: Mapping[int, jax.Array]) -> jax.Array:
     """The value that an operation refers to."""
     return ref.value if isinstance(ref, Constant) else values[ref]
 
 
-def trace(function: Callable[..., Any], inputs: Sequence[Any]) -> Program:
+def trace(function: Function, inputs: Sequence[ArrayLike]) -> Program:
     """The operations of a function of arrays; nothing of it is run.
 
     Args:
@@ -101,12 +113,12 @@ def trace(function: Callable[..., Any], inputs: Sequence[Any]) -> Program:
     operations: list[Operation] = []
     count = len(closed.jaxpr.invars)
 
-    def inline(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[int | Constant]) -> list[int | Constant]:
+    def inline(jaxpr: Jaxpr, constants: Sequence[jax.Array], arguments: Sequence[Ref]) -> list[Ref]:
         nonlocal count
-        place: dict[Any, int | Constant] = dict(zip(jaxpr.constvars, map(Constant, constants), strict=True))
+        place: dict[Var, Ref] = dict(zip(jaxpr.constvars, map(Constant, constants), strict=True))
         place.update(zip(jaxpr.invars, arguments, strict=True))
 
-        def find(variable: Any) -> int | Constant:
+        def find(variable: Var | Literal) -> Ref:
             return Constant(variable.val) if isinstance(variable, Literal) else place[variable]
 
         for equation in jaxpr.eqns:
@@ -128,7 +140,7 @@ def trace(function: Callable[..., Any], inputs: Sequence[Any]) -> Program:
     return Program(len(closed.jaxpr.invars), tuple(operations), tuple(outputs))
 
 
-def _called(equation: Any) -> ClosedJaxpr | None:
+def _called(equation: JaxprEqn) -> ClosedJaxpr | None:
     """The program that an operation calls, if that is all it does."""
     if equation.primitive.name not in CALLS:
         return None
@@ -149,7 +161,7 @@ def same(one: Program, other: Program) -> bool:
     )
 
 
-def _same_ref(a: int | Constant, b: int | Constant) -> bool:
+def _same_ref(a: Ref, b: Ref) -> bool:
     if isinstance(a, Constant) and isinstance(b, Constant):
         return a.value is b.value or np.array_equal(np.asarray(a.value), np.asarray(b.value), equal_nan=True)
     return a == b

@@ -6,19 +6,22 @@ envelope e(z) = ψ(u) + ‖u − z‖²/(2τ) has the gradient (z − u)/τ, whi
 Source: Parikh and Boyd, *Proximal Algorithms*, 2014, §3.1 and §3.2.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject, each
-from jaxreg.checks.gradients import POINTS, _flat, _name, check_structure, examine
+from jaxreg.checks.course import examine
+from jaxreg.checks.evaluation import Arrays, Part, each, flat, in_float64, name_of
+from jaxreg.checks.gradients import POINTS
+from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.losses import Loss, read_loss
 from jaxreg.checks.points import random_points
 from jaxreg.checks.report import Finding, Report
+from jaxreg.checks.subjects import Check, Subject, check_structure
 
 __all__ = ["prox"]
 
@@ -28,11 +31,11 @@ MOREAU_STEP, MOREAU_ROOM = 1e-5, 1e-6
 
 
 def prox(
-    penalty: Callable[..., Any],
-    operator: Callable[..., Any],
-    z: Any,
+    penalty: Function,
+    operator: Function,
+    z: Tree,
     step_size: float,
-    *args: Any,
+    *args: Tree,
     constants: Mapping[str, float] | None = None,
     points: int = POINTS,
     seed: int = 0,
@@ -65,87 +68,68 @@ def prox(
     """
     if not step_size > 0:
         raise ValueError(f"step_size is {step_size}; give a positive number.")
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        build = lambda p, a: _subject(penalty, operator, p, step_size, a)
+    with in_float64():
+        at_step = lambda z, *args: operator(z, step_size, *args)
+        build = partial(_subject, penalty, at_step, step_size)
         subject = build(z, args)
-        title = f"{_name(operator)} against the prox of {_name(penalty)}"
-        report = examine(subject, build, z, title, "prox", constants or {}, points, seed, kinks_too=False)
-        error = _moreau(penalty, operator, subject, step_size, points, seed)
-        findings = report.findings
-        if not findings and not error <= MOREAU_ROOM:
-            sentence = f"(z - u)/τ is not the gradient of the Moreau envelope (relative error {error:.2g})"
-            findings = (Finding("unexplained", sentence),)
-        return replace(report, findings=findings, numbers={**report.numbers, "moreau": error})
+        check_structure(subject.loss, at_step, "the prox")
+        title = f"{name_of(operator)} against the prox of {name_of(penalty)}"
+        report = examine(Check(title, "prox", build, subject, z, constants), points, seed)
+        error = _moreau(subject.loss, at_step, step_size, points, seed)
+    findings = report.findings
+    if not findings and not error <= MOREAU_ROOM:
+        sentence = f"(z - u)/τ is not the gradient of the Moreau envelope (relative error {error:.2g})"
+        findings = (Finding("unexplained", sentence),)
+    return replace(report, findings=findings, numbers={**report.numbers, "moreau": error})
 
 
-def _subject(
-    penalty: Callable[..., Any], operator: Callable[..., Any], z: Any, step_size: float, args: Sequence[Any]
-) -> Subject:
+def _subject(penalty: Function, at_step: Function, step_size: float, z: Tree, args: Sequence[Tree]) -> Subject:
     read = read_loss(penalty, z, args)
-    check_structure(read, lambda z, *a: operator(z, step_size, *a), "the prox")
+    params = read.params
 
-    def at(x: Any, arrays: Sequence[Any]) -> Any:
-        return _flat(operator(read.params.restore(x), step_size, *read.args.rebuild(arrays)))
+    def balance(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """(K + 2, d): (z − u)/τ and the gradients of the terms, 0 at kinks of ψ; what u lacks there."""
+        u = flat(at_step(params.restore(x), *read.args.rebuild(arrays)))
+        slope = (x - u) / step_size
+        kink, lack = _kinks(read, u, slope, arrays)
+        smooth = jnp.concatenate([slope[None, :], read.term_gradients(u, arrays)])
+        return jnp.concatenate([jnp.where(kink[None, :], 0.0, smooth), jnp.where(kink, lack, 0.0)[None, :]])
 
-    def claimed(x: Any, arrays: Sequence[Any], at_kink: float = 1.0) -> Any:
-        u = at(x, arrays)
-        kink, lack = _kinks(read, u, x, step_size, arrays)
-        return jnp.where(kink, at_kink * lack, (x - u) / step_size)
-
-    def terms(x: Any, arrays: Sequence[Any]) -> Any:
-        u = at(x, arrays)
-        kink, _ = _kinks(read, u, x, step_size, arrays)
-        return jnp.where(kink[None, :], 0.0, read.term_gradients(u, arrays))
-
-    truth = lambda x, arrays: jnp.sum(terms(x, arrays), axis=0)
-    params, names = read.params, read.names
-    smooth = lambda x, arrays: claimed(x, arrays, 0.0)
-    return Subject(params, read.args, params.labels, params.leaves, claimed, truth, terms, names, smooth=smooth)
+    part = lambda of: Part(balance, of)
+    claimed, truth = part(lambda b: b[..., 0, :] + b[..., -1, :]), part(lambda b: b[..., 1:-1, :].sum(axis=-2))
+    terms, smooth = part(lambda b: b[..., 1:-1, :]), part(lambda b: b[..., 0, :])
+    return Subject(read, params, params.labels, params.leaves, claimed, truth, terms, read.names, smooth=smooth)
 
 
-def _kinks(read: Loss, u: Any, z: Any, step_size: float, arrays: Sequence[Any]) -> tuple[Any, Any]:
-    """Where ψ has a kink at u, (d,) booleans, and how steeply ½ ‖u − z‖²/τ + ψ(u) still falls there, (d,)."""
+def _kinks(read: Loss, u: jax.Array, slope: jax.Array, arrays: Arrays) -> tuple[jax.Array, jax.Array]:
+    """Where ψ has a kink at u, (d,) booleans, and how steeply ψ(u) less the slope (z − u)/τ still falls there, (d,)."""
     d = len(u)
     h = STEP * jnp.maximum(jnp.max(jnp.abs(u)), 1e-3)
     moved = u[None, :] + h * jnp.concatenate([jnp.eye(d), -jnp.eye(d)])
     inside = jnp.isfinite(jax.vmap(lambda v: read.value(v, arrays))(moved))
-    gradients = jax.vmap(lambda v: read.gradient(v, arrays))(moved)
-    own = jnp.arange(d)
-    right, left = gradients[own, own], gradients[d + own, own]
-    size = jnp.maximum(jnp.abs(right), jnp.abs(left)) + jnp.abs(z - u) / step_size
+    right, left = read.one_sided(u, arrays, h)
+    size = jnp.maximum(jnp.abs(right), jnp.abs(left)) + jnp.abs(slope)
     kink = (jnp.abs(right - left) > ROOM * size) | ~inside[:d] | ~inside[d:]
-    up, down = (u - z) / step_size + right, (u - z) / step_size + left
-    lack = jnp.maximum(jnp.where(inside[:d], -up, 0.0), jnp.where(inside[d:], down, 0.0))
+    lack = jnp.maximum(jnp.where(inside[:d], slope - right, 0.0), jnp.where(inside[d:], left - slope, 0.0))
     return kink, jnp.where(lack > ROOM * size, lack, 0.0)
 
 
-def _moreau(
-    penalty: Callable[..., Any],
-    operator: Callable[..., Any],
-    subject: Subject,
-    step_size: float,
-    points: int,
-    seed: int,
-) -> float:
+def _moreau(penalty: Loss, at_step: Function, step_size: float, points: int, seed: int) -> float:
     """The largest error of (z − u)/τ as the gradient of the envelope, relative to the gradient."""
-    params, args = subject.params, subject.args
+    params, args = penalty.params, penalty.args
 
-    def envelope(x: Any, arrays: Sequence[Any]) -> Any:
-        rest = args.rebuild(arrays)
-        u = operator(params.restore(x), step_size, *rest)
-        value = sum(jnp.ravel(part).sum() for part in jax.tree.leaves(penalty(u, *rest)))
-        return value + jnp.sum((_flat(u) - x) ** 2) / (2 * step_size)
-
-    def gradient(x: Any, arrays: Sequence[Any]) -> Any:
-        return (x - _flat(operator(params.restore(x), step_size, *args.rebuild(arrays)))) / step_size
+    def at(x: jax.Array, arrays: Arrays) -> jax.Array:
+        """The envelope, and the gradient that it should have."""
+        u = flat(at_step(params.restore(x), *args.rebuild(arrays)))
+        envelope = penalty.value(u, arrays) + jnp.sum((u - x) ** 2) / (2 * step_size)
+        return jnp.append((x - u) / step_size, envelope)
 
     rng = np.random.default_rng(seed)
     z = random_points(params, points, rng)
     u = rng.normal(size=z.shape)
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     h = MOREAU_STEP * np.maximum(np.max(np.abs(z), axis=1, keepdims=True), 1e-3)
-    up, down, slopes = (
-        each(f, p, args.arrays) for f, p in ((envelope, z + h * u), (envelope, z - h * u), (gradient, z))
-    )
+    up, down, here = (each(at, p, args.arrays) for p in (z + h * u, z - h * u, z))
+    slopes = here[:, :-1]
     size = np.maximum(np.linalg.norm(slopes, axis=1), 1e-300)
-    return float(np.max(np.abs((up - down) / (2 * h[:, 0]) - np.sum(slopes * u, axis=1)) / size))
+    return float(np.max(np.abs((up - down)[:, -1] / (2 * h[:, 0]) - np.sum(slopes * u, axis=1)) / size))

@@ -5,7 +5,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from jaxreg.checks.inputs import Tree
 
 __all__ = ["Finding", "Report"]
 
@@ -74,8 +76,8 @@ class Report:
     conventions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     implied: str | None = None
-    implied_loss: Callable[[Any], float] | None = None
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    implied_loss: Callable[[Tree], float] | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return not self.findings

@@ -6,17 +6,20 @@ are differentiated automatically; if the claimed gradient is made up of them, th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.checks.compare import Subject, each
+from jaxreg.checks.evaluation import each
 from jaxreg.checks.fits import fit
+from jaxreg.checks.inputs import Function
 from jaxreg.checks.notation import formula
 from jaxreg.checks.program import Change, Constant, Operation
 from jaxreg.checks.report import Finding
+from jaxreg.checks.subjects import Check, Subject
 from jaxreg.checks.variation import rows_of
 
 __all__ = ["Slip", "slips"]
@@ -44,12 +47,13 @@ class Slip(NamedTuple):
     needs: Callable[[np.ndarray], bool] | None = None
 
 
-def slips(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
+def slips(check: Check, points: np.ndarray) -> Iterator[Slip]:
     """Every slip that can be made in this loss, one after the other."""
-    if subject.program is None:
+    subject = check.subject
+    if not subject.differentiates:
         return
     yield from _arrays(subject, points)
-    yield from _rows(subject, points)
+    yield from _rows(check, points)
     if len(subject.program.operations) <= OPERATIONS:
         yield from _operations(subject, points)
         yield from _branches(subject, points)
@@ -81,15 +85,17 @@ def _arrays(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             )
 
 
-def _rows(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
+def _rows(check: Check, points: np.ndarray) -> Iterator[Slip]:
     """The first or the last row left out, in a sum or in a mean."""
-    params = subject.params.restore(subject.params.vector)
-    n = rows_of(params, subject.args)
+    args = check.subject.args
+    n = rows_of(check.given, args)
     if n is None or n < 3:
         return
     for which, keep in (("last", slice(0, n - 1)), ("first", slice(1, n))):
         try:
-            terms = _terms_at(subject, points, keep, n)
+            rows = [a[keep] if a.ndim and a.shape[0] == n else a for a in args.arrays]
+            smaller = check.build(check.given, args.rebuild(rows))
+            terms = _terms(smaller, points, {})
         except Exception:  # the loss holds on to n in some way
             continue
         share = (n - 1) / n
@@ -100,7 +106,6 @@ def _rows(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
 def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
     """One operation of the loss with a wrong derivative or the wrong branch."""
     program = subject.program
-    assert program is not None
     dependent = program.dependent([0])
     for place, operation in enumerate(program.operations):
         varying = [k for k, ref in enumerate(operation.inputs) if isinstance(ref, int) and ref in dependent]
@@ -110,8 +115,8 @@ def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             text = _written(subject, operation)
             finding = Finding(kind, sentence.format(text), text)
             try:
-                terms = each(lambda x, arrays, c=change, p=place: subject.terms(x, arrays, {p: c}), points,
-                             subject.args.arrays)  # fmt: skip
+                changed = partial(subject.terms, changes={place: change})
+                terms = each(changed, points, subject.args.arrays)
             except (TypeError, ValueError):
                 continue
             if np.isfinite(terms).all():
@@ -120,10 +125,9 @@ def _operations(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
 
 def _written(subject: Subject, operation: Operation) -> str:
     """The operation as a formula; of a long choice the condition alone."""
-    assert subject.program is not None
-    text = formula(subject.program, operation.outputs[0], subject.value_names, {})
+    text = formula(subject.program, operation.outputs[0], subject.loss.value_names, {})
     if text is None and operation.name == "select_n":
-        condition = formula(subject.program, operation.inputs[0], subject.value_names, {})
+        condition = formula(subject.program, operation.inputs[0], subject.loss.value_names, {})
         return f"where({condition}, …)" if condition else "where"
     return text or operation.name
 
@@ -158,7 +162,6 @@ def _changes(operation: Operation, varying: Sequence[int]) -> Iterator[tuple[str
 def _branches(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
     """A factor on the derivative of one branch of a choice."""
     program = subject.program
-    assert program is not None
     dependent = program.dependent([0])
     whole = _terms(subject, points, {}).sum(axis=1)
     for place, operation in enumerate(program.operations):
@@ -178,7 +181,7 @@ def _branches(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             continue
         k = others.index(True)
         a, text = float(found.coefficients[1 + k]), _written(subject, operation)
-        branch = formula(program, operation.inputs[cases[k]], subject.value_names, {}) or ("first", "second")[k]
+        branch = formula(program, operation.inputs[cases[k]], subject.loss.value_names, {}) or ("first", "second")[k]
         if abs(a) < 1e-9:
             yield Slip(Finding("branch", f"the branch {branch} of {text} is missing", text), terms, lambda c: True)
         else:
@@ -201,7 +204,7 @@ def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
         )
         at_each = jax.jit(jax.vmap(at))
 
-        def off(values: np.ndarray, at_each: Callable[..., Any] = at_each) -> np.ndarray:
+        def off(values: np.ndarray, at_each: Function = at_each) -> np.ndarray:
             """How far the gradient at each value is from the one claimed, (len(values),)."""
             gradients = np.asarray(at_each(jnp.asarray(values)))
             return np.max(np.abs(gradients - claimed) / size, axis=(1, 2))
@@ -218,24 +221,16 @@ def _scalars(subject: Subject, points: np.ndarray) -> Iterator[Slip]:
             yield Slip(Finding("data", sentence, name), _terms(subject, points, {place: jnp.asarray(value)}))
 
 
-def _terms(subject: Subject, points: np.ndarray, replaced: dict[int, Any]) -> np.ndarray:
+def _terms(subject: Subject, points: np.ndarray, replaced: dict[int, jax.Array]) -> np.ndarray:
     """The gradients of the terms with some arrays replaced."""
     return each(subject.terms, points, _with(subject, replaced))
 
 
-def _with(subject: Subject, replaced: dict[int, Any]) -> list[Any]:
+def _with(subject: Subject, replaced: dict[int, jax.Array]) -> list[jax.Array]:
     return [replaced.get(place, array) for place, array in enumerate(subject.args.arrays)]
 
 
-def _terms_at(subject: Subject, points: np.ndarray, keep: slice, n: int) -> np.ndarray:
-    """The gradients of the terms with fewer rows."""
-    arrays = [a[keep] if a.ndim and a.shape[0] == n else a for a in subject.args.arrays]
-    assert subject.rebuild is not None
-    smaller = subject.rebuild(arrays)
-    return each(smaller.terms, points, smaller.args.arrays)
-
-
-def _swap(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
+def _swap(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
     return operation(inputs[0], inputs[2], inputs[1])
 
 
@@ -243,14 +238,14 @@ def _always(k: int) -> Change:
     return lambda inputs, operation: [jnp.broadcast_to(inputs[k], jnp.shape(operation(*inputs)[0]))]
 
 
-def _other_extreme(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
+def _other_extreme(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
     return [inputs[0] + inputs[1] - operation(*inputs)[0]]
 
 
 def _identity(k: int) -> Change:
     """The same value, with the derivative 1."""
 
-    def change(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
+    def change(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         (out,) = operation(*inputs)
         inner = inputs[k]
         return [jax.lax.stop_gradient(out) + inner - jax.lax.stop_gradient(inner)]
@@ -268,7 +263,7 @@ def _held(k: int) -> Change:
 def _not_transposed(k: int) -> Change:
     """M v forwards, M instead of Mᵀ backwards, for square M."""
 
-    def change(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
+    def change(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         matrix = inputs[1 - k]
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError("only a square matrix can be mistaken for its transpose")

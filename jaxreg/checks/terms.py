@@ -8,15 +8,15 @@ A loss is followed backwards from its value: through sums and differences, and t
 has three terms. A term is the program in which, at each sum on the way, one summand alone is taken.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.checks.notation import formula
-from jaxreg.checks.program import Change, Constant, Operation, Program
+from jaxreg.checks.program import Change, Changes, Constant, Operation, Program, Ref
 
 __all__ = ["Term", "find_terms", "term_names"]
 
@@ -42,10 +42,9 @@ def find_terms(program: Program, inputs: Sequence[int]) -> list[Term]:
     if len(program.outputs) > 1:
         return [Term(output, {}) for output in range(len(program.outputs))]
     dependent = program.dependent(inputs)
-    for inside in (True, False):  # with what is under a Σ, and if that is too much, without
-        if _count(program, dependent, inside) <= MOST:
-            return [Term(0, choices) for choices in _split(program, dependent, inside)] or [Term(0, {})]
-    return [Term(0, {})]
+    # With what is under a Σ, and if that is too much, without.
+    found = _split(program, dependent, True) or _split(program, dependent, False) or [{}]
+    return [Term(0, choices) for choices in found]
 
 
 def term_names(program: Program, terms: Sequence[Term], names: Mapping[int, str]) -> list[str]:
@@ -54,37 +53,23 @@ def term_names(program: Program, terms: Sequence[Term], names: Mapping[int, str]
     return [text if text and texts.count(text) == 1 else f"term {k}" for k, text in enumerate(texts, start=1)]
 
 
-# A value may be used by many others: the ways to it multiply, so they are counted before they are gone.
-def _count(program: Program, dependent: set[int], inside: bool) -> int:
-    """How many terms there are."""
-    counts = dict.fromkeys(dependent, 1)
-    of = lambda ref: counts.get(ref, 0) if isinstance(ref, int) else 0
-    for operation in program.operations:
-        (first, *_), onward = operation.outputs or (None,), _onward(operation, dependent, inside)
-        if first in dependent and onward:
-            counts[first] = min(sum(of(operation.inputs[k]) for k in onward), MOST + 1)
+# A value may be used by many others, and the ways to it multiply: a value with more terms than `MOST` is given up.
+def _split(program: Program, dependent: set[int], inside: bool) -> list[dict[int, int]] | None:
+    """The choices that make each term; None where there are too many."""
+    terms: dict[Ref, list[dict[int, int]] | None] = {value: [{}] for value in dependent}
+    of = lambda ref: [] if isinstance(ref, Constant) else terms.get(ref, [])
+    for place, operation in enumerate(program.operations):
+        onward = _onward(operation, dependent, inside)
+        if not onward or operation.outputs[0] not in dependent:
+            continue
+        parts = [part for k in onward if (part := of(operation.inputs[k])) is not None]
+        if len(parts) < len(onward) or sum(map(len, parts)) > MOST:
+            terms[operation.outputs[0]] = None
+        elif operation.name in SUMS:
+            terms[operation.outputs[0]] = [{**choices, place: k} for k in onward for choices in parts[k]]
+        else:
+            terms[operation.outputs[0]] = parts[0]
     return of(program.outputs[0])
-
-
-def _split(program: Program, dependent: set[int], inside: bool) -> list[dict[int, int]]:
-    """The choices that make each term."""
-    producers = program.producers()
-    found: list[dict[int, int]] = []
-    ways: list[tuple[int | Constant, dict[int, int]]] = [(program.outputs[0], {})]
-    while ways:
-        ref, choices = ways.pop()
-        if isinstance(ref, Constant) or ref not in dependent:
-            continue
-        place = producers.get(ref)
-        onward = () if place is None else _onward(program.operations[place], dependent, inside)
-        if place is None or not onward:
-            found.append(choices)
-            continue
-        operation = program.operations[place]
-        for k in reversed(onward):
-            own = {**choices, place: k} if operation.name in SUMS else choices
-            ways.append((operation.inputs[k], own))
-    return found
 
 
 def _onward(operation: Operation, dependent: set[int], inside: bool) -> tuple[int, ...]:
@@ -111,8 +96,7 @@ def _linear_in(operation: Operation, dependent: set[int]) -> int | None:
 
 
 def _take(choice: int) -> Change:
-    def take(inputs: Sequence[Any], operation: Callable[..., list[Any]]) -> list[Any]:
-        assert isinstance(operation, Operation)
+    def take(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         sign = SUMS[operation.name][choice]
         value = jnp.broadcast_to(inputs[choice], operation.shapes[0])
         return [value if sign == 1 else -value]
@@ -120,6 +104,6 @@ def _take(choice: int) -> Change:
     return take
 
 
-def value_of(program: Program, term: Term, inputs: Sequence[Any], changes: Mapping[int, Change] | None = None) -> Any:
+def value_of(program: Program, term: Term, inputs: Sequence[jax.Array], changes: Changes | None = None) -> jax.Array:
     """The value of a term, (); `changes` are made to the program besides."""
     return jax.numpy.reshape(program.run(inputs, {**(changes or {}), **term.changes()})[term.output], ())

@@ -1,23 +1,26 @@
 """An update rule held against the gradient of the loss that it should descend."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import jax
 
-from jaxreg.checks.compare import Subject
-from jaxreg.checks.gradients import POINTS, _flat, _name, check_structure, examine, loss_subject
+from jaxreg.checks.course import examine
+from jaxreg.checks.evaluation import Arrays, flat, in_float64, name_of
+from jaxreg.checks.gradients import POINTS
+from jaxreg.checks.inputs import Function, Tree
 from jaxreg.checks.losses import read_loss
 from jaxreg.checks.report import Report
+from jaxreg.checks.subjects import Check, Subject, check_structure, of_gradient
 
 __all__ = ["update"]
 
 
 def update(
-    loss: Callable[..., Any],
-    rule: Callable[..., Any],
-    params: Any,
-    *args: Any,
+    loss: Function,
+    rule: Function,
+    params: Tree,
+    *args: Tree,
     step_size: float | None = None,
     constants: Mapping[str, float] | None = None,
     points: int = POINTS,
@@ -49,30 +52,20 @@ def update(
     """
     if step_size is not None and not step_size > 0:
         raise ValueError(f"step_size is {step_size}; give the positive step size that the rule uses, or leave it out.")
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        build = lambda p, a: _subject(loss, rule, p, a, step_size, check=False)
-        subject = _subject(loss, rule, params, args, step_size)
-        title = f"the step of {_name(rule)} against the gradient of {_name(loss)}"
-        free = step_size is None
-        return examine(subject, build, params, title, "step", constants or {}, points, seed, free)
+    with in_float64():
+        build = partial(_subject, loss, rule, 1.0 if step_size is None else step_size)
+        subject = build(params, args)
+        check_structure(subject.loss, rule, "the update")
+        title = f"the step of {name_of(rule)} against the gradient of {name_of(loss)}"
+        check = Check(title, "step", build, subject, params, constants, free_scale=step_size is None)
+        return examine(check, points, seed)
 
 
 # θ_new = θ − α g: what an update takes for the gradient is g = (θ − θ_new)/α.
-def _subject(
-    loss: Callable[..., Any],
-    rule: Callable[..., Any],
-    params: Any,
-    args: Sequence[Any],
-    step_size: float | None,
-    check: bool = True,
-) -> Subject:
+def _subject(loss: Function, rule: Function, alpha: float, params: Tree, args: Sequence[Tree]) -> Subject:
     read = read_loss(loss, params, args)
-    alpha = 1.0 if step_size is None else step_size
 
-    def claimed(x: Any, arrays: Sequence[Any]) -> Any:
-        return (x - _flat(rule(read.params.restore(x), *read.args.rebuild(arrays)))) / alpha
+    def claimed(x: jax.Array, arrays: Arrays) -> jax.Array:
+        return (x - flat(rule(read.params.restore(x), *read.args.rebuild(arrays)))) / alpha
 
-    if check:
-        check_structure(read, rule, "the update")
-    again = lambda arrays: _subject(loss, rule, params, read.args.rebuild(arrays), step_size, False)
-    return loss_subject(read, claimed, again)
+    return of_gradient(read, claimed)

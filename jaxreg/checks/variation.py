@@ -1,13 +1,14 @@
 """The same comparison with other numbers in it: fewer rows, fewer columns, another λ. It betrays exponents."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxreg.checks.inputs import Arguments
+from jaxreg.checks.evaluation import Arrays
+from jaxreg.checks.inputs import Arguments, Tree
 
 __all__ = ["Variation", "rows_of", "variations"]
 
@@ -23,11 +24,11 @@ class Variation(NamedTuple):
 
     name: str
     value: float
-    others: Sequence[tuple[float, Any, Sequence[Any]]]
+    others: Sequence[tuple[float, Tree, Arrays]]
     same_shapes: bool
 
 
-def rows_of(params: Any, args: Arguments) -> int | None:
+def rows_of(params: Tree, args: Arguments) -> int | None:
     """n: the length that the arrays share in their first axis, or None. A matrix tells more than a vector."""
     own = {length for leaf in jax.tree.leaves(params) for length in np.shape(leaf)}
     matrices = [a.shape[0] for a in args.arrays if a.ndim >= 2 and a.shape[-1] in own]
@@ -39,7 +40,7 @@ def rows_of(params: Any, args: Arguments) -> int | None:
     return None
 
 
-def variations(params: Any, args: Arguments, d: int) -> Iterator[Variation]:
+def variations(params: Tree, args: Arguments, d: int) -> Iterator[Variation]:
     """n by leaving rows out, p by leaving columns out, every scalar argument by changing it; d is the number of
     coordinates compared."""
     n = rows_of(params, args)
@@ -59,12 +60,12 @@ def variations(params: Any, args: Arguments, d: int) -> Iterator[Variation]:
             yield Variation(name, float(array), scaled, True)
 
 
-def _rows(args: Arguments, n: int, m: int) -> list[Any]:
+def _rows(args: Arguments, n: int, m: int) -> list[jax.Array]:
     keep = np.unique(np.linspace(0, n - 1, m).round().astype(int))
     return [array[keep] if array.ndim and array.shape[0] == n else array for array in args.arrays]
 
 
-def _columns(params: Any, args: Arguments, n: int | None, d: int) -> int | None:
+def _columns(params: Tree, args: Arguments, n: int | None, d: int) -> int | None:
     """p: an axis of the parameters that is also the last axis of a matrix of n rows; without a matrix the only axis."""
     own = {length for leaf in jax.tree.leaves(params) for length in np.shape(leaf)[:1]} or {d}
     matrices = [a for a in args.arrays if a.ndim == 2]
@@ -74,11 +75,11 @@ def _columns(params: Any, args: Arguments, n: int | None, d: int) -> int | None:
     return found[0] if found and found[0] != n else None
 
 
-def _crop(array: Any, p: int, q: int, start: int) -> Any:
+def _crop(array: jax.Array, p: int, q: int, start: int) -> jax.Array:
     """The first q of p along every axis of that length, from axis `start` on."""
-    cut: list[Callable[..., Any] | slice] = [slice(None)] * start
+    cut = [slice(None)] * start
     return array[tuple(cut + [slice(q) if length == p else slice(None) for length in np.shape(array)[start:]])]
 
 
-def _replace(arrays: Sequence[Any], place: int, value: Any) -> list[Any]:
+def _replace(arrays: Arrays, place: int, value: jax.Array) -> list[jax.Array]:
     return [value if k == place else array for k, array in enumerate(arrays)]

@@ -1,15 +1,15 @@
 """The command ``jaxreg check``: checks every pair that a file marks with `@hand_derived(of=loss)`."""
 
+import argparse
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 __all__ = ["add_check", "load_file"]
 
 
-def add_check(commands: Any) -> None:
+def add_check(commands: "argparse._SubParsersAction") -> None:
     """Adds the command to the parser's."""
     check = commands.add_parser(
         "check",
@@ -48,7 +48,7 @@ def load_file(path: str) -> ModuleType:
     return module
 
 
-def _check(options: Any) -> int:
+def _check(options: argparse.Namespace) -> int:
     from jaxreg.checks.marks import pairs_in
 
     pairs = list(pairs_in(load_file(options.file)))

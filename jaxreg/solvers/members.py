@@ -40,6 +40,7 @@ from jaxreg.solvers.reduced import (
 )
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.updated_inverse import only_if
+from jaxreg.solvers.working_set import CHUNK
 
 __all__ = [
     "Answer",
@@ -60,6 +61,8 @@ __all__ = [
 WIDE = 2
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
+# What a path has of every λ.
+OF_LAMS = ("lams", "coef", "intercept", "n_iter", "df", "n_nonzero", "settled")
 
 
 class Known(NamedTuple):
@@ -270,8 +273,12 @@ def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array, jax.Array]:
     p = a.X.shape[1]
     s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
     offset = (s / jnp.sum(s)) @ a.X if asked.fit_intercept else jnp.zeros((p,), a.X.dtype)
-    how = *settings_of(asked, a, p), 1, _by_knots(asked, a)
+    grid, settings = settings_of(asked, a, p)
+    L = len(grid.lams)
+    grid = grid._replace(lams=jnp.pad(grid.lams, ((0, max(CHUNK - L, 0)), (0, 0)), mode="edge"))
+    how = grid, settings, 1, _by_knots(asked, a)
     found = path_from_columns(a.X.T - offset[:, None], offset, a.Y, s, *how)
+    found = found._replace(**{name: getattr(found, name)[:L] for name in OF_LAMS})
     gap = jnp.where(found.settled, 0.0, jnp.inf)
     return found, gap, jnp.ones_like(found.settled)
 

@@ -31,7 +31,7 @@ from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 
-__all__ = ["Table", "capacity", "solve_path"]
+__all__ = ["CHUNK", "Table", "capacity", "solve_path"]
 
 # λs a chunk, which one product with the whole table certifies.
 CHUNK = 8
@@ -155,8 +155,8 @@ def _products(rows: jax.Array, all_rows: jax.Array, size: jax.Array) -> jax.Arra
         here = rows @ jax.lax.dynamic_slice(all_rows, (start, none), (count, n)).T
         return jax.lax.dynamic_update_slice(products, here, (none, start))
 
-    none = varying_like(jnp.zeros((k, C), rows.dtype), (rows, all_rows, size))
-    return jax.lax.fori_loop(0, (size + count - 1) // count, block, none)
+    empty = varying_like(jnp.zeros((k, C), rows.dtype), (rows, all_rows, size))
+    return jax.lax.fori_loop(0, (size + count - 1) // count, block, empty)
 
 
 def _make_room(visit: Visit, p: int) -> Visit:

@@ -2,14 +2,18 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr
+from jax.typing import ArrayLike
 
 __all__ = [
+    "Function",
+    "Tree",
     "check_arrays",
     "check_batches",
     "check_grid",
@@ -18,14 +22,19 @@ __all__ = [
     "check_state",
     "check_steps",
     "check_validation",
+    "check_whole_number",
     "names_taken",
 ]
 
 
+# A pytree; and a function of the user's, or made of one.
+Tree = Any
+Function = Callable[..., Any]
+
 NO_ARRAY = "Leave it out: close over it in the loss, or make it a static field of its pytree."
 
 
-def check_arrays(**trees: Any) -> None:
+def check_arrays(**trees: Tree) -> None:
     """Refuse NumPy float64 that would be rounded, complex numbers, and NaN or inf in values that are at hand.
 
     Raises:
@@ -35,11 +44,8 @@ def check_arrays(**trees: Any) -> None:
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             where = name + jax.tree_util.keystr(path)
             dtype = getattr(leaf, "dtype", None)
-            if (
-                dtype is None
-                and not isinstance(leaf, (bool, int, float, complex))
-                and not hasattr(leaf, "__jax_array__")
-            ):
+            number = isinstance(leaf, (bool, int, float, complex)) or hasattr(leaf, "__jax_array__")
+            if dtype is None and not number:
                 raise TypeError(f"{where} is {_described(leaf)}, which is no array. {NO_ARRAY}")
             if isinstance(leaf, np.ndarray) and dtype == np.float64 and jnp.result_type(float) != jnp.float64:
                 raise TypeError(
@@ -56,18 +62,18 @@ def check_arrays(**trees: Any) -> None:
                 raise ValueError(f"{where} is not finite at index {index} ({int(bad.sum())} such entries).")
 
 
-def _described(leaf: Any) -> str:
+def _described(leaf: object) -> str:
     return f"the function {leaf.__name__}" if hasattr(leaf, "__name__") else f"{type(leaf).__name__} {leaf!r:.40}"
 
 
-def _all_finite(leaf: Any) -> bool:
+def _all_finite(leaf: object) -> bool:
     if not isinstance(leaf, jax.Array) or all(device.platform == "cpu" for device in leaf.devices()):
         return bool(np.all(np.isfinite(leaf)))  # the same memory
     with jax.ensure_compile_time_eval():  # the value is at hand, even where the caller is being traced
         return bool(jnp.all(jnp.isfinite(leaf)))
 
 
-def check_params(params: Any) -> None:
+def check_params(params: Tree) -> None:
     """Every leaf must be a floating array: an integer cannot take a gradient step."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
@@ -84,24 +90,29 @@ def check_params(params: Any) -> None:
             )
 
 
-def check_steps(steps: Any, record_every: Any) -> tuple[int, int]:
+def check_whole_number(of: str = "", **value: object) -> None:
+    """Refuses what is no whole number of at least 1, such as True; named by its keyword."""
+    ((name, number),) = value.items()
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+        amount = f"a whole number of {of}, at least 1" if of else "a whole number of at least 1"
+        raise ValueError(f"{name} is {number!r}; it must be {amount}.")
+
+
+def check_steps(steps: int, record_every: int | None) -> tuple[int, int]:
     """(steps, record_every) as positive whole numbers; record_every None gives about 100 records."""
-    for name, value in (("steps", steps), ("record_every", record_every)):
-        if value is None and name == "record_every":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+    check_whole_number(steps=steps)
+    if record_every is not None:
+        check_whole_number(record_every=record_every)
     return int(steps), max(1, int(steps) // 100) if record_every is None else min(int(record_every), int(steps))
 
 
-def check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
+def check_batches(args: tuple, batch_size: int | None, batches: object, key: jax.Array | None) -> None:
     """Either data, with or without mini-batches drawn from them, or a stream of batches."""
     if batches is not None and (args or batch_size is not None):
         raise ValueError("batches replaces the data: give either args (with or without batch_size), or batches.")
     if batch_size is None:
         return
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
+    check_whole_number(batch_size=batch_size)
     if key is None:
         raise ValueError("batch_size needs key=jax.random.key(seed): rows are drawn at random.")
     shapes = [getattr(a, "shape", None) for a in args]
@@ -109,12 +120,10 @@ def check_batches(args: tuple, batch_size: Any, batches: Any, key: Any) -> None:
         raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
 
 
-def check_validation(validation: Any, validation_loss: Any, patience: Any) -> tuple | None:
+def check_validation(validation: tuple | None, validation_loss: object, patience: int | None) -> tuple | None:
     """The held-out data as a tuple, () where the loss has them itself; None where there is no validation."""
-    if patience is not None and (
-        isinstance(patience, bool) or not isinstance(patience, (int, np.integer)) or patience < 1
-    ):
-        raise ValueError(f"patience is {patience!r}; it must be a whole number of records, at least 1.")
+    if patience is not None:
+        check_whole_number("records", patience=patience)
     if validation is None and validation_loss is None:
         if patience is not None:
             raise ValueError("patience waits for a smaller validation loss: give validation=(X_held_out, y_held_out).")
@@ -125,7 +134,7 @@ def check_validation(validation: Any, validation_loss: Any, patience: Any) -> tu
     return tuple(validation or ())
 
 
-def check_grid(grid: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
+def check_grid(grid: Mapping[str, ArrayLike]) -> tuple[dict[str, jax.Array], int]:
     """The grid as arrays with a common leading axis, and its length G.
 
     Raises:
@@ -149,7 +158,7 @@ def check_grid(grid: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
     return arrays, count
 
 
-def names_taken(function: Any, names: Any) -> frozenset[str]:
+def names_taken(function: object, names: Iterable[str]) -> frozenset[str]:
     """Those of ``names`` that ``function`` takes by keyword; none for anything that is not a function."""
     if not callable(function):
         return frozenset()
@@ -160,7 +169,7 @@ def names_taken(function: Any, names: Any) -> frozenset[str]:
     return frozenset(names) & by_keyword
 
 
-def check_state(given: Any, own: Any) -> None:
+def check_state(given: Tree, own: Tree) -> None:
     """The state to go on from must be of the optimiser that goes on."""
     shapes = [jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state) for state in (given, own)]
     if shapes[0] != shapes[1]:
@@ -170,7 +179,7 @@ def check_state(given: Any, own: Any) -> None:
         )
 
 
-def check_loss(loss: Callable[..., Any], params: Any, args: tuple, has_aux: bool = False, name: str = "loss") -> Any:
+def check_loss(loss: Function, params: Tree, args: tuple, has_aux: bool = False, name: str = "loss") -> np.dtype:
     """The loss must give one floating number, and the same program every time it is called; its dtype is returned.
 
     Called while tracing, so it costs nothing when the compiled program runs again.
@@ -212,15 +221,15 @@ def check_loss(loss: Callable[..., Any], params: Any, args: tuple, has_aux: bool
     return value.dtype
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
 
 
-def _same_constant(a: Any, b: Any) -> bool:
+def _same_constant(a: ArrayLike, b: ArrayLike) -> bool:
     if a is b or isinstance(a, jax.core.Tracer) or isinstance(b, jax.core.Tracer):
         return a is b
     return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
 
 
-def _without_addresses(jaxpr: Any) -> str:
+def _without_addresses(jaxpr: ClosedJaxpr) -> str:
     return re.sub(r"0x[0-9a-f]+", "", str(jaxpr))

@@ -1,7 +1,6 @@
 """Mini-batches of arrays that are larger than the device: they stay in NumPy (or on disk) until their step."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 __all__ = ["minibatches"]
 
 
-def minibatches(key: Any, *arrays: Any, batch_size: int) -> Iterator[tuple[np.ndarray, ...]]:
+def minibatches(key: jax.Array, *arrays: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, ...]]:
     """Endless mini-batches: every epoch visits the rows once in a fresh order; a last, smaller batch is left out.
 
     Args:
@@ -38,7 +37,7 @@ def minibatches(key: Any, *arrays: Any, batch_size: int) -> Iterator[tuple[np.nd
     return _endless(key, arrays, n, batch_size)
 
 
-def _endless(key: Any, arrays: tuple, n: int, batch_size: int) -> Iterator[tuple[np.ndarray, ...]]:
+def _endless(key: jax.Array, arrays: tuple, n: int, batch_size: int) -> Iterator[tuple[np.ndarray, ...]]:
     epoch = 0
     while True:
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), n))

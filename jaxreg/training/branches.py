@@ -11,17 +11,18 @@ It holds because branches are pure. ``while`` loops and compiled functions are r
 left as it is, and so is a branch inside a ``scan``, where only the copies remain.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import jax
-from jax.extend.core import Literal
+from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var
 from jax.extend.core.primitives import cond_p, jit_p, while_p
+
+from jaxreg.training.arguments import Function, Tree
 
 __all__ = ["without_branches"]
 
 
-def without_branches(function: Callable[..., Any]) -> Callable[..., Any]:
+def without_branches(function: Function) -> Function:
     """The same function of the same pytrees, with both branches of every ``lax.cond`` evaluated and one selected.
 
     Example:
@@ -31,7 +32,7 @@ def without_branches(function: Callable[..., Any]) -> Callable[..., Any]:
         2.0
     """
 
-    def rewritten(*args: Any) -> Any:
+    def rewritten(*args: Tree) -> Tree:
         program, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
         if not _has_branch(program):
             return function(*args)
@@ -40,11 +41,11 @@ def without_branches(function: Callable[..., Any]) -> Callable[..., Any]:
     return rewritten
 
 
-def _has_branch(program: Any) -> bool:
+def _has_branch(program: ClosedJaxpr) -> bool:
     return any(eqn.primitive is cond_p or any(map(_has_branch, _inner(eqn))) for eqn in program.eqns)
 
 
-def _inner(eqn: Any) -> list[Any]:
+def _inner(eqn: JaxprEqn) -> list[ClosedJaxpr]:
     """The programs that an equation holds, where it is one that is rewritten."""
     if eqn.primitive is not jit_p and eqn.primitive is not while_p:
         return []
@@ -52,12 +53,12 @@ def _inner(eqn: Any) -> list[Any]:
     return [v for v in values if hasattr(v, "eqns")]
 
 
-def _evaluate(program: Any, args: Sequence[Any]) -> list[Any]:
+def _evaluate(program: ClosedJaxpr, args: Sequence[jax.Array]) -> list[jax.Array]:
     """The program (a jaxpr with its constants) on flat arguments, equation by equation."""
     jaxpr = program.jaxpr
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*program.consts, *args], strict=True))
 
-    def read(v: Any) -> Any:
+    def read(v: Var | Literal) -> jax.Array:
         return v.val if isinstance(v, Literal) else known[v]
 
     for eqn in jaxpr.eqns:
@@ -65,7 +66,7 @@ def _evaluate(program: Any, args: Sequence[Any]) -> list[Any]:
     return [read(v) for v in jaxpr.outvars]
 
 
-def _bind(eqn: Any, args: list[Any]) -> Sequence[Any]:
+def _bind(eqn: JaxprEqn, args: list[jax.Array]) -> Sequence[jax.Array]:
     p = eqn.params
     if eqn.primitive is cond_p:
         index, *operands = args

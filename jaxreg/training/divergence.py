@@ -1,12 +1,12 @@
 """What is said of members that diverged."""
 
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.training.arguments import Tree
 from jaxreg.training.loop import Training
 from jaxreg.training.methods import first_step, has_derivatives
 from jaxreg.training.programs import Member, Recipe, loss_of, method_of, with_values
@@ -20,7 +20,7 @@ class DivergenceWarning(UserWarning):
 
 
 def warn_divergence(
-    result: Training, recipe: Recipe, params: Any, grid: dict[str, Any], args: tuple, earlier: Any
+    result: Training, recipe: Recipe, params: Tree, grid: dict[str, jax.Array], args: tuple, earlier: Training | None
 ) -> None:
     """One warning for all that diverged, with the largest stable step of the first; silent under tracing.
 

@@ -11,21 +11,24 @@ and the programs hold no function: while one is traced it is told which recipe i
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
+from jaxreg.training.arguments import Function, Tree
 from jaxreg.training.sameness import ByContent, Itself, functions_read
 
 __all__ = ["Key", "Programs", "Stage", "key_of", "programs_of", "retain"]
+
+Lifted = TypeVar("Lifted")
 
 # A function that reads something that changes makes a program for each value; the last few stay.
 VERSIONS, MOST = 4, 512
 
 _kept: dict["Key", "Programs"] = {}
-_last_read: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_last_read: weakref.WeakKeyDictionary[object, Hashable] = weakref.WeakKeyDictionary()
 _running = threading.local()
 
 
@@ -41,12 +44,12 @@ class Programs:
     """Compiled programs by name, how often they were traced, and what watches over the death of the functions."""
 
     def __init__(self) -> None:
-        self.jitted: dict[str, Any] = {}
+        self.jitted: dict[str, Function] = {}
         self.traces: list[str] = []
-        self.watches: list[Any] = []
+        self.watches: list[weakref.ref] = []
         self.traceable = False
 
-    def lifting(self, lift: Callable[[], Any]) -> Any:
+    def lifting(self, lift: Callable[[], Lifted | None]) -> Lifted | None:
         """``lift()``, unless it was None before: then the optimiser can be made of traced numbers."""
         made = None if self.traceable else lift()
         self.traceable = made is None
@@ -56,14 +59,14 @@ class Programs:
 class Stage:
     """``jax.jit(function, static_argnames="plan")`` for each set of functions: (recipe, *inputs) -> result."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
 
-    def __call__(self, recipe: Any, *inputs: Any) -> Any:
+    def __call__(self, recipe: Any, *inputs: Tree) -> Tree:
         with self._jitted(recipe) as jitted:
             return jitted(recipe.plan, *inputs)
 
-    def lower(self, recipe: Any, *inputs: Any) -> Any:
+    def lower(self, recipe: Any, *inputs: Tree) -> Tree:
         with self._jitted(recipe) as jitted:
             return jitted.lower(recipe.plan, *inputs)
 
@@ -74,7 +77,7 @@ class Stage:
 
         if name not in programs.jitted:
 
-            def traced(plan: Any, *inputs: Any) -> Any:
+            def traced(plan: Hashable, *inputs: Tree) -> Tree:
                 traces.append(name)
                 return function(_running.recipes[-1], *inputs)
 
@@ -87,13 +90,13 @@ class Stage:
             _running.recipes = _running.recipes[:-1]
 
 
-def key_of(functions: tuple[Any, ...], optimizer: Any) -> Key:
+def key_of(functions: tuple[object, ...], optimizer: object) -> Key:
     parts = [part for f in functions for part in (getattr(f, "__self__", None), getattr(f, "__func__", f))]
     objects = tuple(None if part is None else Itself(part) for part in parts)
     return Key(objects, _plain(ByContent(optimizer)), _plain(ByContent(functions)))
 
 
-def programs_of(functions: tuple[Any, ...], optimizer: Any) -> Programs:
+def programs_of(functions: tuple[object, ...], optimizer: object) -> Programs:
     """The programs of these functions as they are now; new ones where there are none."""
     key = key_of(functions, optimizer)
     found = _kept.pop(key, None)
@@ -104,7 +107,7 @@ def programs_of(functions: tuple[Any, ...], optimizer: Any) -> Programs:
     return found
 
 
-def retain(functions: tuple[Any, ...], optimizer: Any, programs: Programs) -> None:
+def retain(functions: tuple[object, ...], optimizer: object, programs: Programs) -> None:
     """After a run: where tracing has changed what the functions read (a count), they are the same still."""
     if programs.traces:
         programs.traces.clear()
@@ -129,7 +132,7 @@ def _keep(key: Key, programs: Programs) -> None:
     _kept[key] = programs
 
 
-def _watch(value: Any, drop: Callable[[Any], Any]) -> Any:
+def _watch(value: object, drop: Callable[[weakref.ref], object]) -> weakref.ref | None:
     try:
         return weakref.ref(value, drop) if value is not None else None
     except TypeError:
@@ -138,7 +141,7 @@ def _watch(value: Any, drop: Callable[[Any], Any]) -> Any:
 
 # JAX keeps the traces of inner functions (of jit, scan, cond, checkpoint) by the object as well. One that reads what
 # has changed since would be used as it was; so all traces go, and with them what was compiled here.
-def _forget_stale(functions: tuple[Any, ...]) -> None:
+def _forget_stale(functions: tuple[object, ...]) -> None:
     helpers = [f for f in functions_read(functions) if not any(f is one for one in functions)]
     if any(_last(helper) not in (None, ByContent(helper).key) for helper in helpers):
         jax.clear_caches()
@@ -146,7 +149,7 @@ def _forget_stale(functions: tuple[Any, ...]) -> None:
     _note(functions)
 
 
-def _note(functions: tuple[Any, ...]) -> None:
+def _note(functions: tuple[object, ...]) -> None:
     for helper in functions_read(functions):
         try:
             _last_read[helper] = ByContent(helper).key
@@ -154,7 +157,7 @@ def _note(functions: tuple[Any, ...]) -> None:
             continue
 
 
-def _last(helper: Any) -> Any:
+def _last(helper: object) -> Hashable:
     try:
         return _last_read.get(helper)
     except TypeError:

@@ -11,11 +11,13 @@ record's gradient is that of the step that follows, which the compiler computes 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxreg.training.arguments import Tree
 from jaxreg.training.placement import as_after, on_a_mesh
 
 __all__ = [
@@ -33,6 +35,8 @@ __all__ = [
 
 # A loss that has grown by this factor over its start (or over 1, where it starts below) will not come back.
 DIVERGED = 1e12
+# The number of a step.
+Step = jax.Array | int
 
 
 class Best(NamedTuple):
@@ -43,10 +47,10 @@ class Best(NamedTuple):
             record, beside those of :class:`History`; None while the run lasts.
     """
 
-    params: Any
+    params: Tree
     loss: jax.Array
     step: jax.Array
-    history: Any = None
+    history: jax.Array | None = None
 
 
 class Run(NamedTuple):
@@ -58,8 +62,8 @@ class Run(NamedTuple):
             holds. looked: n_steps at the last look, −1 before it. best: None without validation. waited: looks since.
     """
 
-    params: Any
-    state: Any
+    params: Tree
+    state: Tree
     n_steps: jax.Array
     limit: jax.Array
     converged: jax.Array
@@ -77,8 +81,8 @@ class Run(NamedTuple):
 class Stop(NamedTuple):
     """When a member stops: a residual of at most ``tol``; ``patience`` records without a smaller validation loss."""
 
-    tol: Any = None
-    patience: Any = None
+    tol: jax.Array | float | None = None
+    patience: jax.Array | int | None = None
 
 
 class Look(NamedTuple):
@@ -128,25 +132,25 @@ class Training(NamedTuple):
         best: Best, the params of the smallest validation loss, that loss and its step; None without ``validation``.
     """
 
-    params: Any
+    params: Tree
     loss: jax.Array
     residual: jax.Array
     n_steps: jax.Array
     converged: jax.Array
     diverged: jax.Array
     history: History
-    state: Any
-    aux: Any = None
+    state: Tree
+    aux: Tree = None
     best: Best | None = None
 
 
-def start_member(params: Any, state: Any, dtype: Any, best: Best | None) -> Run:
+def start_member(params: Tree, state: Tree, dtype: np.dtype, best: Best | None) -> Run:
     """The Run before the first step; ``dtype`` is that of the loss."""
     no, zero = jnp.zeros((), bool), jnp.zeros((), jnp.int32)
     return Run(params, state, zero, jnp.full((), jnp.inf, dtype), no, no, no, zero - 1, best, zero)
 
 
-def advance_member(run: Run, step: Callable[[Any, Any], tuple[Any, Any]]) -> Run:
+def advance_member(run: Run, step: Callable[[Tree, Tree], tuple[Tree, Tree]]) -> Run:
     """One step, (params, state) -> (params, state), of one member, unless it has stopped."""
     active = run.active
     params, state = step(run.params, run.state)
@@ -159,8 +163,8 @@ def advance_member(run: Run, step: Callable[[Any, Any], tuple[Any, Any]]) -> Run
 
 def train_loop(
     run: Run,
-    advance: Callable[[Run, Any], Run],
-    measure: Callable[[Run, Any], Look],
+    advance: Callable[[Run, Step], Run],
+    measure: Callable[[Run, Step], Look],
     steps: int,
     record_every: int,
     stop: Stop,
@@ -178,27 +182,13 @@ def train_loop(
     Returns:
         The last Run, and the Record with the record axis first.
     """
-    records = -(-steps // record_every)
-
     may_stop = stop.tol is not None or stop.patience is not None
+    look = lambda run, k: _looked(run, measure(run, k), stop)
 
-    def look(run: Run, k: Any) -> tuple[Run, Record]:
-        seen = measure(run, k)
-        limit = jnp.where(jnp.isinf(run.limit), DIVERGED * jnp.maximum(jnp.abs(seen.loss), 1.0), run.limit)
-        lost = (run.looked < 0) & ~seen.finite  # no step can be taken from where the gradient is not finite
-        diverged = run.diverged | ~(jnp.isfinite(seen.loss) & (seen.loss <= limit)) | lost
-        converged = run.converged
-        if stop.tol is not None:
-            converged = converged | ((seen.residual <= stop.tol) & ~diverged)
-        if seen.validation is not None:
-            run = _with_best(run, seen.validation, stop.patience)
-        run = run._replace(limit=limit, converged=converged, diverged=diverged, looked=run.n_steps)
-        return run, Record(History(run.n_steps, seen.loss, seen.residual), seen.validation)
-
-    def stretch(run: Run, first: Any, count: Any) -> tuple[Run, Record]:
+    def stretch(run: Run, first: Step, count: Step) -> tuple[Run, Record]:
         # The first step stands outside the loop, beside the look: the two share their products with the data.
         run, record = look(run, first)
-        lower: Any = 1
+        lower: Step = 1
         if may_stop:
             count = jnp.where(jnp.any(run.active), count, 0)
             lower = as_after(jnp.ones_like(count), count) if on_a_mesh() else 1
@@ -207,25 +197,47 @@ def train_loop(
 
     if on_a_mesh():
         run = as_after(run, stretch(run, 0, 1), axes)
-    if not may_stop:
-        whole, rest = divmod(steps, record_every)
-        run, history = jax.lax.scan(lambda run, i: stretch(run, i * record_every, record_every), run, jnp.arange(whole))
-        late = []
-        if rest:
-            run, record = stretch(run, whole * record_every, rest)
-            late.append(record)
-        run, last = look(run, steps - 1)
-        # Nobody asked for the record of step 0.
-        return run, jax.tree.map(lambda all_, *a: jnp.concatenate([all_, jnp.stack(a)])[1:], history, *late, last)
+    if may_stop:
+        return _until_stopped(run, look, stretch, steps, record_every)
+    whole, rest = divmod(steps, record_every)
+    run, history = jax.lax.scan(lambda run, i: stretch(run, i * record_every, record_every), run, jnp.arange(whole))
+    late = []
+    if rest:
+        run, record = stretch(run, whole * record_every, rest)
+        late.append(record)
+    run, last = look(run, steps - 1)
+    # Nobody asked for the record of step 0.
+    return run, jax.tree.map(lambda all_, *a: jnp.concatenate([all_, jnp.stack(a)])[1:], history, *late, last)
 
-    def write(history: Record, i: Any, record: Record) -> Record:
+
+def _looked(run: Run, seen: Look, stop: Stop) -> tuple[Run, Record]:
+    """The run after a look, and the record of it."""
+    limit = jnp.where(jnp.isinf(run.limit), DIVERGED * jnp.maximum(jnp.abs(seen.loss), 1.0), run.limit)
+    lost = (run.looked < 0) & ~seen.finite  # no step can be taken from where the gradient is not finite
+    diverged = run.diverged | ~(jnp.isfinite(seen.loss) & (seen.loss <= limit)) | lost
+    converged = run.converged
+    if stop.tol is not None:
+        converged = converged | ((seen.residual <= stop.tol) & ~diverged)
+    if seen.validation is not None:
+        run = _with_best(run, seen.validation, stop.patience)
+    run = run._replace(limit=limit, converged=converged, diverged=diverged, looked=run.n_steps)
+    return run, Record(History(run.n_steps, seen.loss, seen.residual), seen.validation)
+
+
+def _until_stopped(
+    run: Run,
+    look: Callable[[Run, Step], tuple[Run, Record]],
+    stretch: Callable[[Run, Step, Step], tuple[Run, Record]],
+    steps: int,
+    record_every: int,
+) -> tuple[Run, Record]:
+    """Stretch after stretch, until all members have stopped."""
+    records = -(-steps // record_every)
+
+    def write(history: Record, i: jax.Array, record: Record) -> Record:
         """Record i, and as long as there is no later one, all after it. Record −1, of step 0, is overwritten."""
-        places = jnp.arange(records)
-        return jax.tree.map(
-            lambda all_, new: jnp.where(jnp.expand_dims(places >= i, range(1, all_.ndim)), new[None], all_),
-            history,
-            record,
-        )
+        later = lambda all_: jnp.expand_dims(jnp.arange(records) >= i, range(1, all_.ndim))
+        return jax.tree.map(lambda all_, new: jnp.where(later(all_), new[None], all_), history, record)
 
     def unfinished(carry: tuple[jax.Array, Run, Record]) -> jax.Array:
         i, run, _ = carry
@@ -236,20 +248,19 @@ def train_loop(
         run, record = stretch(run, i * record_every, jnp.minimum(record_every, steps - i * record_every))
         return i + 1, run, write(history, i - 1, record)
 
+    i = jnp.zeros((), jnp.int32)
     if on_a_mesh():
+        i = as_after(i, jnp.any(run.active))
         history = jax.tree.map(lambda a: jnp.broadcast_to(a[None], (records, *a.shape)), look(run, 0)[1])
     else:
         shapes = jax.eval_shape(look, run, 0)[1]
         history = jax.tree.map(lambda a: jnp.zeros((records, *a.shape), a.dtype), shapes)
-    i = jnp.zeros((), jnp.int32)
-    if on_a_mesh():
-        i = as_after(i, jnp.any(run.active))
     i, run, history = jax.lax.while_loop(unfinished, body, (i, run, history))
     run, last = look(run, steps - 1)
     return run, write(history, i - 1, last)
 
 
-def _with_best(run: Run, validation: jax.Array, patience: Any) -> Run:
+def _with_best(run: Run, validation: jax.Array, patience: jax.Array | int | None) -> Run:
     """The run after a look at its validation loss, which counts once for each step that is looked at."""
     assert run.best is not None
     fresh = run.active & (run.n_steps > run.looked)

@@ -14,16 +14,18 @@ the minimiser of another problem.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxreg.training.arguments import Tree
+
 __all__ = ["Method", "as_method", "first_step", "fista", "has_derivatives", "ista", "largest"]
 
-Tree = Any
-Prox = Callable[[Tree, Any], Tree]
+StepSize = jax.Array | float
+Prox = Callable[[Tree, StepSize], Tree]
 LossAndGradient = Callable[[Tree], tuple[jax.Array, Tree]]
 
 
@@ -38,11 +40,11 @@ class Method(NamedTuple):
         step_size: what was given, or None where the optimiser keeps it to itself.
     """
 
-    init: Callable[[Tree], Any]
-    step: Callable[[LossAndGradient, Tree, Any], tuple[Tree, Any]]
+    init: Callable[[Tree], Tree]
+    step: Callable[[LossAndGradient, Tree, Tree], tuple[Tree, Tree]]
     residual: Callable[[Tree, Tree], jax.Array]
     stable: float
-    step_size: Any
+    step_size: StepSize | None
 
 
 class Momentum(NamedTuple):
@@ -52,7 +54,7 @@ class Momentum(NamedTuple):
     t: jax.Array
 
 
-def ista(step_size: Any, prox: Prox) -> Method:
+def ista(step_size: StepSize, prox: Prox) -> Method:
     """The proximal gradient method; converges for a step below 2/L, L the Lipschitz constant of the loss's gradient.
 
     Args:
@@ -71,14 +73,14 @@ def ista(step_size: Any, prox: Prox) -> Method:
         1.0
     """
 
-    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any]:
+    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Tree) -> tuple[Tree, Tree]:
         _, gradient = loss_and_gradient(params)
         return prox(_move(params, gradient, step_size), step_size), state
 
     return Method(lambda params: (), step, _prox_residual(step_size, prox), 2.0, step_size)
 
 
-def fista(step_size: Any, prox: Prox) -> Method:
+def fista(step_size: StepSize, prox: Prox) -> Method:
     """ISTA with momentum and adaptive restart; converges for a step up to 1/L.
 
     Args, Returns: as :func:`ista`.
@@ -109,7 +111,7 @@ def fista(step_size: Any, prox: Prox) -> Method:
     return Method(init, step, _prox_residual(step_size, prox), 1.0, step_size)
 
 
-def as_method(optimizer: Any) -> Method:
+def as_method(optimizer: object) -> Method:
     """An optax optimiser (with or without a line search) as a Method; a Method stays as it is.
 
     Raises:
@@ -123,7 +125,7 @@ def as_method(optimizer: Any) -> Method:
         raise TypeError(f"optimizer is {optimizer!r}; it must be an optax optimiser, ista(...) or fista(...).")
     transformation = optax.with_extra_args_support(optimizer)
 
-    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Any) -> tuple[Tree, Any]:
+    def step(loss_and_gradient: LossAndGradient, params: Tree, state: Tree) -> tuple[Tree, Tree]:
         value, gradient = loss_and_gradient(params)
         extra = {"value": value, "grad": gradient, "value_fn": lambda params: loss_and_gradient(params)[0]}
         updates, state = transformation.update(gradient, state, params, **extra)
@@ -142,7 +144,7 @@ def first_step(method: Method, params: Tree) -> float:
     return float(largest(jax.tree.map(jnp.subtract, moved, params)))
 
 
-def has_derivatives(state: Any) -> bool:
+def has_derivatives(state: Tree) -> bool:
     """Whether a run with this state may be differentiated.
 
     L-BFGS divides differences of gradients by one another, the zoom line search differences of losses. At the solution
@@ -154,7 +156,7 @@ def has_derivatives(state: Any) -> bool:
     return not any(isinstance(node, quotients) for node in nodes)
 
 
-def _prox_residual(step_size: Any, prox: Prox) -> Callable[[Tree, Tree], jax.Array]:
+def _prox_residual(step_size: StepSize, prox: Prox) -> Callable[[Tree, Tree], jax.Array]:
     # (u − prox(u − τ∇loss(u)))/τ is the gradient where there is no penalty, and 0 exactly at a minimiser.
     def residual(params: Tree, gradient: Tree) -> jax.Array:
         moved = prox(_move(params, gradient, step_size), step_size)
@@ -163,7 +165,7 @@ def _prox_residual(step_size: Any, prox: Prox) -> Callable[[Tree, Tree], jax.Arr
     return residual
 
 
-def _move(params: Tree, gradient: Tree, step_size: Any) -> Tree:
+def _move(params: Tree, gradient: Tree, step_size: StepSize) -> Tree:
     return jax.tree.map(lambda u, g: u - jnp.asarray(step_size).astype(u.dtype) * g, params, gradient)
 
 

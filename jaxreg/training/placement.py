@@ -8,11 +8,12 @@ compiler removes both the selection and the step.
 """
 
 from functools import reduce
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
+
+from jaxreg.training.arguments import Tree
 
 __all__ = ["as_after", "members_placed", "on_a_mesh"]
 
@@ -21,7 +22,7 @@ def on_a_mesh() -> bool:
     return not jax.sharding.get_abstract_mesh().empty
 
 
-def as_after(run: Any, after: Any, axes: int = 0) -> Any:
+def as_after(run: Tree, after: Tree, axes: int = 0) -> Tree:
     """The values of ``run``, with types as those of ``after``; ``axes`` leading axes (one, of members, or none)."""
     numbers = [leaf for leaf in jax.tree.leaves(after) if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
     same = [jnp.all(leaf == leaf, axis=tuple(range(axes, leaf.ndim))) for leaf in numbers]
@@ -33,7 +34,7 @@ def as_after(run: Any, after: Any, axes: int = 0) -> Any:
     return jax.tree.map(select, run)
 
 
-def members_placed(run: Any, members: Any) -> Any:
+def members_placed(run: Tree, members: Tree) -> Tree:
     """On a mesh of explicit axes: the run's member axis divided as that of the members."""
     axes = [spec[0] for leaf in jax.tree.leaves(members) if (spec := _spec(leaf)) and spec[0] is not None]
     if not axes:
@@ -46,7 +47,7 @@ def members_placed(run: Any, members: Any) -> Any:
     return jax.tree.map(place, run)
 
 
-def _spec(leaf: Any) -> tuple[Any, ...]:
+def _spec(leaf: jax.Array) -> tuple:
     """How the axes are divided, where this is part of the type."""
     sharding = getattr(jax.typeof(leaf), "sharding", None)
     mesh = getattr(sharding, "mesh", None)

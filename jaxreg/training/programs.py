@@ -1,17 +1,17 @@
 """What ``train`` and ``train_grid`` compile: a Recipe decides the program, and the rest are its inputs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxreg.training.arguments import check_arrays, check_loss, check_params, check_state, names_taken
+from jaxreg.training.arguments import Function, Tree, check_arrays, check_loss, check_params, check_state, names_taken
 from jaxreg.training.branches import without_branches
 from jaxreg.training.kept import Programs, Stage
-from jaxreg.training.loop import Best, Look, Record, Run, Stop, Training, advance_member, start_member, train_loop
+from jaxreg.training.loop import Best, Look, Record, Run, Step, Stop, Training, advance_member, start_member, train_loop
 from jaxreg.training.methods import Method, as_method, has_derivatives, largest
 from jaxreg.training.placement import members_placed
 from jaxreg.training.schedules import Lifted
@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     has_aux: bool
     members: bool
     stacked: bool = False
-    lifted: Any = None
+    lifted: Hashable = None
 
 
 class Recipe(NamedTuple):
@@ -42,11 +42,11 @@ class Recipe(NamedTuple):
     ``make_params`` is a function of grid names, or None where params is a tree.
     """
 
-    loss: Callable[..., Any]
-    optimizer: Any
-    gap: Callable[..., Any] | None
-    make_params: Callable[..., Any] | None
-    validation_loss: Callable[..., Any] | None
+    loss: Function
+    optimizer: object
+    gap: Function | None
+    make_params: Function | None
+    validation_loss: Function | None
     plan: Plan
     programs: Programs
     lifted: Lifted | None = None
@@ -60,10 +60,10 @@ class Member(NamedTuple):
         numbers: of its optimiser, where that is made outside.
     """
 
-    hyper: dict[str, Any]
-    key: Any = None
-    earlier: Any = None
-    numbers: tuple[Any, ...] = ()
+    hyper: dict[str, jax.Array]
+    key: jax.Array | None = None
+    earlier: Training | None = None
+    numbers: tuple[jax.Array, ...] = ()
 
 
 class Inputs(NamedTuple):
@@ -73,15 +73,15 @@ class Inputs(NamedTuple):
         params, args, key, validation: as given to ``train``. stop: when. first: the number of the first step.
     """
 
-    params: Any
+    params: Tree
     args: tuple
     stop: Stop
-    key: Any
+    key: jax.Array | None
     validation: tuple | None
-    first: Any
+    first: Step
 
 
-def with_values(function: Callable[..., Any], hyper: Mapping[str, Any]) -> Callable[..., Any]:
+def with_values(function: Function, hyper: Mapping[str, jax.Array]) -> Function:
     """The function with the grid values that it takes."""
     taken = names_taken(function, hyper)
     return partial(function, **{name: hyper[name] for name in taken}) if taken else function
@@ -96,13 +96,13 @@ def method_of(recipe: Recipe, member: Member) -> Method:
     return as_method(with_values(optimizer, member.hyper)())
 
 
-def loss_of(recipe: Recipe, hyper: Mapping[str, Any]) -> Callable[..., Any]:
+def loss_of(recipe: Recipe, hyper: Mapping[str, jax.Array]) -> Function:
     """(params, *args) -> ()"""
     loss = with_values(recipe.loss, hyper)
     return (lambda *args: loss(*args)[0]) if recipe.plan.has_aux else loss
 
 
-def _over_members(recipe: Recipe, function: Callable[..., Any]) -> Callable[..., Any]:
+def _over_members(recipe: Recipe, function: Function) -> Function:
     return jax.vmap(function) if recipe.plan.members else function
 
 
@@ -133,19 +133,20 @@ def _start(recipe: Recipe, inputs: Inputs, members: Member) -> Run:
     return members_placed(_over_members(recipe, start)(members), members) if recipe.plan.members else start(members)
 
 
-def _continue(recipe: Recipe, run: Run, inputs: Inputs, members: Member) -> tuple[Run, Record, Any]:
+def _continue(recipe: Recipe, run: Run, inputs: Inputs, members: Member) -> tuple[Run, Record, Tree]:
     """``plan.steps`` steps; of a grid, the records have the member axis second. The last is the loss's aux."""
     plan, args = recipe.plan, inputs.args
 
-    def batch(k: Any, key: Any) -> tuple:
+    def batch(k: Step, key: jax.Array | None) -> tuple:
         if plan.stacked:
             return tuple(a[k] for a in args)
         if plan.batch_size is None:
             return args
+        assert key is not None
         rows = jax.random.randint(jax.random.fold_in(key, k + inputs.first), (plan.batch_size,), 0, args[0].shape[0])
         return tuple(a[rows] for a in args)
 
-    def advance(run: Run, k: Any) -> Run:
+    def advance(run: Run, k: Step) -> Run:
         shared = batch(k, inputs.key) if members.key is None else None
 
         def one(run: Run, member: Member) -> Run:
@@ -157,10 +158,10 @@ def _continue(recipe: Recipe, run: Run, inputs: Inputs, members: Member) -> tupl
 
         return _over_members(recipe, one)(run, members)
 
-    def whole(k: Any) -> tuple:
+    def whole(k: Step) -> tuple:
         return batch(k, None) if plan.stacked else args  # of mini-batches drawn from args, the whole is at hand
 
-    def measure(run: Run, k: Any) -> Look:
+    def measure(run: Run, k: Step) -> Look:
         data = whole(k)
 
         def one(run: Run, member: Member) -> Look:
@@ -185,12 +186,12 @@ def _continue(recipe: Recipe, run: Run, inputs: Inputs, members: Member) -> tupl
     return run, records, aux
 
 
-def _validation_loss(recipe: Recipe, hyper: Mapping[str, Any]) -> Callable[..., Any]:
+def _validation_loss(recipe: Recipe, hyper: Mapping[str, jax.Array]) -> Function:
     given = recipe.validation_loss
     return loss_of(recipe, hyper) if given is None else with_values(given, hyper)
 
 
-def _result(run: Run, records: Record, aux: Any) -> Training:
+def _result(run: Run, records: Record, aux: Tree) -> Training:
     loss, residual = records.history.loss[-1], records.history.residual[-1]
     if loss.ndim == 1:  # members first, then records
         records = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), records)
@@ -206,7 +207,7 @@ def _without_derivatives(result: Training) -> Training:
 
 
 @_without_derivatives.defjvp
-def _refuse(primals: Any, tangents: Any) -> Any:
+def _refuse(primals: Tree, tangents: Tree) -> Tree:
     raise TypeError(
         "training with L-BFGS or a zoom line search has no useful derivative: near the solution its steps are "
         "quotients of rounding errors. Differentiate a run of sgd, adam, ista or fista, or jaxreg.solvers.fit; put "
@@ -224,11 +225,11 @@ _stream_start, _stream_stretch = Stage(_start), Stage(_continue)
 
 
 @jax.jit
-def _stream_result(run: Run, parts: list[Record], aux: Any) -> Training:
+def _stream_result(run: Run, parts: list[Record], aux: Tree) -> Training:
     return _result(run, jax.tree.map(lambda *a: jnp.concatenate(a), *parts), aux)
 
 
-def run_recipe(recipe: Recipe, inputs: Inputs, members: Member, batches: Any) -> Training:
+def run_recipe(recipe: Recipe, inputs: Inputs, members: Member, batches: Iterable[tuple] | None) -> Training:
     if batches is None:
         return program(recipe, inputs, members)
     plan, run, aux = recipe.plan, None, None

@@ -1,27 +1,31 @@
 """``train`` and ``train_grid``: any loss, any optimiser, one compiled call."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxreg.progress import Progress, following
 from jaxreg.training.arguments import (
+    Function,
+    Tree,
     check_arrays,
     check_batches,
     check_grid,
     check_params,
     check_steps,
     check_validation,
+    check_whole_number,
     names_taken,
 )
 from jaxreg.training.divergence import DivergenceWarning, warn_divergence
 from jaxreg.training.kept import programs_of, retain
-from jaxreg.training.loop import Stop, Training
+from jaxreg.training.loop import Step, Stop, Training
 from jaxreg.training.programs import Inputs, Member, Plan, Recipe, run_recipe
 from jaxreg.training.schedules import lifted
 from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
@@ -30,20 +34,20 @@ __all__ = ["DivergenceWarning", "product", "train", "train_grid"]
 
 
 def train(
-    loss: Callable[..., Any],
-    params: Any,
-    *args: Any,
-    optimizer: Any,
+    loss: Function,
+    params: Tree,
+    *args: Tree,
+    optimizer: object,
     steps: int,
     record_every: int | None = None,
     tol: float | None = None,
-    gap: Callable[..., Any] | None = None,
+    gap: Function | None = None,
     batch_size: int | None = None,
     batches: Iterable[tuple] | None = None,
-    key: Any = None,
+    key: jax.Array | None = None,
     has_aux: bool = False,
     validation: tuple | None = None,
-    validation_loss: Callable[..., Any] | None = None,
+    validation_loss: Function | None = None,
     patience: int | None = None,
 ) -> Training:
     """Minimise any differentiable loss over any pytree of parameters.
@@ -125,21 +129,21 @@ def train(
 
 
 def train_grid(
-    loss: Callable[..., Any],
-    params: Any,
-    grid: Mapping[str, Any],
-    *args: Any,
-    optimizer: Any,
+    loss: Function,
+    params: Tree,
+    grid: Mapping[str, ArrayLike],
+    *args: Tree,
+    optimizer: object,
     steps: int,
     record_every: int | None = None,
     tol: float | None = None,
-    gap: Callable[..., Any] | None = None,
+    gap: Function | None = None,
     batch_size: int | None = None,
     batches: Iterable[tuple] | None = None,
-    key: Any = None,
+    key: jax.Array | None = None,
     has_aux: bool = False,
     validation: tuple | None = None,
-    validation_loss: Callable[..., Any] | None = None,
+    validation_loss: Function | None = None,
     patience: int | None = None,
     block: int | None = None,
     progress: Progress = None,
@@ -202,8 +206,7 @@ def train_grid(
     watched = progress is not None and progress is not False
     if block is None:
         block = math.ceil(count / 10) if watched else count
-    if isinstance(block, bool) or not isinstance(block, (int, np.integer)) or block < 1:
-        raise ValueError(f"block is {block!r}; it must be a whole number of at least 1.")
+    check_whole_number(block=block)
     block = min(int(block), count)
     if batches is not None and block < count:
         batches = list(islice(batches, steps))  # every block sees the same ones
@@ -237,7 +240,7 @@ def train_grid(
     return result
 
 
-def _start_of(params: Any, args: tuple) -> tuple[Training | None, Any]:
+def _start_of(params: Tree, args: tuple) -> tuple[Training | None, Tree]:
     """The Training to go on from, or None; and the params."""
     earlier = params if isinstance(params, Training) else None
     params = params.params if earlier is not None else params
@@ -249,7 +252,7 @@ def _start_of(params: Any, args: tuple) -> tuple[Training | None, Any]:
     return jax.tree.map(jnp.asarray, earlier._replace(**unused)), earlier.params
 
 
-def _first_step(earlier: Training | None) -> Any:
+def _first_step(earlier: Training | None) -> Step:
     return 0 if earlier is None else jnp.max(earlier.n_steps)
 
 
@@ -262,7 +265,7 @@ def _of_all(earlier: Training | None, count: int) -> Training | None:
     return earlier
 
 
-def _keys(key: Any, count: int) -> tuple[Any, Any]:
+def _keys(key: jax.Array | None, count: int) -> tuple[jax.Array | None, jax.Array | None]:
     """(the key of all, None), or (None, one key a member)."""
     if key is None:
         return None, None
@@ -273,7 +276,7 @@ def _keys(key: Any, count: int) -> tuple[Any, Any]:
     return (None, key) if shape else (key, None)
 
 
-def product(**arrays: Any) -> dict[str, jax.Array]:
+def product(**arrays: ArrayLike) -> dict[str, jax.Array]:
     """All combinations of the arrays' entries, as a grid; the last array varies fastest.
 
     Args:

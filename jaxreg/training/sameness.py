@@ -19,8 +19,8 @@ import sys
 import sysconfig
 import weakref
 from collections import deque
-from collections.abc import Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from collections.abc import Hashable, Mapping, Set
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import jax
@@ -38,7 +38,7 @@ WRAPPED = ("__wrapped__", "fget", "__func__", "func", "fun", "jvp", "fwd", "bwd"
 WHOLE = {"__dict__", "vars"}  # a function that names these may read any attribute
 
 
-_named_by: dict[tuple[Any, ...], frozenset[str]] = {}  # only to be through at once the next time
+_named_by: dict[tuple[object, ...], frozenset[str]] = {}  # only to be through at once the next time
 
 
 class ByContent:
@@ -51,11 +51,11 @@ class ByContent:
         (True, False)
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
         self.key, self.objects = _content(value)[:2]
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, ByContent) and self.key == other.key
 
     def __hash__(self) -> int:
@@ -67,26 +67,26 @@ class Itself:
 
     __slots__ = ("number", "ref")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.number = id(value)
         try:
             self.ref: Any = weakref.ref(value)
         except TypeError:
             self.ref = lambda: value
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Itself) and self.ref() is not None and self.ref() is other.ref())
 
     def __hash__(self) -> int:
         return self.number
 
 
-def functions_read(value: Any) -> list[Any]:
+def functions_read(value: object) -> list[object]:
     """The user's functions that ``value`` leads to."""
     return _content(value)[2]
 
 
-def _content(value: Any) -> tuple[Any, list[Itself], list[Any]]:
+def _content(value: object) -> tuple[Hashable, list[Itself], list[object]]:
     """The key, and what it refers to as objects and as functions of the user's."""
     # Which attributes are read is known once all functions are; these are found through attributes.
     parts = value if isinstance(value, tuple) else (value,)
@@ -121,10 +121,10 @@ class _Walk:
         self.names, self.named, self.own = names, set[str](), own
         self.seen: dict[int, int] = {}
         self.objects: list[Itself] = []
-        self.functions: list[Any] = []
+        self.functions: list[object] = []
         self.count = 0
 
-    def key(self, value: Any) -> Any:
+    def key(self, value: object) -> Hashable:
         """Equal keys, equal content."""
         if isinstance(value, PLAIN) and not isinstance(value, np.generic):
             return type(value), repr(value)  # 1, 1.0 and True are equal, and so are 0.0 and −0.0
@@ -159,7 +159,7 @@ class _Walk:
             return self.itself(value), self.numbers(np.asarray(value), type(value))
         return self.itself(value), self.inside(value)
 
-    def installed(self, value: Any) -> bool:
+    def installed(self, value: object) -> bool:
         """Whether it is part of an installed package, which does not change."""
         if _package(value) in self.own:
             return False
@@ -167,18 +167,18 @@ class _Walk:
             return value.__code__.co_filename.startswith(INSTALLED)
         return _is_installed(_package(value))
 
-    def itself(self, value: Any) -> Itself:
+    def itself(self, value: object) -> Itself:
         found = Itself(value)
         self.objects.append(found)
         return found
 
-    def numbers(self, array: np.ndarray, kind: type) -> Any:
+    def numbers(self, array: np.ndarray, kind: type) -> Hashable:
         if array.dtype.hasobject:
             return kind, array.shape, *map(self.key, array.ravel().tolist())
         bytes_ = np.ascontiguousarray(array).view(np.uint8) if array.size and array.ndim else array.tobytes()
         return kind, array.dtype.str, array.shape, hashlib.sha1(bytes_, usedforsecurity=False).digest()
 
-    def function(self, value: FunctionType) -> Any:
+    def function(self, value: FunctionType) -> Hashable:
         package = _package(value)
         before = len(self.functions)
         closed_over = [self.key(_contents(cell)) for cell in value.__closure__ or ()]
@@ -194,9 +194,9 @@ class _Walk:
         read = [(name, self.key(value.__globals__[name])) for name in sorted(names) if name in value.__globals__]
         return self.itself(value), value.__code__, *closed_over, defaults, *read, self.attributes(vars(value))
 
-    def inside(self, value: Any) -> Any:
+    def inside(self, value: object) -> Hashable:
         """What an object holds: what it wraps, its leaves if it is a pytree, attributes named, those of its class."""
-        found: list[Any] = []
+        found: list[Hashable] = []
         if self.installed(type(value)):  # a jitted function, a function with derivative rules of its own, a property
             before = len(self.functions)
             inner = {name: getattr(value, name, None) for name in WRAPPED}
@@ -211,7 +211,7 @@ class _Walk:
         found.append(self.attributes({**own, **{name: getattr(value, name) for name in slots}}))
         return tuple(found), self.key(type(value))
 
-    def of_class(self, value: type) -> Any:
+    def of_class(self, value: type) -> Hashable:
         """Attributes and methods that are named, and those that Python calls by itself."""
         found = []
         for kind in value.__mro__:
@@ -222,7 +222,7 @@ class _Walk:
                 )
         return tuple(found)
 
-    def attributes(self, values: Mapping[str, Any], more: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
+    def attributes(self, values: Mapping[str, object], more: Set[str] = frozenset()) -> Hashable:
         chosen = values if self.names & WHOLE else (self.names | more) & values.keys()
         return tuple((name, self.key(values[name])) for name in sorted(chosen) if not _is_dunder_data(name, values))
 
@@ -235,7 +235,7 @@ def _names(code: CodeType) -> frozenset[str]:
     return frozenset(code.co_names).union(strings, *map(_names, inner))
 
 
-def _package(value: Any) -> str:
+def _package(value: object) -> str:
     return (getattr(value, "__module__", None) or "").split(".")[0]
 
 
@@ -252,12 +252,12 @@ def _slots(kind: type) -> tuple[str, ...]:
     )
 
 
-def _is_dunder_data(name: str, values: Mapping[str, Any]) -> bool:
+def _is_dunder_data(name: str, values: Mapping[str, object]) -> bool:
     """``__doc__`` and the like say nothing of what a class or module does; ``__builtins__`` leads everywhere."""
     return name.startswith("__") and not isinstance(values[name], FunctionType)
 
 
-def _contents(cell: Any) -> Any:
+def _contents(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # a variable that was given no value

@@ -11,15 +11,16 @@ and the numbers that differ are inputs of the one program that is compiled.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from types import CellType, FunctionType
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
-from jaxreg.training.arguments import names_taken
+from jaxreg.training.arguments import Tree, names_taken
 from jaxreg.training.sameness import Itself
 
 __all__ = ["Lifted", "lifted"]
@@ -39,21 +40,21 @@ class Lifted(NamedTuple):
             differ, among all numbers of the example. numbers: of all members, (G, …) each.
     """
 
-    structure: Any
-    example: Any
+    structure: Hashable
+    example: object
     places: tuple[int, ...]
     numbers: tuple[jax.Array, ...]
 
-    def optimizer(self, numbers: tuple[Any, ...]) -> Any:
+    def optimizer(self, numbers: tuple[jax.Array, ...]) -> object:
         """With these numbers, one for each place."""
-        own: list[Any] = []
+        own: list[ArrayLike] = []
         _take_apart(self.example, own)
         for place, number in zip(self.places, numbers, strict=True):
             own[place] = number
         return _put_together(self.example, iter(own))
 
 
-def lifted(maker: Callable[..., Any], grid: Mapping[str, jax.Array]) -> Lifted | None:
+def lifted(maker: Tree, grid: Mapping[str, jax.Array]) -> Lifted | None:
     """The optimiser that ``maker`` makes of grid values, taken apart; None where it can be made of traced ones.
 
     Raises:
@@ -63,7 +64,7 @@ def lifted(maker: Callable[..., Any], grid: Mapping[str, jax.Array]) -> Lifted |
     if not taken or any(isinstance(values, jax.core.Tracer) for values in taken.values()):
         return None
 
-    def made(values: dict[str, Any]) -> jax.Array:
+    def made(values: dict[str, jax.Array]) -> jax.Array:
         maker(**values)
         return jnp.zeros(())
 
@@ -74,11 +75,11 @@ def lifted(maker: Callable[..., Any], grid: Mapping[str, jax.Array]) -> Lifted |
     else:
         return None
     host = {name: np.asarray(values) for name, values in taken.items()}
-    all_numbers: list[list[Any]] = []
+    all_numbers: list[list[ArrayLike]] = []
     first, structure = None, None
     for g in range(len(next(iter(host.values())))):
         values = {name: v[g].item() if v.ndim == 1 else v[g] for name, v in host.items()}
-        optimizer, numbers = maker(**values), list[Any]()
+        optimizer, numbers = maker(**values), list[ArrayLike]()
         own = _take_apart(optimizer, numbers)
         if first is None:
             first, structure = optimizer, own
@@ -98,7 +99,7 @@ def lifted(maker: Callable[..., Any], grid: Mapping[str, jax.Array]) -> Lifted |
     return Lifted((structure, fixed, places), first, places, varying)
 
 
-def _take_apart(value: Any, numbers: list[Any]) -> Any:
+def _take_apart(value: object, numbers: list[ArrayLike]) -> Hashable:
     """The structure, hashable; the numbers are appended."""
     if _is_number(value):
         numbers.append(value)
@@ -114,7 +115,7 @@ def _take_apart(value: Any, numbers: list[Any]) -> Any:
     return (type(value), value) if isinstance(value, (bool, str, type(None))) else _identity(value)
 
 
-def _put_together(value: Any, numbers: Iterator[Any]) -> Any:
+def _put_together(value: Tree, numbers: Iterator[ArrayLike]) -> Tree:
     """What was taken apart, with other numbers, in the same order."""
     if _is_number(value):
         return next(numbers)
@@ -134,18 +135,18 @@ def _put_together(value: Any, numbers: Iterator[Any]) -> Any:
     return value
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: object) -> Hashable:
     """A function without a closure may be made anew: its code counts."""
     return (value.__code__, value.__module__) if isinstance(value, FunctionType) else Itself(value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[ArrayLike]:
     if isinstance(value, (np.ndarray, jax.Array)):
         return bool(jnp.issubdtype(value.dtype, jnp.number))
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
-def _closed_over(function: FunctionType) -> list[Any]:
+def _closed_over(function: FunctionType) -> list[object]:
     """A cell that is empty, or leads back to the function, is left as it is."""
     contents = []
     for cell in function.__closure__ or ():

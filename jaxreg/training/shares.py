@@ -8,12 +8,12 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.training.arguments import Tree
 from jaxreg.training.loop import Training
 from jaxreg.training.programs import Inputs, Member, Recipe, program
 
@@ -27,14 +27,14 @@ SHARE_OF_WORK, SMALLEST_SHARE = 2**18, 8
 def rows_of(members: Member, places: np.ndarray) -> Member:
     """These members; sliced by NumPy where they can be (keys and tracers cannot), which is quicker."""
 
-    def rows(values: jax.Array) -> Any:
+    def rows(values: jax.Array) -> jax.Array:
         plain = not isinstance(values, jax.core.Tracer) and isinstance(values.dtype, np.dtype)
         return jnp.asarray(np.asarray(values)[places]) if plain else values[places]
 
     return jax.tree.map(rows, members)
 
 
-def share_of(block: int, members: Member, args: Any) -> int:
+def share_of(block: int, members: Member, args: Tree) -> int:
     """How many members make one program: the whole block on a GPU, within another program, or on large data."""
     leaves = jax.tree.leaves((members, args))
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):

@@ -5,17 +5,20 @@ every step: it shrinks iff τ < 2/h, for all of them iff τ < 2/L with L = λ_ma
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from jaxreg.training.arguments import Tree
+
 __all__ = ["curvature_along_steepest"]
+
+Carry = tuple[jax.Array, jax.Array, jax.Array]
 
 
 def curvature_along_steepest(
-    loss: Callable[..., jax.Array], params: Any, *args: Any, iterations: int = 100
+    loss: Callable[..., jax.Array], params: Tree, *args: Tree, iterations: int = 100
 ) -> jax.Array:
     """L = λ_max(∇²loss(params)), by Lanczos's method on Hessian-vector products.
 
@@ -49,7 +52,7 @@ def curvature_along_steepest(
 
     # H v_k = β_{k−1} v_{k−1} + α_k v_k + β_k v_{k+1}: in the basis v, H is tridiagonal, with α on and β beside the
     # diagonal. Its outermost eigenvalues come first. v that lose their orthogonality only repeat them.
-    def body(carry: tuple[jax.Array, jax.Array, jax.Array], _: None) -> tuple[Any, tuple[jax.Array, jax.Array]]:
+    def body(carry: Carry, _: None) -> tuple[Carry, tuple[jax.Array, jax.Array]]:
         before, v, beta = carry
         rest = product(v) - beta * before
         alpha = jnp.sum(v * rest)

@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxreg.checks import factors, verdicts
+from jaxreg.checks import Finding, Report, course, evaluation, verdicts
+from jaxreg.checks.expressions import Varied, recognise
+from jaxreg.checks.kinks import Kinks
 from jaxreg.checks.verdicts import source_verdicts, verdict_table
 from jaxreg.formulas import sources as s
 from jaxreg.formulas.sources import a_lasso
@@ -359,7 +361,7 @@ def test_verdicts_are_those_of_the_specification():
     results = computed_verdicts()
     assert outcome(results) == [row for rows in EXPECTED.values() for row in rows]
     assert {v.id: v.document for v in results} == {row[0]: key for key, rows in EXPECTED.items() for row in rows}
-    m, _ = factors.SHAPES[-1]
+    m = verdicts.ROWS
     measured = {v.id: v.factor for v in results if not v.holds}
     assert measured.pop("E-ols") is None
     assert measured == {
@@ -371,7 +373,8 @@ def test_verdicts_are_those_of_the_specification():
 
 
 def test_verdicts_do_not_depend_on_the_seed():
-    assert [v.sentence for v in source_verdicts(seed=7)] == [v.sentence for v in computed_verdicts()]
+    sentences = [v.sentence for v in source_verdicts(seed=7, documents=["002", "003", "004"])]
+    assert sentences == [v.sentence for v in computed_verdicts()][-len(sentences) :]
 
 
 def test_verdicts_are_computed_in_float64_and_leave_the_configuration_alone():
@@ -392,20 +395,20 @@ def test_verdicts_are_computed_in_float64_and_leave_the_configuration_alone():
         (lambda m, n: 2 * m, "2m"),
         (lambda m, n: n, "n"),
         (lambda m, n: 2 * n, "2n"),
-        (lambda m, n: m * n, "mn"),
-        (lambda m, n: 0.5 / m, "0.5/m"),
+        (lambda m, n: m * n, "m·n"),
+        (lambda m, n: 0.5 / m, "1/(2m)"),
         (lambda m, n: n / m, "n/m"),
-        (lambda m, n: 1.01 * m, "1.01m"),
-        (lambda m, n: m + 1, "?"),
+        (lambda m, n: 1.01 * m, "1.01·m"),
+        (lambda m, n: m + 1, "(m + 1)"),
+        (lambda m, n: m + n, None),
     ],
 )
 def test_factors_are_recognised(factor, expression):
-    problems = factors.random_problems(np.random.default_rng(1), ones=0)
-    claim = factors.Side("claim", lambda p, lam: np.asarray(p.theta) * (1 + lam))
-    truth = factors.Side("truth", lambda p, lam: np.asarray(p.theta) * (1 + lam * factor(p.X.shape[0], p.X.shape[1])))
-    found = factors.equal(problems, claim, truth)
-    assert found.expression == expression
-    assert (found.error < 1e-12) == (expression != "?")
+    rows, features = [12, 8, 7], [4, 3, 2]
+    of_rows = Varied("m", rows, [factor(m, 4) for m in rows])
+    of_features = Varied("n", features, [factor(12, n) for n in features])
+    found = recognise(factor(12, 4), [of_rows, of_features])
+    assert found == ([] if expression is None else [expression])
 
 
 def test_table_has_a_row_for_every_formula_and_lines_up():
@@ -422,6 +425,7 @@ def test_table_has_a_row_for_every_formula_and_lines_up():
     assert "every m ≤ n**" in lines[11]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 def test_module_prints_the_table(capsys):
     runpy.run_module("jaxreg.checks.verdicts", run_name="__main__")
@@ -440,15 +444,32 @@ def test_table_of_the_readme_is_the_computed_one():
 FUNCTIONS = [getattr(s, name) for name in s.__all__] + [a_lasso._absolute]
 
 
+def first_deviation(document):
+    """The first verdict that is not as expected; where one is wrong, what exactly is wrong is not asked."""
+    found = verdicts._CHECKS[document](np.random.default_rng(0))
+    for verdict, (row, holds, _) in zip(found, EXPECTED[document], strict=True):
+        if (verdict.id, verdict.holds) != (row, holds) or (holds and verdict.error >= 1e-12):
+            return verdict
+    return None
+
+
+@pytest.fixture
+def no_more_than_compared(monkeypatch):
+    """The course of a check as far as the comparison, at one point and without compiling."""
+    wrong = Report("", (Finding("unexplained", "not equal"),))
+    monkeypatch.setattr(verdicts, "POINTS", 1)
+    monkeypatch.setattr(evaluation, "_compiled", lambda function: function)
+    monkeypatch.setattr(course, "at_kinks", lambda *_: Kinks())
+    monkeypatch.setattr(course, "_of_autodiff", lambda *_: [])
+    monkeypatch.setattr(course, "_explained", lambda *_: wrong)
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_no_formula_and_no_term_of_one_can_change_by_one_percent(function, unnoticed, monkeypatch):
-    monkeypatch.setattr(factors, "SHAPES", factors.SHAPES[:2])  # two suffice to tell 2m, m and n apart
+def test_no_formula_and_no_term_of_one_can_change_by_one_percent(function, unnoticed, no_more_than_compared):
     document = DOCUMENT[function.__name__[0]]
 
-    def check():  # stops at the first deviation
-        results = verdicts._CHECKS[document](np.random.default_rng(0))
-        for result, expected in zip(results, EXPECTED[document], strict=True):
-            assert outcome([result]) == [expected]
+    def check():
+        assert first_deviation(document) is None
 
     assert unnoticed(function, check) == []
 
@@ -458,4 +479,4 @@ def test_source_verdicts_turn_bad_with_a_formula(name, monkeypatch):
     module = importlib.import_module(getattr(s, name).__module__)
     formula = getattr(module, name)
     monkeypatch.setattr(module, name, lambda *args: 1.01 * formula(*args))
-    assert outcome(source_verdicts()) != outcome(computed_verdicts())
+    assert first_deviation(DOCUMENT[name[0]]) is not None

@@ -52,9 +52,7 @@ def a_mse_gradient(theta: Array, X: Array, y: Array) -> Array:
     """Gradient of `a_mse_loss`: (1/m) Xᵀr.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
-        X: (m, n + 1) of the same dtype, its first column ones.
-        y: (m,) of the same dtype.
+        theta, X, y: as in `a_mse_loss`.
 
     Returns:
         The gradient, (n + 1,), in the dtype of the inputs.

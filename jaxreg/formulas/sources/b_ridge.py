@@ -59,10 +59,7 @@ def b_ridge_gradient(beta: Array, X: Array, y: Array, lam: Array | float) -> Arr
     """Gradient of `b_ridge_loss`: −2Xᵀ(y − Xβ) + 2λβ.
 
     Args:
-        beta: (n,) floating.
-        X: (m, n) of the same dtype.
-        y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        beta, X, y, lam: as in `b_ridge_loss`.
 
     Returns:
         The gradient, (n,), in the dtype of the inputs.

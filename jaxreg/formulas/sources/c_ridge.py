@@ -63,10 +63,7 @@ def c_ridge_gradient(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Gradient of `c_ridge_loss`: ∇MSE + 2λw.
 
     Args:
-        w: (p,) floating.
-        X: (n, p) of the same dtype.
-        y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        w, X, y, lam: as in `c_ridge_loss`.
 
     Returns:
         The gradient, (p,), in the dtype of the inputs.
@@ -86,10 +83,7 @@ def c_ridge_update(w: Array, X: Array, y: Array, lam: Array | float, eta: Array 
     """One step of gradient descent: w − η(∇MSE + 2λw).
 
     Args:
-        w: (p,) floating.
-        X: (n, p) of the same dtype.
-        y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        w, X, y, lam: as in `c_ridge_loss`.
         eta: step size η > 0, a scalar.
 
     Returns:

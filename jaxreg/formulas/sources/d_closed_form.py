@@ -45,10 +45,7 @@ def d_ridge_1d_gradient(w: Array, x: Array, y: Array, lam: Array | float) -> Arr
     """Derivative of `d_ridge_1d_loss`: −(2/n) Σ x(y − wx) + 2λw.
 
     Args:
-        w: (), floating: the one weight.
-        x: (n,) of the same dtype.
-        y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        w, x, y, lam: as in `d_ridge_1d_loss`.
 
     Returns:
         The derivative, (), in the dtype of the inputs.
@@ -119,9 +116,7 @@ def d_ridge_closed_form_corrected(X: Array, y: Array, lam: Array | float) -> Arr
     """The minimiser of `d_ridge_loss`: (XᵀX + nλI)⁻¹Xᵀy.
 
     Args:
-        X: (n, p) floating.
-        y: (n,) of the same dtype.
-        lam: λ > 0, a scalar (λ = 0 is allowed where XᵀX is invertible).
+        X, y, lam: as in `d_ridge_closed_form_printed`.
 
     Returns:
         w, (p,), in the dtype of the inputs.
@@ -143,10 +138,7 @@ def d_ridge_implied_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Ar
     """The loss that `d_ridge_closed_form_printed` minimises: ‖y − Xw‖² + λ‖w‖².
 
     Args:
-        w: (p,) floating.
-        X: (n, p) of the same dtype.
-        y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        w, X, y, lam: as in `d_ridge_loss`.
 
     Returns:
         The loss, (), in the dtype of the inputs.

@@ -52,10 +52,7 @@ def e_ridge_gradient(theta: Array, X: Array, y: Array, lam: Array | float) -> Ar
     """Gradient of `e_ridge_implied_loss`: (1/m) Σ r for θ₀, (1/m) Σ r x_j + (λ/m) θ_j for the others.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
-        X: (m, n + 1) of the same dtype, its first column ones.
-        y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        theta, X, y, lam: as in `e_ridge_implied_loss`.
 
     Returns:
         The gradient, (n + 1,), in the dtype of the inputs.
@@ -79,10 +76,7 @@ def e_ridge_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: 
     """One step of gradient descent: θ₀ − α(1/m) Σ r, and θ_j − α[(1/m) Σ r x_j + (λ/m) θ_j].
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
-        X: (m, n + 1) of the same dtype, its first column ones.
-        y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        theta, X, y, lam: as in `e_ridge_implied_loss`.
         alpha: step size α > 0, a scalar.
 
     Returns:
@@ -128,10 +122,7 @@ def e_decay_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: 
     """The update of row E-ridge as weight decay: θ_j(1 − αλ/m) − α(1/m) Σ r x_j.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
-        X: (m, n + 1) of the same dtype, its first column ones.
-        y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        theta, X, y, lam: as in `e_ridge_implied_loss`.
         alpha: step size α > 0, a scalar.
 
     Returns:
