@@ -123,10 +123,11 @@ test-slow: $(VENV)/.complete ## the tests that take longer
 test-oldest: $(OLDEST)/.complete ## formulas, solvers, training and doors on the oldest Python found and the oldest dependencies
 	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow" $(OLDEST_TESTS)
 
-lint: $(VENV)/.complete ## formatting, lint and types
+lint: $(VENV)/.complete ## formatting, lint, types and who imports whom
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 format: $(VENV)/.complete ## put the code into the common format
 	$(VENV)/bin/ruff format $(CODE)
@@ -169,5 +170,5 @@ interpreters: ## the interpreters that can be used, newest first
 	@$(FUNCTIONS); found=$$(interpreters $(VERSIONS)); if [ -z "$$found" ]; then none_found; fi; echo "$$found"
 
 clean: ## remove the environments, caches and everything in out/
-	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ADELIE) out build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ADELIE) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find jaxreg tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

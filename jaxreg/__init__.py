@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from jaxreg import checks, datasets, formulas, solvers, sweeps, training
 from jaxreg.archive import load
 from jaxreg.checks import check_gradient
+from jaxreg.convergence import ConvergenceWarning, GridEndWarning
 from jaxreg.covariances import IllConditionedWarning, path_from_moments
+from jaxreg.cross_validation import sweep
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
-from jaxreg.regression import ConvergenceWarning, GridEndWarning, fit, path, sweep
+from jaxreg.regression import fit, path
 from jaxreg.training.methods import fista, ista
 from jaxreg.training.runs import product, train, train_grid
 from jaxreg.version import __version__

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg import results
+from jaxreg.convergence import ConvergenceWarning
 from jaxreg.data import inputs
 from jaxreg.data.row_blocks import filled_up
 from jaxreg.engines.certificate import Known, gap_from_moments
@@ -18,7 +19,6 @@ from jaxreg.engines.options import Options
 from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.moments import Moments
 from jaxreg.precision import computing
-from jaxreg.regression import ConvergenceWarning
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import default_tol
 

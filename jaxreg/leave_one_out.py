@@ -6,9 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import regression, results
+from jaxreg import results
+from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import inputs
+from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.engines.choose import check_coef, options_of
 from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
 from jaxreg.engines.ridge_data import Blocks, unit_weights
 from jaxreg.engines.rows import solve_on_rows
@@ -82,13 +85,13 @@ def ridge_leave_one_out(
         >>> round(float(found.best.mean_mse), 1)
         2999.8
     """
-    given = regression._check(X, y, sample_weight, penalty_factor, None, None, dtype)
+    given = check_arguments(X, y, sample_weight, penalty_factor, dtype=dtype)
     a = without_left_out(given)
     lams = inputs.check_lams(lams, a.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
     inputs.check_values(a.X, a.names)
-    options = regression._options(a, 0.0, eps, tol, 1, fit_intercept, standardize, None)
+    options = options_of(a, 0.0, eps=eps, tol=tol, max_iter=1, fit_intercept=fit_intercept, standardize=standardize)
     if (unit_weights(a) > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
     centring = {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
@@ -111,9 +114,9 @@ def ridge_leave_one_out(
         else:
             models = [chosen_params(factors, lam) for lam in both]
     models = [Params(*(v.astype(a.X.dtype) for v in params)) for params in models]
-    regression._check_coef(np.stack([params.coef for params in models]))
+    check_coef(np.stack([params.coef for params in models]))
     best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
-    converged = regression._warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out", False)
+    converged = warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out", False)
     mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
     scale = own_scale(np.asarray(factors.blocks[0].scale), given, options.standardize, find_device(device))
     tau = y_scale(factors)

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
-from jaxreg.formulas._arrays import floating_dtype
+from jaxreg.formulas.arrays import floating_dtype
 
 __all__ = ["Program", "compiled", "compiled_door"]
 

@@ -23,8 +23,8 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg import cli, plot, regression
-from jaxreg.engines import moments
+from jaxreg import cli, cross_validation, plot
+from jaxreg.engines import choose, moments
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
@@ -166,7 +166,7 @@ def canned(monkeypatch, swept):
         calls.append({"X": X, "y": y} | options)
         return swept.result
 
-    monkeypatch.setattr(regression, "sweep", answer)
+    monkeypatch.setattr(cross_validation, "sweep", answer)
     return calls
 
 
@@ -177,7 +177,7 @@ def no_work(monkeypatch):
     def never(*_, **__):
         raise AssertionError("the sweep began")
 
-    monkeypatch.setattr(regression, "sweep", never)
+    monkeypatch.setattr(cross_validation, "sweep", never)
 
 
 @pytest.fixture
@@ -672,7 +672,7 @@ BAD_VALUES = {
 
 @pytest.mark.parametrize(("options", "message"), BAD_VALUES.values(), ids=BAD_VALUES)
 def test_bad_values(data, earlier, monkeypatch, options, message):
-    monkeypatch.setattr(regression, "_solve", None)  # whatever is wrong has to be found before the work
+    monkeypatch.setattr(choose, "solve", None)  # whatever is wrong has to be found before the work
     start = time.monotonic()
     assert message in refusal("sweep", data, *BASE, "--out", earlier, *options)
     assert time.monotonic() - start < 5
@@ -695,7 +695,7 @@ BAD_COLUMNS = {
 
 @pytest.mark.parametrize(("options", "message"), BAD_COLUMNS.values(), ids=BAD_COLUMNS)
 def test_bad_columns_of_weights_and_folds(data, earlier, monkeypatch, options, message):
-    monkeypatch.setattr(regression, "_solve", None)
+    monkeypatch.setattr(choose, "solve", None)
     weights = [*TABLE["w"][:3], -1, *TABLE["w"][4:]]
     data.write_text(as_csv(TABLE, w=weights, part=[0] * 60), encoding="utf-8")
     assert message in refusal("sweep", data, *WITH_ALL, *options, "--out", earlier)
@@ -737,10 +737,10 @@ def test_69_killed_while_writing(swept, tmp_path, earlier):
         pickle.dump(swept.result, stream)
     code = f"""if True:
         import pickle, time
-        from jaxreg import io, regression
+        from jaxreg import cross_validation, io
         with open({str(tmp_path / "sweep.pickle")!r}, "rb") as stream:
             answer = pickle.load(stream)
-        regression.sweep = lambda *_, **__: answer
+        cross_validation.sweep = lambda *_, **__: answer
         def write_json(path, data):  # the last file
             path.write_bytes(b"half a file")
             print("ready", flush=True)
@@ -763,7 +763,7 @@ def test_70_an_interruption_is_130(data, earlier, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(regression, "sweep", interrupted)
+    monkeypatch.setattr(cross_validation, "sweep", interrupted)
     code, out, err = command("sweep", data, *BASE, "--out", earlier)
     assert (code, out) == (130, "")
     assert err == "\njaxreg: interrupted; nothing was written\n"
@@ -911,7 +911,7 @@ def test_a_damaged_cache_is_nobodys_business(data, swept, monkeypatch):
         warnings.warn("Error reading persistent compilation cache entry for 'jit__solve': error: -5", stacklevel=2)
         return swept.result
 
-    monkeypatch.setattr(regression, "sweep", answer)
+    monkeypatch.setattr(cross_validation, "sweep", answer)
     assert cells(good("sweep", data, *BASE)) == cells(swept.printed)
 
 

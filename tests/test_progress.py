@@ -155,7 +155,7 @@ def test_a_notebook_is_no_terminal_and_shows_the_line(monkeypatch, capsys):
 
 @pytest.mark.parametrize("wrong", [3, "yes", [print]])
 def test_what_is_no_callback_is_refused_before_the_work(wrong, monkeypatch):
-    monkeypatch.setattr("jaxreg.regression._solve", None)
+    monkeypatch.setattr("jaxreg.engines.choose.solve", None)
     with pytest.raises(TypeError, match=r"progress is .*; it must be True, None or a function of \(done, total\)"):
         jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=wrong)
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg import ConvergenceWarning, regression, solvers
+from jaxreg import ConvergenceWarning, solvers
+from jaxreg.data.arguments import check_arguments
 from jaxreg.engines import degrees, moments, rows
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
 
@@ -299,7 +300,7 @@ def test_any_block_size_gives_the_same_answers(monkeypatch, usual):
     agree(found, usual, 1e-9)
     assert found.gap.shape == (L,)
     monkeypatch.setattr(rows, "BLOCK_BYTES", 1)  # never less than one λ
-    assert rows.block_length(regression._check(X, Y, *[None] * 5), L) == 1
+    assert rows.block_length(check_arguments(X, Y), L) == 1
 
 
 def test_more_coefficients_than_memory_are_refused():

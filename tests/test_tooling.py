@@ -4,6 +4,7 @@ The Makefile is run in a folder of its own, with an empty PATH but for a few sys
 environment is installed here, and nothing is fetched.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -251,6 +252,65 @@ def test_the_targets_that_are_spoken_of_exist(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"(?:`|step |\(|^)make (?:-s )?(?:PYTHON=\S+ )?([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_lint_is_format_rules_types_and_imports():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
+    assert re.findall(r"bin/(\S+)", recipe) == ["ruff", "ruff", "mypy", "lint-imports"]
+
+
+def private(name: str) -> bool:
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+
+
+def of_others(name: str, package: list[str]) -> bool:
+    """Whether it is jaxreg's and in another folder; each module beside ``jaxreg/__init__.py`` stands alone."""
+    return name.split(".")[0] == "jaxreg" and (len(package) == 1 or name.split(".")[: len(package)] != package)
+
+
+def private_imports(source: str, package: list[str]) -> list[str]:
+    """What a module takes from another package that begins with an underscore: imported, or as an attribute."""
+    found, modules = [], set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if of_others(alias.name, package) and private(alias.name)]
+        elif isinstance(node, ast.ImportFrom) and of_others(node.module or "", package):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [name for name in names if private(name)]
+            modules |= {alias.asname or alias.name for alias in node.names if alias.name.islower()}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            found += [f"{node.value.id}.{node.attr}"] if private(node.attr) else []
+    return found
+
+
+PACKAGE = Path(jaxreg.__file__).parent
+
+
+def test_private_names_are_used_in_their_own_package_alone():
+    found = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        package = ["jaxreg", *file.relative_to(PACKAGE).parts[:-1]]
+        if taken := private_imports(file.read_text(encoding="utf-8"), package):
+            found[str(file.relative_to(PACKAGE))] = taken
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "package", "found"),
+    [
+        ("from jaxreg.data.inputs import _checked", "jaxreg.engines", ["jaxreg.data.inputs._checked"]),
+        ("from jaxreg.data.inputs import _checked", "jaxreg.data", []),
+        ("from jaxreg.data import _inputs as inputs", "jaxreg", ["jaxreg.data._inputs"]),
+        ("import jaxreg._inputs", "jaxreg", ["jaxreg._inputs"]),
+        ("from jaxreg import regression\nregression._solve()", "jaxreg", ["regression._solve"]),
+        ("from jaxreg import regression\nregression.__name__", "jaxreg.cli", []),
+        ("from sklearn.base import _fit_context", "jaxreg.estimators", []),
+    ],
+)
+def test_private_names_are_found(source, package, found):
+    assert private_imports(source, package.split(".")) == found
 
 
 def test_ci_is_a_script_that_can_be_started():

@@ -80,7 +80,8 @@ def _sweep(options: argparse.Namespace) -> int:
             raise ValueError(str(error)) from None
     if reason := use_cache():
         print(f"jaxreg: compiled programs are neither kept nor looked for: {reason}", file=sys.stderr)
-    from jaxreg.regression import ConvergenceWarning, GridEndWarning, sweep
+    from jaxreg.convergence import ConvergenceWarning, GridEndWarning
+    from jaxreg.cross_validation import sweep
 
     bar = Bar("paths")
     settings = _settings(options, problem["folds"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxreg.data.frames import advice_for_one_column, array_of, check_columns, feature_names_of, refuse_lazy
 from jaxreg.data.sparse import DENSE_BYTES, check_entries, is_sparse
-from jaxreg.formulas._arrays import NO_BOUND
+from jaxreg.formulas.arrays import NO_BOUND
 
 __all__ = [
     "Arguments",

@@ -14,5 +14,5 @@ rows        everything else, what moments could not     ``solvers.paths``: close
 ==========  ==========================================  ========================================================
 
 Every engine ends with the same certificate. Reading order: ``options`` → ``order`` → ``certificate`` → ``rows`` →
-``moments`` → ``wide`` → ``held_out`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge``.
+``moments`` → ``wide`` → ``held_out`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge`` → ``choose``.
 """

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg import regression
+from jaxreg.data.arguments import check_arguments
 from jaxreg.data.inputs import Arguments
 from jaxreg.data.left_out_columns import without_left_out
 from jaxreg.data.sparse import is_sparse
+from jaxreg.engines import choose
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.ridge_data import unit_weights
@@ -102,13 +103,13 @@ def problem_of(
     """
     n, p = X.shape
     Y = y.reshape(len(y), -1)
-    a = without_left_out(regression._check(X, Y, sample_weight, penalty_factor, lower, upper, dtype))
+    a = without_left_out(check_arguments(X, Y, sample_weight, penalty_factor, lower, upper, dtype))
     aim = max(min(tol, default_tol(a.X.dtype)), LEAST_TOL)
     # scikit-learn counts passes over all columns; one counts for 20 of these steps, as 1000 against the 20,000 of fit.
     most = min(20 * max_iter, 2**31 - 1)
-    options = regression._options(a, l1_ratio, None, aim, most, fit_intercept, standardize, None)._replace(
-        degrees=False
-    )
+    options = choose.options_of(
+        a, l1_ratio, tol=aim, max_iter=most, fit_intercept=fit_intercept, standardize=standardize
+    )._replace(degrees=False)
     options = options if eps is None else options._replace(eps=float(eps))  # scikit-learn allows 1 and more
     return Problem(_padded(a) if _is_small(a) else a, options, find_device(device), n, p)
 
@@ -145,10 +146,10 @@ def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
     Raises:
         ValueError: a coefficient that is not finite.
     """
-    solved = regression._solve(problem.arguments, lams, problem.options, problem.device)
+    solved = choose.solve(problem.arguments, lams, problem.options, problem.device)
     solved = solved._replace(params=_cut(solved.params, problem.columns), scale=solved.scale[: problem.columns])
     try:
-        regression._check_coef(solved.params.coef)
+        choose.check_coef(solved.params.coef)
     except FloatingPointError as error:
         raise ValueError(str(error)) from None
     return solved

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating, without_columns
+from jaxreg.formulas.arrays import broadcast_columns, floating, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating, per_row, without_columns
+from jaxreg.formulas.arrays import floating, per_row, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights, predict
 
 __all__ = ["gradient", "hessian", "lipschitz"]

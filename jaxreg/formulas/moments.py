@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 
 __all__ = ["Moments", "about_zero", "lost", "mean_squared_error", "moments", "together"]

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, floating, per_row
+from jaxreg.formulas.arrays import broadcast_columns, floating, per_row
 
 __all__ = [
     "Params",

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, change_of, floating, without_columns
+from jaxreg.formulas.arrays import broadcast_columns, change_of, floating, without_columns
 from jaxreg.formulas.gradients import gradient
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import per_row, varying_like
+from jaxreg.formulas.arrays import per_row, varying_like
 from jaxreg.formulas.scaling import is_constant, weighted_mean
 
 # A direction counts as dependent if its singular value is at most so many ε of the largest, for columns of length 1.

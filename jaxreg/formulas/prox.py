@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 
 __all__ = ["prox_elastic_net", "soft_threshold"]
 

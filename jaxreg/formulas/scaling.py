@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating, per_row
+from jaxreg.formulas.arrays import floating, per_row
 
 __all__ = ["centred", "is_constant", "shares", "standard_deviation", "weighted_mean"]
 

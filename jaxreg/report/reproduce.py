@@ -46,7 +46,7 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         options: of ``jaxreg sweep``: where the data come from.
         settings: the keyword arguments of :func:`jaxreg.sweep`. Arrays are columns of the table, named by ``options``.
     """
-    from jaxreg.regression import sweep
+    from jaxreg.cross_validation import sweep
 
     arguments = dict(settings)
     lines = ["import jaxreg"]

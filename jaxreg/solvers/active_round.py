@@ -25,7 +25,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.reduction import Problem

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.active_round import ACCURACY, Line, State, exceeds, most_changes, restart, round_

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, change_of
+from jaxreg.formulas.arrays import broadcast_columns, change_of
 from jaxreg.formulas.objective import penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares

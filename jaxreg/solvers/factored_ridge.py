@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns
+from jaxreg.formulas.arrays import broadcast_columns
 from jaxreg.formulas.duality import relative_gap
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.prox import prox_elastic_net
 from jaxreg.solvers.reduction import Problem, curvature

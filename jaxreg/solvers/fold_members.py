@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import change_of, varying_like
+from jaxreg.formulas.arrays import change_of, varying_like
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.solvers.found import lams_of

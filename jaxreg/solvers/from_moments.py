@@ -12,7 +12,7 @@ With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.solvers import active_set, homotopy
 from jaxreg.solvers.active_round import exceeds

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.reduction import Problem

@@ -27,7 +27,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import broadcast_columns, change_of, varying_like
+from jaxreg.formulas.arrays import broadcast_columns, change_of, varying_like
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares, weighted_mean

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
 from jaxreg.programs import compiled_door

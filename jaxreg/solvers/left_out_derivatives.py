@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
-from jaxreg.formulas._arrays import broadcast_columns
+from jaxreg.formulas.arrays import broadcast_columns
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares
 from jaxreg.solvers.reduction import Data, column_norm

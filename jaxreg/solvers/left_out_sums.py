@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.projection import smallest_direction
 from jaxreg.solvers.factored_ridge import FactoredRidge, spectral_lams
 from jaxreg.solvers.spectrum import Spectrum, certificate_of, is_accurate, map_lams, shrink, spectrum_of_rows

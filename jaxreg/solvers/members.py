@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import change_of, varying_like
+from jaxreg.formulas.arrays import change_of, varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.moments import Moments, about_zero, moments
 from jaxreg.formulas.objective import Params
@@ -78,7 +78,7 @@ class Asked(NamedTuple):
 
     fit_intercept: bool
     standardize: bool
-    count: int | None
+    count: int | None  # type: ignore[assignment]  # a tuple has a method of this name
     l1_ratio: float | None
     max_iter: int
     strategy: str | None
@@ -180,6 +180,7 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     state = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32)), df
     some, df = only_if(jnp.any(doubtful), thorough, state)
     if asked.count is None:
+        assert arrays.lams is not None
         place = _order(arrays.lams)[1]
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
         some, df, lams = jax.tree.map(given, some), given(df), arrays.lams
@@ -230,10 +231,17 @@ def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
         positive = jnp.where(a.lams > 0, a.lams, jnp.where(largest > 0, largest, 1.0))
         lams = jnp.take_along_axis(positive, _order(a.lams)[0], axis=0)
     grid = Grid(lams, jnp.asarray(len(lams), jnp.int32), jnp.asarray(a.lams is None), a.eps)
-    plain = (jnp.full((columns,), value, dtype) for value in (1.0, -jnp.inf, jnp.inf))
-    limits = a.tol, jnp.asarray(min(asked.max_iter, 2**31 - 1), jnp.int32)
-    switches = (jnp.asarray(flag) for flag in (asked.fit_intercept, asked.standardize, asked.degrees))
-    return grid, Settings(a.l1_ratio, *plain, *limits, *switches)
+    return grid, Settings(
+        l1_ratio=a.l1_ratio,
+        penalty_factor=jnp.ones((columns,), dtype),
+        lower=jnp.full((columns,), -jnp.inf, dtype),
+        upper=jnp.full((columns,), jnp.inf, dtype),
+        tol=a.tol,
+        max_iter=jnp.asarray(min(asked.max_iter, 2**31 - 1), jnp.int32),
+        fit_intercept=jnp.asarray(asked.fit_intercept),
+        standardize=jnp.asarray(asked.standardize),
+        degrees=jnp.asarray(asked.degrees),
+    )
 
 
 def _by_knots(asked: Asked, a: Arrays) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
 from jaxreg.solvers.grid import default_eps
@@ -102,7 +102,12 @@ def fit(
         (0.5, True)
     """
     lam = jnp.asarray(lam)[None]
-    options = {"fit_intercept": fit_intercept, "standardize": standardize, "max_iter": max_iter, "strategy": strategy}
+    options: dict[str, Any] = {
+        "fit_intercept": fit_intercept,
+        "standardize": standardize,
+        "max_iter": max_iter,
+        "strategy": strategy,
+    }
     weights = {"sample_weight": sample_weight, "penalty_factor": penalty_factor, "lower": lower, "upper": upper}
     found = solve(*arguments(X, y, lam, l1_ratio, tol, None, weights, degrees=False, **options))
     smooth = found.smooth
@@ -150,7 +155,12 @@ def path(
         >>> path(X, y, jnp.array([1.0, 0.5])).coef[:, 0]
         Array([0.5, 1. ], dtype=float32)
     """
-    options = {"fit_intercept": fit_intercept, "standardize": standardize, "max_iter": max_iter, "strategy": strategy}
+    options: dict[str, Any] = {
+        "fit_intercept": fit_intercept,
+        "standardize": standardize,
+        "max_iter": max_iter,
+        "strategy": strategy,
+    }
     weights = {"sample_weight": sample_weight, "penalty_factor": penalty_factor, "lower": lower, "upper": upper}
     asked = arguments(X, y, lams, l1_ratio, tol, eps, weights, degrees=True, **options)
     return path_of(solve(*asked), tol, jnp.ndim(y) == 1)

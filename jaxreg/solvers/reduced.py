@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
+from jaxreg.formulas.arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.optimality import with_weights_as_they_are
@@ -73,7 +73,7 @@ def _bounds(values: jax.Array, p: int, dtype: Any) -> jax.Array:
     return jnp.where(none, jnp.copysign(jnp.asarray(jnp.inf, dtype), values), values)
 
 
-def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: float | None) -> jax.Array:
+def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: Any) -> jax.Array:
     """The automatic grid, (count,), from the λ_max of all targets down to eps·λ_max."""
     n, p = data.X.shape
     free = None

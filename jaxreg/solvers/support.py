@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.reduction import Problem, curvature
 

@@ -33,7 +33,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 
 __all__ = ["PENDING", "Tableau", "block_number", "block_rows", "change", "copied", "join", "keep", "row", "start"]
 

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 
 __all__ = [
     "Inverse",

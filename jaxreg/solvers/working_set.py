@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas._arrays import varying_like
+from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.solvers.active_set import padded, penalty_at
 from jaxreg.solvers.reduction import Problem

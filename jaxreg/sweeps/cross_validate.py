@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.formulas._arrays import floating
+from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
 from jaxreg.solvers.fold_members import fold_paths, held_out_error
@@ -113,7 +113,12 @@ def fold_errors(
     s = jnp.ones((X.shape[0],), X.dtype) if s is None else s
     held_out = jnp.asarray(held_out, bool)
     train, test = jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
-    options = {"fit_intercept": fit_intercept, "standardize": standardize, "max_iter": max_iter, "strategy": strategy}
+    options: dict[str, Any] = {
+        "fit_intercept": fit_intercept,
+        "standardize": standardize,
+        "max_iter": max_iter,
+        "strategy": strategy,
+    }
     weights = {"sample_weight": train, "penalty_factor": penalty_factor, "lower": lower, "upper": upper}
     found = solve(*arguments(X, y, lams, l1_ratio, tol, None, weights, degrees=False, **options))
     mse, gap = held_out_error(found.smooth.params, X, y.reshape(X.shape[0], -1), test), found.gap

@@ -11,7 +11,10 @@ import pytest
 import scipy.sparse
 
 import jaxreg
-from jaxreg import regression
+from jaxreg import cross_validation
+from jaxreg.data.arguments import check_arguments
+from jaxreg.engines import choose
+from jaxreg.sweeps import grids
 
 N, P = 20, 3
 RNG = np.random.default_rng(17)
@@ -43,8 +46,8 @@ def refused(monkeypatch):
     def compute(*args, **kwargs):
         pytest.fail("computed before the inputs were checked")
 
-    for name in ("_solve", "errors_of_folds", "_choices"):
-        monkeypatch.setattr(regression, name, compute)
+    for module, name in ((choose, "solve"), (grids, "errors_of_folds"), (cross_validation, "_choices")):
+        monkeypatch.setattr(module, name, compute)
 
     def check(error, match, X=X, y=Y, doors=tuple(DOORS), **options):
         for door in doors:
@@ -366,7 +369,7 @@ def test_inputs_are_not_modified():
     assert {name: value.tobytes() for name, value in given.items()} == before
     given = {"penalty_factor": np.ones(P), "lower": np.full(P, -9.0), "upper": np.full(P, 9.0), "sample_weight": ONES}
     before = {name: value.tobytes() for name, value in given.items()}
-    checked = regression._check(X, Y, given["sample_weight"], *list(given.values())[:3], None)
+    checked = check_arguments(X, Y, given["sample_weight"], *list(given.values())[:3])
     assert checked.lower.tolist() == [-9.0] * P
     assert {name: value.tobytes() for name, value in given.items()} == before
 

@@ -102,12 +102,14 @@ def test_folds_that_overlap_train_on_what_they_leave():
 
 
 def test_the_route_is_the_one_that_the_shape_asks_for():
-    from jaxreg.regression import _check, _options
+    from jaxreg.data.arguments import check_arguments
+    from jaxreg.engines.choose import options_of
 
     def route(n, p, **bounds):
         X, Y = data(n, p, 1)
-        a = _check(X, Y, None, bounds.get("penalty_factor"), bounds.get("lower"), bounds.get("upper"), None)
-        options = _options(a, bounds.get("rho", 1.0), None, None, 10, True, True, bounds.get("strategy"))
+        a = check_arguments(X, Y, None, bounds.get("penalty_factor"), bounds.get("lower"), bounds.get("upper"))
+        given = {"max_iter": 10, "fit_intercept": True, "standardize": True, "strategy": bounds.get("strategy")}
+        options = options_of(a, bounds.get("rho", 1.0), **given)
         return moments.takes_moments(a, options), wide.takes_columns(a, options)
 
     assert route(25, 5) == (True, False)

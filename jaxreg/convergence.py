@@ -1,0 +1,38 @@
+"""What is said of answers that are less than was asked for, once a call and at the caller's line."""
+
+import warnings
+
+import numpy as np
+
+__all__ = ["ConvergenceWarning", "GridEndWarning", "warn_unless_converged"]
+
+
+class ConvergenceWarning(UserWarning):
+    """Some fits have a duality gap above the tolerance."""
+
+
+class GridEndWarning(UserWarning):
+    """The best λ of a sweep stands at an end of its grid, and the error still falls there."""
+
+
+def warn_unless_converged(gap: np.ndarray, lams: np.ndarray, tol: float, where: str, steps: bool = True) -> bool:
+    """One warning that names the worst λ; lams broadcasts against gap. True if all converged.
+
+    The line that the warning names is that which called the caller of this function.
+
+    Args:
+        steps: whether some were taken; without, it is rounding that keeps the gap up.
+    """
+    late = ~(gap <= tol)
+    if not late.any():
+        return True
+    worst = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
+    lam = np.broadcast_to(lams, gap.shape).flat[worst]
+    advice = "Raise max_iter" if steps else "Rounding leaves no less: take offsets off the columns, rescale them"
+    warnings.warn(
+        f"{where}: {int(late.sum())} of {gap.size} fits did not reach the duality gap {tol:g}; the largest is "
+        f"{gap.flat[worst]:.2g} at lam={lam:.6g}. {advice}, or loosen tol.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+    return False

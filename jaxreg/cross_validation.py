@@ -1,0 +1,162 @@
+"""``sweep`` on NumPy arrays and data frames: cross-validation, the two choices, and the path on all rows.
+
+As the other doors it checks the arguments and owns no mathematics: what is computed is in
+:mod:`jaxreg.sweeps.grids`, what is measured in :mod:`jaxreg.sweeps.measures`, and how is chosen in
+:mod:`jaxreg.sweeps.cross_validate`.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxreg import results
+from jaxreg.convergence import GridEndWarning, warn_unless_converged
+from jaxreg.data import inputs
+from jaxreg.data.arguments import check_arguments
+from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.engines import choose
+from jaxreg.engines.ridge import FactoredPath
+from jaxreg.precision import computing, find_device, takes_double
+from jaxreg.programs import compiled
+from jaxreg.progress import Progress, following
+from jaxreg.sweeps.cross_validate import Sweep, choices, conclude
+from jaxreg.sweeps.factored import conclude_factored
+from jaxreg.sweeps.folds import splits_of
+from jaxreg.sweeps.grids import Grids
+from jaxreg.sweeps.measures import MEASURES, Measured, fold_weight
+
+__all__ = ["sweep"]
+
+_choices = compiled(choices)
+
+
+def sweep(
+    X: Any,
+    y: Any,
+    lams: Any = 100,
+    l1_ratio: float | Sequence[float] = 1.0,
+    folds: Any = 10,
+    seed: int = 0,
+    *,
+    measure: str = "mse",
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    eps: float | None = None,
+    tol: float | None = None,
+    max_iter: int = 20_000,
+    strategy: str | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    progress: Progress = None,
+) -> results.Sweep:
+    """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
+
+    Standardisation and intercept are those of each training part. ``best`` has the least mean error, ties going to the
+    larger λ; ``one_se`` is the largest λ at the same l1_ratio within one standard error of it.
+
+    Args:
+        l1_ratio: one number or several; each has its own automatic grid.
+        folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; a
+            scikit-learn splitter; or pairs (training rows, held-out rows) as one makes, in a list or from a generator.
+            The training rows of a splitter are kept to: TimeSeriesSplit trains on the past alone. seed: of the random
+            folds.
+        measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
+            share of the fold's own variance that is explained). The first and the last are always in the result; mean
+            absolute errors, which cost a product with the held-out rows, where they are asked for.
+        progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
+            line in a terminal or notebook, and nothing elsewhere.
+        X, y, lams, eps, ...: these and all other options as in :func:`path`.
+
+    Returns:
+        :class:`jaxreg.results.Sweep`.
+
+    An automatic grid at whose end the error still falls is extended there by half its length, at most twice
+    (``Sweep.extended``); ``lams`` is then longer than was asked for.
+
+    Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on; GridEndWarning
+        where the error still falls at the end of the grid.
+
+    Example:
+        >>> import jaxreg
+        >>> data = jaxreg.datasets.diabetes()
+        >>> result = jaxreg.sweep(data.X, data.y, lams=30, folds=5)
+        >>> result.mean_mse.shape, bool(result.one_se.lam >= result.best.lam), result.converged
+        ((1, 30), True, True)
+    """
+    given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
+    a = without_left_out(given)
+    ratios = _check_ratios(l1_ratio)
+    lams = inputs.check_lams(lams, a.X.dtype)
+    splits = splits_of(folds, given.X, a.y, inputs.check_whole_number(seed, "seed"), a.sample_weight)
+    if measure not in MEASURES:
+        raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
+    device = find_device(device)
+    plain = {"max_iter": max_iter, "fit_intercept": fit_intercept, "standardize": standardize, "strategy": strategy}
+    asked = [choose.options_of(a, rho, eps=eps, tol=tol, **plain) for rho in ratios]
+    with following(progress, "paths") as show:
+        grids = Grids(a, splits, asked, measure, device, show)
+        grids.solve(lams)
+    found, weight = grids.measured(), fold_weight(a, splits)
+    with computing(takes_double(a.X.dtype, device), device):
+        of_losses = {name: _choices(loss, weight, found.lams) for name, loss in found.losses().items()}
+        by = {name: jax.tree.map(np.asarray, chosen) for name, chosen in of_losses.items()}
+        pure = _concluded(grids.paths, ratios, found, (*by["mse"][:2], *by[measure][2:]))
+    steps = any(path.n_iter.any() for path in grids.paths)
+    along = lambda gap: found.lams.reshape(found.lams.shape + (1,) * (gap.ndim - 2))
+    tol = asked[0].tol
+    converged = warn_unless_converged(found.gap, along(found.gap), tol, "sweep, in the folds", steps)
+    all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), tol, "sweep, on all rows", steps)
+    scale = own_scale(pure.path.scale, given, asked[0].standardize, device)
+    concluded = pure._asdict() | {
+        "fold_mae": found.mae,
+        "fold_r2": found.r2,
+        "mean_mae": by["mae"][0] if "mae" in by else None,
+        "se_mae": by["mae"][1] if "mae" in by else None,
+        "mean_r2": 1 - by["r2"][0],
+        "se_r2": by["r2"][1],
+        "best": _choice(pure.best, a.names),
+        "one_se": _choice(pure.one_se, a.names),
+        "path": _path(pure.path._replace(scale=scale), a.names),
+    }
+    of_call: Any = {"feature_names": a.names, "measure": measure, "extended": grids.extended}
+    result = results.Sweep(**concluded, converged=converged and all_rows, **of_call)
+    if result.end_in_words:
+        warnings.warn(f"sweep: {result.end_in_words}", GridEndWarning, stacklevel=2)
+    return result
+
+
+def _check_ratios(l1_ratio: Any) -> list[float]:
+    """One ρ or several as a list."""
+    given = [l1_ratio] if np.ndim(l1_ratio) == 0 else list(l1_ratio)
+    if not given:
+        raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
+    return [inputs.check_l1_ratio(rho) for rho in given]
+
+
+def _concluded(paths: list[Any], ratios: list[float], found: Measured, chosen_from: tuple[np.ndarray, ...]) -> Sweep:
+    """The sweep that belongs to the choices, in NumPy arrays; of a FactoredPath with the chosen coefficients alone."""
+    if isinstance(paths[0], FactoredPath):
+        return conclude_factored(paths[0], found.mse, found.gap, chosen_from)
+    stacked = jax.tree.map(lambda *v: np.stack(v), *paths)
+    return conclude(found.lams, np.asarray(ratios, found.lams.dtype), found.mse, found.gap, chosen_from, stacked)
+
+
+def _path(found: Any, names: tuple[str, ...] | None) -> results.Path:
+    """Of a pure Path, or of a FactoredPath, whose coefficients are computed when they are first read."""
+    fields = found._asdict()
+    if isinstance(found, FactoredPath):
+        del fields["factors"]
+        fields |= {"coef": lambda _: found.coef(), "n_nonzero": lambda path: (path.coef != 0).sum(axis=1)}
+    return results.Path(**fields, feature_names=names)
+
+
+def _choice(choice: Any, names: tuple[str, ...] | None) -> results.Choice:
+    plain = {k: v.item() if isinstance(v, np.ndarray) and v.ndim == 0 else v for k, v in choice._asdict().items()}
+    return results.Choice(**plain, feature_names=names)

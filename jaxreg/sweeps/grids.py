@@ -1,0 +1,122 @@
+"""The paths of a sweep and the errors of its folds for every l1_ratio, with grids that end where the error rises."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxreg.data import inputs
+from jaxreg.data.sparse import is_sparse
+from jaxreg.data.splits import Splits
+from jaxreg.engines import choose
+from jaxreg.engines.options import Options
+from jaxreg.engines.ridge import FactoredPath, factor_all, factored_path, is_large, takes_factors
+from jaxreg.precision import computing, on_accelerator, takes_double
+from jaxreg.solvers.grid_ends import beyond, open_end
+from jaxreg.sweeps.fold_paths import FoldErrors, FoldMoments, errors_of_folds
+from jaxreg.sweeps.measures import Measured, held_out_curves
+
+__all__ = ["MOST_EXTENSIONS", "Grids"]
+
+# How often an automatic grid is extended, by half its length each time, where the error still falls at its end.
+MOST_EXTENSIONS = 2
+
+
+class Grids:
+    """What a sweep computes; what is read of the rows serves all l1_ratios.
+
+    Attributes:
+        paths: one an l1_ratio, on all rows: a :class:`~jaxreg.solvers.paths.Path`, or a
+            :class:`~jaxreg.engines.ridge.FactoredPath`. errors: of the folds along them.
+        extended: how often the grids were extended.
+    """
+
+    def __init__(
+        self,
+        a: inputs.Arguments,
+        splits: Splits,
+        asked: Sequence[Options],
+        measure: str,
+        device: Any,
+        show: Callable[[int, int], None],
+    ) -> None:
+        """
+        Args:
+            asked: the options, one an l1_ratio. measure: "mse", "mae" or "r2". show: called with how many paths are
+                done, of how many.
+        """
+        self.a, self.splits, self.asked, self.measure, self.device = a, splits, asked, measure, device
+        self.show, self.done, self.total, self.extended = show, 0, 0, 0
+        self.moments = FoldMoments(a, splits)
+        self.paths: list[Any] = []
+        self.errors: list[FoldErrors] = []
+
+    def solve(self, lams: int | np.ndarray) -> None:
+        """At these λs, (L,), or at so many, and at more beyond an end where the error still falls."""
+        self._begin()
+        self._keep([self._run(options, lams) for options in self.asked])
+        while isinstance(lams, int) and lams > 1 and self.extended < MOST_EXTENSIONS:
+            end = self._open_end()
+            if end is None:
+                break
+            self._begin()
+            self.extended += 1
+            found = zip(self.asked, self.paths, self.errors, strict=True)
+            self._keep([self._joined(*of, end) for of in found])
+
+    def measured(self) -> Measured:
+        """What has been found, stacked over the l1_ratios."""
+        return Measured.of(self.a, self.splits, self.paths, self.errors)
+
+    def _begin(self) -> None:
+        self.total += len(self.asked) * (len(self.splits) + 1)
+
+    def _keep(self, found: list[tuple[Any, FoldErrors]]) -> None:
+        self.paths, self.errors = [path for path, _ in found], [errors for _, errors in found]
+
+    def _report(self) -> None:
+        self.done += 1
+        self.show(self.done, self.total)
+
+    def _run(self, options: Options, lams: int | np.ndarray) -> tuple[Any, FoldErrors]:
+        """The path on all rows, and the errors of the folds along its λs."""
+        a, device = self.a, self.device
+        options = options._replace(absolute=self.measure == "mae")
+        if options.strategy is None and on_accelerator(device) and not is_sparse(a.X):
+            options = options._replace(strategy="parallel")
+        choose.check_size(a, lams, options)
+        if len(self.asked) == 1 and takes_factors(a, options, lams) and is_large(a, lams):
+            inputs.check_values(a.X, a.names)
+            with computing(takes_double(a.X.dtype, device), device):
+                path: Any = factored_path(factor_all(a, lams, options), a.X.dtype, options.tol)
+        else:
+            path = choose.path_of(a, lams, options, device, self.moments)
+        self._report()
+        return path, errors_of_folds(a, self.splits, self.moments, path.lams, options, device, self._report)
+
+    def _open_end(self) -> str | None:
+        """The open end of the grid at the l1_ratio of least error, of any target."""
+        curves = held_out_curves(self.a, self.splits, self.errors, self.measure)
+        ends = []
+        for target in range(curves[0].shape[1]):
+            r = int(np.argmin([np.min(curve[:, target]) for curve in curves]))
+            path = self.paths[r]
+            used = np.ones(len(path.lams)) if self.asked[r].l1_ratio == 0 else path.n_nonzero
+            ends.append(open_end(curves[r][:, target], path.lams, used[:, target] if used.ndim == 2 else used))
+        return next((end for end in ends if end is not None), None)
+
+    def _joined(self, options: Options, path: Any, errors: FoldErrors, end: str) -> tuple[Any, FoldErrors]:
+        """The path and the errors with λs beyond an end of the grid."""
+        new = beyond(path.lams, end).astype(path.lams.dtype)
+        if isinstance(path, FactoredPath):
+            return self._run(options, np.concatenate([path.lams, new] if end == "smallest" else [new, path.lams]))
+        more_path, more_errors = self._run(options, new)
+        pairs = (lambda old, new: (old, new)) if end == "smallest" else (lambda old, new: (new, old))
+        join: Any = lambda old, new: None if old is None else np.concatenate(pairs(old, new))
+        alike = ("scale", "y_scale")
+        fields = {
+            name: join(old, new)
+            for name, old, new in zip(path._fields, path, more_path, strict=True)
+            if name not in alike
+        }
+        return path._replace(**fields), FoldErrors(*map(join, errors, more_errors))
