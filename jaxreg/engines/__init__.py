@@ -9,7 +9,7 @@ columns     p ≫ n, the rest as for moments              ``solvers.from_columns
                                                         of columns
 ridge       ρ = 0, several λ > 0, no free columns, no   ``solvers.factored_ridge``: one eigendecomposition for
             bounds                                      all λs and targets
-rows        everything else, what moments could not     ``solvers.paths``: closed forms, and FISTA with a Newton
+rows        everything else, what moments could not     ``solvers.reduced``: closed forms, FISTA with a Newton
             certify, and ``strategy="parallel"``        finish for all λs at once
 ==========  ==========================================  ========================================================
 

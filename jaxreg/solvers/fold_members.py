@@ -20,9 +20,10 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import change_of, varying_like
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
-from jaxreg.solvers.found import lams_of
+from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import with_derivatives
-from jaxreg.solvers.members import Answer, Arrays, Asked, Known, Smooth, engine, members, settings_of, smoothly, unit_of
+from jaxreg.solvers.members import engine, members, settings_of, smoothly
+from jaxreg.solvers.moment_gap import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 from jaxreg.solvers.updated_inverse import only_if
 

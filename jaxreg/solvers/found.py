@@ -1,13 +1,69 @@
-"""What the paths that go down a grid are asked, and what they return."""
+"""What is asked and what is found: by the members of a problem, and by the paths that go down a grid."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.objective import Params
 from jaxreg.solvers.grid import grid_start
 
-__all__ = ["Found", "Grid", "Settings", "lams_of"]
+__all__ = ["Answer", "Arrays", "Asked", "Found", "Grid", "Known", "Settings", "Smooth", "lams_of"]
+
+
+class Known(NamedTuple):
+    """Moments of the rows that have weight, and how many times larger their rounding errors are than usual, ()."""
+
+    moments: Moments
+    times: jax.Array
+
+
+class Asked(NamedTuple):
+    """What chooses the program. ``count``: of an automatic grid, None where the λs are given. ``l1_ratio``: the Python
+    number, or None where it is an array. ``degrees``: whether degrees of freedom are counted."""
+
+    fit_intercept: bool
+    standardize: bool
+    count: int | None  # type: ignore[assignment]  # a tuple has a method of this name
+    l1_ratio: float | None
+    max_iter: int
+    strategy: str | None
+    degrees: bool
+
+
+class Arrays(NamedTuple):
+    """The data, of one floating dtype: X (n, p), Y (n, t), what weights rows (n,) and columns (p,), or None; lams
+    (L, t), or None for an automatic grid that is not known yet; l1_ratio, eps, tol: ()."""
+
+    X: jax.Array
+    Y: jax.Array
+    sample_weight: jax.Array | None
+    penalty_factor: jax.Array | None
+    lower: jax.Array | None
+    upper: jax.Array | None
+    lams: jax.Array | None
+    l1_ratio: jax.Array
+    eps: jax.Array
+    tol: jax.Array
+
+
+class Smooth(NamedTuple):
+    """What of an answer has derivatives: lams, df (L, t), params, scale (p,), y_scale (t,)."""
+
+    lams: jax.Array
+    params: Params
+    df: jax.Array
+    scale: jax.Array
+    y_scale: jax.Array
+
+
+class Answer(NamedTuple):
+    """:class:`Smooth`, and gap and n_iter, (L, t)."""
+
+    smooth: Smooth
+    gap: jax.Array
+    n_iter: jax.Array
 
 
 class Grid(NamedTuple):

@@ -15,21 +15,21 @@ is not within the tolerance is improved by FISTA.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import change_of, varying_like
-from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
-from jaxreg.formulas.moments import Moments, about_zero, moments
+from jaxreg.formulas.moments import moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.found import Found, Grid, Settings
+from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
 from jaxreg.solvers.from_columns import path_from_columns
 from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.implicit import with_derivatives
+from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
 from jaxreg.solvers.reduced import (
     Members,
     improve,
@@ -42,20 +42,7 @@ from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.working_set import CHUNK
 
-__all__ = [
-    "Answer",
-    "Arrays",
-    "Asked",
-    "Known",
-    "Smooth",
-    "engine",
-    "gap_from_moments",
-    "members",
-    "settings_of",
-    "smoothly",
-    "solve",
-    "unit_of",
-]
+__all__ = ["engine", "members", "settings_of", "smoothly", "solve"]
 
 # With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
 WIDE = 2
@@ -63,60 +50,6 @@ WIDE = 2
 MOST_ROWS = 2048
 # What a path has of every λ.
 OF_LAMS = ("lams", "coef", "intercept", "n_iter", "df", "n_nonzero", "settled")
-
-
-class Known(NamedTuple):
-    """Moments of the rows that have weight, and how many times larger their rounding errors are than usual, ()."""
-
-    moments: Moments
-    times: jax.Array
-
-
-class Asked(NamedTuple):
-    """What chooses the program. ``count``: of an automatic grid, None where the λs are given. ``l1_ratio``: the Python
-    number, or None where it is an array. ``degrees``: whether degrees of freedom are counted."""
-
-    fit_intercept: bool
-    standardize: bool
-    count: int | None  # type: ignore[assignment]  # a tuple has a method of this name
-    l1_ratio: float | None
-    max_iter: int
-    strategy: str | None
-    degrees: bool
-
-
-class Arrays(NamedTuple):
-    """The data, of one floating dtype: X (n, p), Y (n, t), what weights rows (n,) and columns (p,), or None; lams
-    (L, t), or None for an automatic grid that is not known yet; l1_ratio, eps, tol: ()."""
-
-    X: jax.Array
-    Y: jax.Array
-    sample_weight: jax.Array | None
-    penalty_factor: jax.Array | None
-    lower: jax.Array | None
-    upper: jax.Array | None
-    lams: jax.Array | None
-    l1_ratio: jax.Array
-    eps: jax.Array
-    tol: jax.Array
-
-
-class Smooth(NamedTuple):
-    """What of an answer has derivatives: lams, df (L, t), params, scale (p,), y_scale (t,)."""
-
-    lams: jax.Array
-    params: Params
-    df: jax.Array
-    scale: jax.Array
-    y_scale: jax.Array
-
-
-class Answer(NamedTuple):
-    """:class:`Smooth`, and gap and n_iter, (L, t)."""
-
-    smooth: Smooth
-    gap: jax.Array
-    n_iter: jax.Array
 
 
 def solve(asked: Asked, arrays: Arrays) -> Answer:
@@ -296,57 +229,3 @@ def _reduced(asked: Asked, a: Arrays) -> Answer:
     if asked.degrees:
         df = degrees_of_freedom(data, some.params.coef, lams, a.l1_ratio)
     return Answer(Smooth(lams, some.params, df, data.scale, data.tau), some.gap, some.n_iter)
-
-
-def unit_of(n: int, dtype: Any) -> float:
-    """By how much of the columns' lengths moments of n rows may be off: their sums of products gather some √n ε."""
-    return (8.0 + n**0.5 / 8.0) * float(jnp.finfo(dtype).eps)
-
-
-def gap_from_moments(
-    m: Moments, params: Params, found: Found, l1_ratio: jax.Array, fit_intercept: bool, unit: Any
-) -> tuple[jax.Array, jax.Array]:
-    """The gaps of ``params``, and what rounding may make of them, as shares of Σ s ỹ²/Σs, each (L, t).
-
-    With c, G and yy the moments over W (about the means where an intercept is fitted) and z = c − G w,
-
-        r·r = yy − w·(c + z),      ỹ·r = yy − c·w,      F = ½ r·r + ½ (ȳ − x̄·w − b)² + Σ_j h_j(w_j)
-
-    Args:
-        m: about their means, p columns. found: its λs and scales. unit: by how much of the columns' lengths the moments
-            may be off.
-    """
-    eps, y_mean, x_mean = jnp.finfo(m.xx.dtype).eps, m.y_mean, m.x_mean
-    original = m.yy / m.weight + y_mean**2
-    m = m if fit_intercept else about_zero(m)
-    square = jnp.diagonal(m.xx) / m.weight
-    size, G, C = jnp.sqrt(square), m.xx / m.weight, m.xy / m.weight
-
-    def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        lams, W, b, c, yy, y_mean, m_y, tau, original = argument
-        Z = c[None, :] - W @ G
-        rr = jnp.maximum(yy - jnp.sum(W * (c[None, :] + Z), axis=1), 0.0)
-        spread, far = jnp.sqrt(yy) + jnp.abs(W) @ size, jnp.abs(y_mean) + jnp.abs(b) + jnp.abs(W) @ jnp.abs(x_mean)
-        left = m_y - W @ m.x_mean - b
-
-        def one(lam: Any, w: Any, z: Any, rr: Any, left: Any, spread: Any) -> jax.Array:
-            l1 = lam * l1_ratio * found.scale
-            l2 = lam * (1.0 - l1_ratio) / tau * found.scale**2
-            none = jnp.full_like(l1, jnp.inf)
-            penalty = Penalty(l1, l2, -none, none)
-            yr, rounding = yy - jnp.dot(c, w), 16 * eps * size * spread
-            primal = 0.5 * (rr + left**2) + jnp.sum(l1 * jnp.abs(w) + 0.5 * l2 * w**2)
-            c_max = largest_scale(z, penalty, rounding)
-            c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
-            dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
-            return relative_gap(primal, dual, yy, original)
-
-        gap = jax.vmap(one)(lams, W, Z, rr, left, spread)
-        noise = unit * spread**2 + (4 * eps * far) ** 2
-        return gap, jnp.where(yy > 0, noise / jnp.where(yy > 0, yy, 1.0), 0.0)
-
-    W = jnp.moveaxis(params.coef, 2, 0)
-    m_y = m.y_mean
-    each = found.lams.T, W, params.intercept.T, C.T, m.yy / m.weight, y_mean, m_y, found.y_scale, original
-    gap, rounding = jax.lax.map(target, each)
-    return gap.T, rounding.T

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
+from jaxreg.solvers.found import Answer, Arrays, Asked
 from jaxreg.solvers.grid import default_eps
-from jaxreg.solvers.members import Answer, Arrays, Asked, solve
+from jaxreg.solvers.members import solve
 from jaxreg.solvers.reduced import default_tol
 
 __all__ = ["Path", "Solution", "arguments", "default_tol", "fit", "path", "path_of"]

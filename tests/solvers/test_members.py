@@ -12,8 +12,9 @@ from jaxreg import solvers
 from jaxreg.formulas import Params, duality_gap
 from jaxreg.formulas.moments import moments
 from jaxreg.solvers import members as members_module
-from jaxreg.solvers.found import Found
-from jaxreg.solvers.members import Arrays, Asked, engine, gap_from_moments, unit_of
+from jaxreg.solvers.found import Arrays, Asked, Found
+from jaxreg.solvers.members import engine
+from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
 from tests import longdouble
 
 path = solvers.path

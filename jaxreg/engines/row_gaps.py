@@ -1,0 +1,261 @@
+"""The duality gap from the rows themselves; λ = 0, free columns and sparse tables too.
+
+:mod:`~jaxreg.engines.certificate` has the formulas. The table is taken about its means where they are large, in blocks
+of rows, and scaled by powers of two where squares would leave the range of float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg.data.inputs import Arguments
+from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.gaps import (
+    EPS,
+    NUMBERS,
+    Members,
+    Sums,
+    Weights,
+    each_member,
+    gap_of,
+    original_square,
+    per_scale,
+    scaling,
+    slopes,
+    some_lams,
+)
+from jaxreg.engines.options import Options, Solved
+from jaxreg.formulas.duality import Penalty, best_dual, relative_gap
+
+__all__ = ["gap_from_rows"]
+
+# A direction of the free columns counts if its singular value is above this share of the largest.
+DEPENDENT = 64 * EPS
+# Columns are taken about their means where the square of one is above so many times its variance.
+OFFSET = 64.0
+# So many numbers in a table for which θ is sought, one member after the other, for so many of them.
+POLISHED, MEMBERS = 2**24, 256
+
+
+def gap_from_rows(a: Arguments, solved: Solved, options: Options) -> np.ndarray:
+    """The gaps, (L, t), from the rows themselves; λ = 0, free columns and sparse tables too."""
+    gap = np.empty(solved.lams.shape)
+    zero = np.any(solved.lams == 0, axis=1)
+    with np.errstate(all="ignore"):
+        for which, all_free in ((~zero, False), (zero, True)):
+            if which.any():
+                gap[which] = _Rows(a, options, all_free).gaps(some_lams(solved, which))
+    return gap
+
+
+class _Rows:
+    """The table about its means, and the free columns' span."""
+
+    def __init__(self, a: Arguments, options: Options, all_free: bool) -> None:
+        n = a.X.shape[0]
+        self.a, self.options = a, options
+        s = np.ones(n) if a.sample_weight is None else a.sample_weight.astype(float)
+        self.rows = np.flatnonzero(s > 0)
+        self.all = len(self.rows) == n
+        s = s[self.rows] / np.max(s)
+        self.share = s / s.sum()
+        Y = a.y.reshape(n, -1)[self.rows].astype(float)
+        self.original = self.share @ Y**2
+        self.scale = self._column_scale()
+        self.mean, self.centre, square = self._mean_centre_and_square()
+        self.y_centre = Y[0] + self.share @ (Y - Y[0])
+        y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
+        self.Y = Y - self.y_centre
+        self.target = Y - y_mean
+        if options.fit_intercept:
+            self.target -= self.share @ self.target
+        self.size = np.sqrt(square)
+        self.Q = self._free_basis(all_free)
+        if self.Q is not None:
+            self.target = self._project(self.target)
+        self.yy = self.share @ self.target**2
+
+    def _block(self, here: slice) -> np.ndarray:
+        """Some rows divided by the columns' scale, less the centre, (k, p); dense."""
+        rows = here if self.all else self.rows[here]
+        block = self.a.X[rows].astype(float, copy=False)
+        block = block if np.all(self.scale == 1) else block / self.scale
+        return block - self.centre if self.centre.any() else block
+
+    def _blocks(self, width: int) -> list[slice]:
+        number, size = len(self.rows), max(1, NUMBERS // max(self.a.X.shape[1], width))
+        return [slice(start, min(start + size, number)) for start in range(0, number, size)]
+
+    def _column_scale(self) -> np.ndarray:
+        """1 for columns of usual sizes, else a power of two."""
+        X: Any = self.a.X
+        if is_sparse(X):
+            return scaling(np.maximum(X.max(axis=0).toarray().ravel(), -X.min(axis=0).toarray().ravel()).astype(float))
+        return scaling(np.maximum(X.max(axis=0), -X.min(axis=0)).astype(float))
+
+    def _mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the scaled columns: means; what is taken off before products, 0 where the means are small; mean squares,
+        about the means if the intercept is fitted; each (p,)."""
+        X: Any = self.a.X
+        p = X.shape[1]
+        rows = X if self.all else X[self.rows]
+        if not np.all(self.scale == 1):
+            rows = rows.multiply(1 / self.scale).tocsr() if is_sparse(X) else rows / self.scale
+        if is_sparse(X):
+            mean, square = np.asarray(rows.T @ self.share).ravel(), np.asarray(rows.power(2).T @ self.share).ravel()
+            return mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
+        mean = self.share @ rows
+        square = np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
+        variance = square - mean**2
+        centre = np.zeros(p)
+        if np.any(mean**2 > OFFSET * variance):
+            centre, variance = mean, np.zeros(p)
+            for start in range(0, len(rows), size := max(1, NUMBERS // p)):
+                block, share = rows[start : start + size] - mean, self.share[start : start + size]
+                variance += np.einsum("np,np,n->p", block, block, share)
+        variance = np.maximum(variance, 0.0)
+        return mean, centre, variance if self.options.fit_intercept else variance + mean**2
+
+    def _free_basis(self, all_free: bool) -> np.ndarray | None:
+        """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
+        a, p = self.a, self.a.X.shape[1]
+        free = np.full(p, all_free)
+        free |= False if a.penalty_factor is None else a.penalty_factor == 0
+        free &= True if a.lower is None else a.lower == -np.inf
+        free &= True if a.upper is None else a.upper == np.inf
+        self.free = free
+        if not free.any():
+            return None
+        X: Any = a.X
+        X = X.toarray() if is_sparse(X) else X
+        columns = X[self.rows][:, free].astype(float)
+        columns /= self.scale[free]
+        columns = columns - self.centre[free] if self.options.fit_intercept else columns
+        if self.options.fit_intercept:
+            columns -= self.share @ columns
+        columns *= np.sqrt(self.share)[:, None]
+        norm = np.linalg.norm(columns, axis=0)
+        columns /= np.where(norm > 0, norm, 1.0)
+        if columns.shape[0] > columns.shape[1]:
+            Q, R = np.linalg.qr(columns)
+            U, sv, _ = np.linalg.svd(R, full_matrices=False)
+            return Q @ U[:, sv > DEPENDENT * sv[0]]
+        U, sv, _ = np.linalg.svd(columns, full_matrices=False)
+        return U[:, sv > DEPENDENT * sv[0]]
+
+    def _project(self, values: np.ndarray) -> np.ndarray:
+        """Rows (n, k), not weighted, without their part in the free columns."""
+        root, Q = np.sqrt(self.share)[:, None], self.Q
+        assert Q is not None
+        for _ in range(2):
+            values = values - (Q @ (Q.T @ (root * values))) / root
+        return values
+
+    def gaps(self, solved: Solved) -> np.ndarray:
+        weights = Weights(self.a, self.options, solved.scale, self.scale)
+
+        def judge(members: Members) -> tuple[np.ndarray]:
+            of = self.sums(members)
+            gap = gap_of(of, members, weights, self.original)
+            return (self._improved(gap, of, members, weights),)
+
+        return each_member(judge, solved)[0]
+
+    def sums(self, members: Members) -> Sums:
+        a, used, target, intercept = self.a, members.used, members.target, self.options.fit_intercept
+        W = members.coef[used]
+        u = W * self.scale[used, None]
+        # y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b), the last in extended precision: x̄·w may be 1e13 times |y|.
+        far = self.centre[used] != 0
+        products = (self.centre[used][far, None].astype(np.longdouble) * u[far]).sum(axis=0)
+        constant = (self.y_centre.astype(np.longdouble)[target] - products - members.intercept).astype(float)
+        M = len(target)
+        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(members.coef.shape)
+        shift = np.zeros(len(used))
+        Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
+        v = W if is_sparse(a.X) else u
+        for here in self._blocks(M):
+            share = self.share[here, None]
+            X = a.X[self.rows[here]] if is_sparse(a.X) else self._block(here)
+            R = self.Y[here][:, target] + constant - (X[:, used] @ v if not used.all() else X @ v)
+            weighted = share * R
+            squares += np.einsum("nm,nm->m", weighted, R)
+            total += weighted.sum(axis=0)
+            yr += np.einsum("nm,nm->m", self.target[here][:, target], weighted)
+            z += X.T @ weighted
+            shift += X.T @ share[:, 0]
+            if self.Q is not None:
+                Qr += self.Q[here].T @ (np.sqrt(share) * R)
+        z = per_scale(z, self.scale) if is_sparse(a.X) else z
+        shift = shift / self.scale if is_sparse(a.X) else shift
+        rr = np.maximum(squares - total**2, 0.0) if intercept else squares
+        if intercept:
+            z -= np.outer(shift, total)
+        elif self.centre.any():
+            z += np.outer(self.centre, total)
+        if Qr is not None:
+            z, rr = self._without_free(z, rr, Qr)
+        yy = self.yy[target]
+        spread = np.sqrt(yy) + self.size[used] @ np.abs(u)
+        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(u)
+        return Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
+
+    def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
+        table: Any = self.a.X
+        Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
+        assert Q is not None
+        for here in self._blocks(Qr.shape[0]):
+            X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self._block(here)
+            X = X if self.options.fit_intercept else X + self.centre
+            product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
+        z = z - product @ Qr
+        return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
+
+    def _improved(self, gap: np.ndarray, of: Sums, members: Members, weights: Weights) -> np.ndarray:
+        """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
+        late = np.flatnonzero(~(gap <= self.options.tol) & np.isfinite(members.coef).all(axis=0))
+        if len(late) == 0:
+            return gap
+        some = lambda v: v[..., late]
+        here = members._replace(**{name: some(getattr(members, name)) for name in members._fields if name != "used"})
+        of = of._replace(**{name: some(getattr(of, name)) for name in of._fields if name != "size"})
+        penalty, primal = weights.of(here), weights.primal(of, here)
+        z, rounding = slopes(of, penalty)
+        dual = best_dual(of.yr, of.rr, z, penalty, rounding)
+        if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
+            for k in range(min(len(late), MEMBERS)):
+                if np.isfinite(primal[k]):
+                    dual[k] = np.fmax(dual[k], self._polished(k, of, here, penalty, rounding))
+        better = relative_gap(primal, dual, of.yy, original_square(of, here, self.original))
+        gap = gap.copy()
+        gap[late] = np.fmin(gap[late], better)
+        return gap
+
+    def _polished(self, k: int, of: Sums, members: Members, penalty: Any, rounding: np.ndarray) -> float:
+        """D at the θ nearest to r that is optimal for the columns inside their bounds."""
+        cut = lambda v: v[:, k] if v.shape[1] > 1 else v[:, 0]
+        h: Any = Penalty(*map(cut, penalty))
+        u = members.coef[:, k] * self.scale
+        inside = (u != 0) & (u > h.lower) & (u < h.upper) & (h.l2 == 0) & ~self.free
+        if not inside.any():
+            return -np.inf
+        X = self._block(slice(0, len(self.rows)))
+        X = X - self.share @ X if self.options.fit_intercept else X + self.centre
+        root = np.sqrt(self.share)
+        Z, y = root[:, None] * X, self.target[:, members.target[k]]
+        r = y - X @ u  # about the means: the best intercept is in it
+        r = self._project(r[:, None])[:, 0] if self.Q is not None else r
+        r = root * (r - (self.share @ r if self.options.fit_intercept else 0.0))
+        Z = Z if self.Q is None else Z - self.Q @ (self.Q.T @ Z)
+        off = Z[:, inside].T @ r - h.l1[inside] * np.sign(u[inside])
+        theta = r - np.linalg.lstsq(Z[:, inside].T, off, rcond=DEPENDENT)[0]
+        z = Z.T @ theta
+        # As asked for, up to rounding: not where columns that depend on each other ask for different things.
+        asked = h.l1 * np.sign(u)
+        met = inside & (np.abs(z - asked) <= rounding[:, k])
+        z = np.where(self.free, 0.0, np.where(met, asked, z))
+        z = np.where((h.l1 == 0) & (h.l2 == 0) & (np.abs(z) <= rounding[:, k]), 0.0, z)
+        yr, rr, limit = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta), rounding[:, k]))
+        best: Any = best_dual
+        return float(best(yr, rr, z, h, limit))
