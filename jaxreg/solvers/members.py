@@ -107,8 +107,14 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     def thorough(state: tuple[Members, jax.Array]) -> tuple[Members, jax.Array]:
         data = _data(asked, arrays)
         some = improve(state[0], data, lams, arrays.l1_ratio, arrays.tol, asked.max_iter)
-        df = degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio) if asked.degrees else state[1]
-        return some, df
+        if not asked.degrees:
+            return some, state[1]
+        # Where nothing was improved, what the path has counted stands; inside a working set, for a lasso alone.
+        counted = in_turn == "moments" or asked.l1_ratio == 1
+        anew = jnp.any(~(state[0].gap <= arrays.tol)) | (not counted)
+        return some, only_if(
+            anew, lambda _: degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1]
+        )
 
     state = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32)), df
     some, df = only_if(jnp.any(doubtful), thorough, state)

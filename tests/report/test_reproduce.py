@@ -25,24 +25,24 @@ COMMANDS = {
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_the_command_is_understood_as_the_one_that_was_given(words):
-    options = cli._parser().parse_args(["sweep", *words])
+    options = cli.parser().parse_args(["sweep", *words])
     again = command_line(options.parser, options)
     program, *rest = shlex.split(again)
     assert program == "jaxreg"
-    found, expected = (vars(cli._parser().parse_args(w)) for w in (rest, ["sweep", *words]))
+    found, expected = (vars(cli.parser().parse_args(w)) for w in (rest, ["sweep", *words]))
     for name in ("parser", "run"):
         del found[name], expected[name]
     assert found == {**expected, "out": None, "rows": 30}
 
 
 def test_what_is_a_default_is_not_written_and_folders_are_not_either():
-    options = cli._parser().parse_args(["sweep", "/home/somebody/a.csv", "--target", "y", "--seed", "0"])
+    options = cli.parser().parse_args(["sweep", "/home/somebody/a.csv", "--target", "y", "--seed", "0"])
     assert command_line(options.parser, options) == "jaxreg sweep a.csv --target y"
     assert "somebody" not in python_code(options, {})
 
 
 def test_the_python_is_short():
-    options = cli._parser().parse_args(["sweep", "a.csv", "--target", "y", "--ignore", "id", "--folds", "part"])
+    options = cli.parser().parse_args(["sweep", "a.csv", "--target", "y", "--ignore", "id", "--folds", "part"])
     settings = {"lams": 100, "l1_ratio": [1.0], "folds": np.ones(3), "seed": 0, "tol": None, "dtype": "float64"}
     assert python_code(options, settings).splitlines() == [
         "import jaxreg",
@@ -58,7 +58,7 @@ def test_the_python_is_short():
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_the_python_can_be_parsed(words):
-    options = cli._parser().parse_args(["sweep", *words])
+    options = cli.parser().parse_args(["sweep", *words])
     settings = {"folds": np.ones(3), "l1_ratio": options.l1_ratio, "lower": options.lower, "sample_weight": np.ones(3)}
     if options.dataset:
         settings = {"folds": 5}
