@@ -20,6 +20,9 @@ N, P = 20, 3
 RNG = np.random.default_rng(17)
 X = RNG.integers(0, 6, (N, P)).astype(float)  # whole numbers that every dtype holds
 Y = np.round(X @ [2.0, -1.0, 0.0] + RNG.normal(size=N) * 2 + 4)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", PendingDeprecationWarning)  # numpy's own, whenever a matrix is made
+    MATRIX = np.asmatrix(X)
 LAM = 0.1
 DOORS = {
     "fit": lambda X, y, **options: jaxreg.fit(X, y, **{"lam": LAM} | options),
@@ -83,7 +86,7 @@ BAD_X = {
     "22 ragged rows": ([[1.0, 2.0], [3.0]] * 10, ValueError, r"X is not a rectangular array"),
     "24 complex": (X + 0j, ValueError, r"Complex data not supported: X has dtype complex128"),
     "28 masked": (np.ma.masked_equal(X, 0), TypeError, r"X is a masked array"),
-    "29 np.matrix": (np.asmatrix(X), TypeError, r"X is a np.matrix; use np.asarray\(X\)"),
+    "29 np.matrix": (MATRIX, TypeError, r"X is a np.matrix; use np.asarray\(X\)"),
     "33 two columns of one name": (pd.DataFrame(X, columns=["a", "b", "a"]), ValueError, r"X has 2 columns named 'a'"),
     "33 names not text": (pd.DataFrame(X, columns=["a", "b", 3]), ValueError, r"X has the column name 3.*must be text"),
     "34 category": (frame(b=pd.Categorical(["u", "v"] * 10)), ValueError, r"X column 'b' has dtype category; encode"),
@@ -114,7 +117,7 @@ BAD_Y = {
     "4 no targets": (np.zeros((N, 0)), ValueError, r"y must be \(n,\) or \(n, t\); got shape \(20, 0\)"),
     "24 complex": (Y + 0j, ValueError, r"Complex data not supported: y has dtype complex128"),
     "28 masked": (np.ma.masked_equal(Y, 0), TypeError, r"y is a masked array"),
-    "29 np.matrix": (np.asmatrix(Y).T, TypeError, r"y is a np.matrix"),
+    "29 np.matrix": (MATRIX[:, :1], TypeError, r"y is a np.matrix"),
     "30 sparse": (scipy.sparse.csr_matrix(Y[:, None]), TypeError, r"y is a sparse matrix.*y\.toarray\(\)"),
     "34 datetime": (pd.Series(pd.date_range("2024", periods=N)), ValueError, r"y has dtype datetime64.*encode"),
 }
