@@ -2,7 +2,7 @@
 
     python benchmarks/twins.py [--repeats 5] [--shapes small,mid,tall,wide]
 
-Three tables. ``jaxreg.path`` beside jitted ``jaxreg.solvers.path`` on the same λs, and ``jaxreg.sweep`` beside jitted
+``jaxreg.path`` beside jitted ``jaxreg.solvers.path`` on the same λs, and ``jaxreg.sweep`` beside jitted
 ``jaxreg.sweeps.cross_validate`` on the same folds, at the default tolerance: both end with a gap of at most 1e-10. Then
 the gradient of the held-out error by λ and by y through both pure functions, and ``vmap`` over 50 data sets of 200 × 20
 beside a loop of jitted calls.

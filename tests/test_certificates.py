@@ -61,7 +61,7 @@ BOUNDS = {
 
 
 @partial(jax.jit, static_argnames=("fit_intercept", "standardize"))
-def pure(X, y, lam, rho, **options):
+def pure(X, y, lam, rho=1.0, **options):
     return solvers.fit(X, y, lam, rho, **options)
 
 
@@ -87,7 +87,10 @@ def problem(seed, design, weights, factors, bounds, shape, noise, magnitude):
 
 def check(door, seed, design, weights, factors, bounds, shape, noise, magnitude, rho, depth, intercept, standardize):
     X, y, s, v, lower, upper = problem(seed, design, weights, factors, bounds, shape, noise, magnitude)
-    options = {"fit_intercept": intercept, "standardize": standardize, "sample_weight": s, "penalty_factor": v}
+    options = {"fit_intercept": intercept, "standardize": standardize}
+    # Arguments that are not given choose other programs of the pure functions.
+    options |= {} if weights == "none" else {"sample_weight": s}
+    options |= {} if factors == "none" else {"penalty_factor": v}
     if bounds != "none":
         options |= {"lower": lower, "upper": upper}
     lam = 0.0
@@ -96,7 +99,8 @@ def check(door, seed, design, weights, factors, bounds, shape, noise, magnitude,
         lam = float(start * 10.0**depth)
     if door == "pure":
         with jax.enable_x64(True):
-            found = jax.tree.map(np.asarray, pure(X, y, lam, rho, **options))
+            rest = () if rho == 1 else (rho,)  # 1 as a Python number goes from knot to knot
+            found = jax.tree.map(np.asarray, pure(X, y, lam, *rest, **options))
         coef, intercept_found = found.params.coef, found.params.intercept
     else:
         found = jaxreg.fit(X, y, lam, rho, **options, strategy=None if door == "host" else door)

@@ -19,6 +19,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
+from jaxreg.solvers.members import WIDE
 
 __all__ = [
     "VANISHING",
@@ -38,8 +39,6 @@ __all__ = [
     "with_zero",
 ]
 
-# With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
-WIDE = 2
 # A column whose variance is below this may have lost it to underflow.
 VANISHING = 1e-280
 

@@ -19,11 +19,9 @@ from jaxreg.engines.rows import solve_on_rows
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_columns import path_from_columns
+from jaxreg.solvers.members import MOST_ROWS
 
 __all__ = ["MOST_ROWS", "Columns", "columns_of", "path_on_columns", "solve_on_columns", "takes_columns"]
-
-# More rows make the working set's own matrices larger than the table's products are worth.
-MOST_ROWS = 2048
 
 # The space of the last table is kept for the next one up to this size.
 KEPT_BYTES = 2**26

@@ -42,7 +42,7 @@ from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.working_set import CHUNK
 
-__all__ = ["engine", "members", "settings_of", "smoothly", "solve"]
+__all__ = ["MOST_ROWS", "WIDE", "engine", "members", "settings_of", "smoothly", "solve"]
 
 # With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
 WIDE = 2
@@ -102,22 +102,24 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
         found, gap, doubtful = _by_moments(asked, arrays, known)
     else:
         found, gap, doubtful = _by_columns(asked, arrays)
+    lost = _underflows(arrays, found.variance)
+    gap = jnp.where(lost, jnp.inf, gap)
     lams, df = found.lams, found.df.astype(arrays.X.dtype)
 
-    def thorough(state: tuple[Members, jax.Array]) -> tuple[Members, jax.Array]:
+    def thorough(state: tuple[Members, jax.Array, jax.Array, jax.Array]) -> Any:
         data = _data(asked, arrays)
         some = improve(state[0], data, lams, arrays.l1_ratio, arrays.tol, asked.max_iter)
         if not asked.degrees:
-            return some, state[1]
+            return some, state[1], data.scale, data.tau
         # Where nothing was improved, what the path has counted stands; inside a working set, for a lasso alone.
         counted = in_turn == "moments" or asked.l1_ratio == 1
         anew = jnp.any(~(state[0].gap <= arrays.tol)) | (not counted)
-        return some, only_if(
-            anew, lambda _: degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1]
-        )
+        count = lambda _: degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio)
+        return some, only_if(anew, count, state[1]), data.scale, data.tau
 
-    state = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32)), df
-    some, df = only_if(jnp.any(doubtful), thorough, state)
+    some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
+    state = some, df, found.scale, found.y_scale
+    some, df, scale, y_scale = only_if(jnp.any(doubtful) | lost, thorough, state)
     if asked.count is None:
         assert arrays.lams is not None
         place = _order(arrays.lams)[1]
@@ -134,7 +136,7 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
             return some, replaced(degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1])
 
         some, df = only_if(jnp.any(lams == 0), at_zero, (some, df))
-    smooth = Smooth(lams, some.params, df, found.scale, found.y_scale)
+    smooth = Smooth(lams, some.params, df, scale, y_scale)
     return Answer(smooth, some.gap, some.n_iter)
 
 
@@ -148,6 +150,19 @@ def engine(asked: Asked, a: Arrays) -> str | None:
     if not plain or not cpu:
         return None
     return "moments" if p <= WIDE * n else "columns" if n <= MOST_ROWS else None
+
+
+def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
+    """Whether a column has two values in the rows that have weight, though its variance is lost to underflow, ()."""
+    limits = jnp.finfo(variance.dtype)
+    small = variance <= float(limits.tiny) / float(limits.eps) ** 2
+
+    def varies(_: jax.Array) -> jax.Array:
+        here = jnp.ones((len(a.X),), bool) if a.sample_weight is None else a.sample_weight > 0
+        differs = (a.X[jnp.argmax(here)][None, :] != a.X) & here[:, None]
+        return jnp.any(small & jnp.any(differs, axis=0))
+
+    return only_if(jnp.any(small), varies, jnp.zeros((), bool))
 
 
 def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:

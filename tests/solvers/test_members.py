@@ -91,3 +91,15 @@ def test_a_derivative_costs_nothing_where_none_is_asked_for(monkeypatch):
     jax.make_jaxpr(partial(solvers.path.__wrapped__, lams=4))(X, y)
     with pytest.raises(AssertionError, match="derivatives were made"):
         jax.make_jaxpr(jax.grad(lambda y: jnp.sum(solvers.path.__wrapped__(X, y, lams=4).coef)))(y)
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 3), (5, 12)], ids=["moments", "columns"])
+def test_a_column_whose_square_underflows_is_not_lost(n, p):
+    """The same models in units in which it does not."""
+    X, y = problem(n, p)
+    lams, units = np.array([0.5, 0.1]), np.where(np.arange(p) == 0, 1e-170, 1.0)
+    found, expected = path(X * units, y, lams), path(X, y, lams)
+    assert np.all(found.converged)
+    np.testing.assert_allclose(np.asarray(found.coef) * units, expected.coef, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(np.asarray(found.scale) / units, expected.scale, rtol=1e-12)
+    np.testing.assert_array_equal(found.df, expected.df)
