@@ -160,6 +160,8 @@ def over(count, drawn):
     return holds
 
 
+# Slow until it has run to the end with the programs on moments among those it draws.
+@pytest.mark.slow
 def test_what_is_said_to_have_converged_has():
     over(int(os.environ.get("JAXREG_EXAMPLES", EXAMPLES["quick"])), drawn | FEWER)()
 
