@@ -101,11 +101,13 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
         for _ in range(60):
             third = (high - low) / 3
             a, c = low + third, high - third
-            if dual(a * theta) < dual(c * theta):
+            left, right = dual(a * theta), dual(c * theta)
+            found = max(found, left, right)  # beside a kink the last steps are rounding
+            if left < right:
                 low = a
             else:
                 high = c
-        return max(found, dual(low * theta))
+        return found
 
     # Columns without a penalty first: where others equal them, it is those that can give way.
     inside = np.flatnonzero((w != 0) & (w > lower) & (w < upper) & ~free)

@@ -85,13 +85,17 @@ def problem(seed, design, weights, factors, bounds, shape, noise, magnitude):
     )
 
 
-def check(door, seed, design, weights, factors, bounds, shape, noise, magnitude, rho, depth, intercept, standardize):
+def check(
+    door, seed, design, weights, factors, bounds, shape, noise, magnitude, rho, depth, intercept, standardize,
+    together=False,
+):  # fmt: skip
     X, y, s, v, lower, upper = problem(seed, design, weights, factors, bounds, shape, noise, magnitude)
     options = {"fit_intercept": intercept, "standardize": standardize}
-    # Arguments that are not given choose other programs of the pure functions.
-    options |= {} if weights == "none" else {"sample_weight": s}
-    options |= {} if factors == "none" else {"penalty_factor": v}
-    if bounds != "none":
+    # Arguments that are not given choose other programs of the pure functions; together: all of them or none.
+    given = {kind != "none" for kind in (weights, factors, bounds)}
+    options |= {"sample_weight": s} if weights != "none" or (together and any(given)) else {}
+    options |= {"penalty_factor": v} if factors != "none" or (together and any(given)) else {}
+    if bounds != "none" or (together and any(given)):
         options |= {"lower": lower, "upper": upper}
     lam = 0.0
     if depth is not None:
@@ -136,8 +140,13 @@ drawn = {
 }
 
 
-# The quick run shares few compiled programs: one shape, with an intercept.
-FEWER = {"shape": st.just(SHAPES[0]), "intercept": st.just(True), "door": st.sampled_from(["host", "host", "pure"])}
+# The quick run shares few compiled programs: one shape, with an intercept, arguments all given or none.
+FEWER = {
+    "shape": st.just(SHAPES[0]),
+    "intercept": st.just(True),
+    "door": st.sampled_from(["host", "host", "pure"]),
+    "together": st.just(True),
+}
 
 
 def over(count, drawn):
@@ -160,8 +169,6 @@ def over(count, drawn):
     return holds
 
 
-# Slow until it has run to the end with the programs on moments among those it draws.
-@pytest.mark.slow
 def test_what_is_said_to_have_converged_has():
     over(int(os.environ.get("JAXREG_EXAMPLES", EXAMPLES["quick"])), drawn | FEWER)()
 

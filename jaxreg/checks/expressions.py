@@ -119,9 +119,10 @@ def _fraction(value: float, largest: int, tolerance: float) -> Fraction | None:
 
 def _text(value: Fraction | float, powers: Sequence[tuple[str, float]]) -> str:
     """The value times powers of quantities, above and below one line."""
-    number, divisor = f"{abs(value):.6g}", "1"
     if isinstance(value, Fraction):
         number, divisor = str(abs(value.numerator)), str(value.denominator)
+    else:
+        number, divisor = f"{abs(value):.6g}", "1"
     top = [_factor(name, e) for name, e in powers if e > 0]
     bottom = [_factor(name, -e) for name, e in powers if e < 0]
     above = ([] if number == "1" and top else [number]) + top

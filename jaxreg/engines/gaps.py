@@ -22,8 +22,8 @@ __all__ = [
     "gap_of",
     "original_square",
     "per_scale",
+    "rounding_of",
     "scaling",
-    "slopes",
     "some_lams",
 ]
 
@@ -131,11 +131,10 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
         dual = c * of.yr - 0.5 * c**2 * of.rr
     else:
         penalty = weights.of(members)
-        z, rounding = slopes(of, penalty)
-        c_max = largest_scale(z, penalty, rounding)
-        c_free = penalty_free_scale(of.yr, of.rr, z, penalty, c_max)
+        c_max = largest_scale(of.z, penalty, rounding_of(of))
+        c_free = penalty_free_scale(of.yr, of.rr, of.z, penalty, c_max)
         # Two values of c that need no search; at the minimum one of them is the best.
-        dual = np.fmax(dual_at(c_max, of.yr, of.rr, z, penalty), dual_at(c_free, of.yr, of.rr, z, penalty))
+        dual = np.fmax(dual_at(c_max, of.yr, of.rr, of.z, penalty), dual_at(c_free, of.yr, of.rr, of.z, penalty))
     gap = relative_gap(weights.primal(of, members), dual, of.yy, original_square(of, members, original))
     return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
 
@@ -145,8 +144,6 @@ def original_square(of: Sums, members: Members, original: np.ndarray) -> Any:
     return np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
 
 
-def slopes(of: Sums, penalty: Any) -> tuple[Any, Any]:
-    """z and its rounding; without a penalty what is no more than that is 0, lest a bound of 1e10 multiply it."""
-    rounding = 16 * EPS * of.size[:, None] * of.spread
-    free = (penalty.l1 == 0) & (penalty.l2 == 0) & (np.abs(of.z) <= rounding)
-    return np.where(free, 0.0, of.z), rounding
+def rounding_of(of: Sums) -> Any:
+    """What of z, (p, M), is rounding."""
+    return 16 * EPS * of.size[:, None] * of.spread

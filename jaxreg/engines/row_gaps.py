@@ -20,8 +20,8 @@ from jaxreg.engines.gaps import (
     gap_of,
     original_square,
     per_scale,
+    rounding_of,
     scaling,
-    slopes,
     some_lams,
 )
 from jaxreg.engines.options import Options, Solved
@@ -126,14 +126,19 @@ class _Rows:
         self.free = free
         if not free.any():
             return None
-        X: Any = a.X
-        X = X.toarray() if is_sparse(X) else X
-        columns = X[self.rows][:, free].astype(float)
-        columns /= self.scale[free]
-        columns = columns - self.centre[free] if self.options.fit_intercept else columns
+        return self._basis(free)
+
+    def _basis(self, which: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
+        """Orthonormal, in weighted rows, for the span of the columns flagged; orthogonal to the basis ``beside``."""
+        X: Any = self.a.X
+        X = X[self.rows][:, which]
+        columns = (X.toarray() if is_sparse(X) else X).astype(float)
+        columns /= self.scale[which]
         if self.options.fit_intercept:
+            columns -= self.centre[which]
             columns -= self.share @ columns
         columns *= np.sqrt(self.share)[:, None]
+        columns = columns if beside is None else columns - beside @ (beside.T @ columns)
         norm = np.linalg.norm(columns, axis=0)
         columns /= np.where(norm > 0, norm, 1.0)
         if columns.shape[0] > columns.shape[1]:
@@ -155,7 +160,7 @@ class _Rows:
         weights = Weights(self.a, self.options, solved.scale, self.scale)
 
         def judge(members: Members) -> tuple[np.ndarray]:
-            of = self.sums(members)
+            of = self._without_held(self.sums(members), members, weights)
             gap = gap_of(of, members, weights, self.original)
             return (self._improved(gap, of, members, weights),)
 
@@ -165,11 +170,7 @@ class _Rows:
         a, used, target, intercept = self.a, members.used, members.target, self.options.fit_intercept
         W = members.coef[used]
         u = W * self.scale[used, None]
-        # y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b), the last in extended precision: x̄·w may be 1e13 times |y|.
-        far = self.centre[used] != 0
-        products = (self.centre[used][far, None].astype(np.longdouble) * u[far]).sum(axis=0)
-        constant = (self.y_centre.astype(np.longdouble)[target] - products - members.intercept).astype(float)
-        M = len(target)
+        constant, M = self._constant(members.coef * self.scale[:, None], target, members.intercept), len(target)
         squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(members.coef.shape)
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
@@ -200,6 +201,13 @@ class _Rows:
         magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(u)
         return Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
 
+    def _constant(self, u: np.ndarray, target: np.ndarray, intercept: Any) -> np.ndarray:
+        """c − x̄·w − b, (M,), in  y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b),  in extended precision, for x̄·w may
+        be 1e13 times |y|."""
+        far = self.centre != 0
+        products = (self.centre[far, None].astype(np.longdouble) * u[far]).sum(axis=0)
+        return np.asarray(self.y_centre.astype(np.longdouble)[target] - products - intercept, float)
+
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
         table: Any = self.a.X
@@ -212,6 +220,49 @@ class _Rows:
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
+    def _without_held(self, of: Sums, members: Members, weights: Weights) -> Sums:
+        """The sums of θ, the nearest to r for which z_j is 0 where it is that but for rounding, no penalty weighs, and
+        bounds hold the column: a bound of 1e10 would multiply the rounding.
+
+        Where such columns all but depend on each other, θ is far from r, however small z_j.
+        """
+        penalty: Any = weights.of(members)
+        bounded = np.isfinite(weights.lower) | np.isfinite(weights.upper)
+        held = bounded[:, None] & (penalty.l1 == 0) & (penalty.l2 == 0)
+        near = held & (np.abs(of.z) <= rounding_of(of)) & (of.z != 0)
+        some = np.flatnonzero(near.any(axis=0) & np.isfinite(members.coef).all(axis=0))
+        if len(some) == 0:
+            return of
+        z, rr, yr, before, basis = of.z.copy(), of.rr.copy(), of.yr.copy(), None, np.empty((0, 0))
+        root = np.sqrt(self.share)
+        for k in some:
+            if before is None or (near[:, k] != near[:, before]).any():
+                basis, before = self._basis(near[:, k], self.Q), k
+            r = root * self._residual(members.coef[:, k] * self.scale, members.target[k])
+            part = basis @ (basis.T @ r)
+            z[:, k] = np.where(near[:, k] | self.free, 0.0, z[:, k] - self._products(part))
+            rr[k] = max(rr[k] - part @ part, 0.0)
+            yr[k] -= (root * self.target[:, members.target[k]]) @ part
+        return of._replace(z=z, rr=rr, yr=yr)
+
+    def _residual(self, u: np.ndarray, target: int) -> np.ndarray:
+        """r of one member in weighted rows, (n,): without what the intercept and the free columns can explain."""
+        used = u != 0
+        r = self.Y[:, target] + self._constant(u[:, None], np.array([target]), 0.0)
+        for here in self._blocks(1):
+            r[here] -= self._block(here)[:, used] @ u[used]
+        r = r - self.share @ r if self.options.fit_intercept else r
+        r = r if self.Q is None else self._project(r[:, None])[:, 0]
+        return np.sqrt(self.share) * r
+
+    def _products(self, rows: np.ndarray) -> np.ndarray:
+        """Zᵀv of the scaled columns, (p,), for v (n,), which is orthogonal to a constant if the intercept is fitted."""
+        v = np.sqrt(self.share) * rows
+        total = np.zeros(len(self.scale)) if self.options.fit_intercept else self.centre * v.sum()
+        for here in self._blocks(1):
+            total += self._block(here).T @ v[here]
+        return total
+
     def _improved(self, gap: np.ndarray, of: Sums, members: Members, weights: Weights) -> np.ndarray:
         """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
         late = np.flatnonzero(~(gap <= self.options.tol) & np.isfinite(members.coef).all(axis=0))
@@ -221,8 +272,8 @@ class _Rows:
         here = members._replace(**{name: some(getattr(members, name)) for name in members._fields if name != "used"})
         of = of._replace(**{name: some(getattr(of, name)) for name in of._fields if name != "size"})
         penalty, primal = weights.of(here), weights.primal(of, here)
-        z, rounding = slopes(of, penalty)
-        dual = best_dual(of.yr, of.rr, z, penalty, rounding)
+        rounding = rounding_of(of)
+        dual = best_dual(of.yr, of.rr, of.z, penalty, rounding)
         if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
             for k in range(min(len(late), MEMBERS)):
                 if np.isfinite(primal[k]):
@@ -237,17 +288,17 @@ class _Rows:
         cut = lambda v: v[:, k] if v.shape[1] > 1 else v[:, 0]
         h: Any = Penalty(*map(cut, penalty))
         u = members.coef[:, k] * self.scale
-        inside = (u != 0) & (u > h.lower) & (u < h.upper) & (h.l2 == 0) & ~self.free
+        inside = (u != 0) & (u > h.lower) & (u < h.upper)
+        inside |= (h.l1 == 0) & (np.abs(of.z[:, k]) <= rounding[:, k])
+        inside &= (h.l2 == 0) & ~self.free
         if not inside.any():
             return -np.inf
         X = self._block(slice(0, len(self.rows)))
         X = X - self.share @ X if self.options.fit_intercept else X + self.centre
         root = np.sqrt(self.share)
         Z, y = root[:, None] * X, self.target[:, members.target[k]]
-        r = y - X @ u  # about the means: the best intercept is in it
-        r = self._project(r[:, None])[:, 0] if self.Q is not None else r
-        r = root * (r - (self.share @ r if self.options.fit_intercept else 0.0))
         Z = Z if self.Q is None else Z - self.Q @ (self.Q.T @ Z)
+        r = self._residual(u, members.target[k])
         off = Z[:, inside].T @ r - h.l1[inside] * np.sign(u[inside])
         theta = r - np.linalg.lstsq(Z[:, inside].T, off, rcond=DEPENDENT)[0]
         z = Z.T @ theta
@@ -255,7 +306,6 @@ class _Rows:
         asked = h.l1 * np.sign(u)
         met = inside & (np.abs(z - asked) <= rounding[:, k])
         z = np.where(self.free, 0.0, np.where(met, asked, z))
-        z = np.where((h.l1 == 0) & (h.l2 == 0) & (np.abs(z) <= rounding[:, k]), 0.0, z)
         yr, rr, limit = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta), rounding[:, k]))
         best: Any = best_dual
         return float(best(yr, rr, z, h, limit))

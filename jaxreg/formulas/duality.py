@@ -212,7 +212,8 @@ def duality_gap(
     basis = free_basis(weighted_rows(X, s, fit_intercept), free)
     l1, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     bounds = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
-    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis)
+    held = None if lower is None and upper is None else (l1 == 0) & (l2 == 0) & ~free
+    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis, held)
     return jnp.where(outside, jnp.inf, gap)
 
 
@@ -225,8 +226,13 @@ def gap_given_basis(
     fit_intercept: bool,
     free: jax.Array,
     basis: Basis | None,
+    held: jax.Array | None = None,
 ) -> jax.Array:
-    """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once)."""
+    """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once).
+
+    Args:
+        held: (p,) booleans: columns without a penalty that bounds hold; None where there are none.
+    """
     residual = weighted_rows(y - X @ params.coef - params.intercept, sample_weight, False)
     primal = 0.5 * jnp.dot(residual, residual)
     square = jnp.where(penalty.l2 > 0, penalty.l2 * params.coef**2, 0.0)  # 0, also where w² overflows
@@ -238,8 +244,12 @@ def gap_given_basis(
     z = jnp.where(free, 0.0, Z.T @ r)
     column_norm = jnp.linalg.norm(Z, axis=0)
     rounding = 16 * jnp.finfo(X.dtype).eps * column_norm * jnp.linalg.norm(target)
-    # Without a penalty z_j is 0 at a minimum inside the bounds; rounding times a bound of 1e10 must not count.
-    z = jnp.where((penalty.l1 == 0) & (penalty.l2 == 0) & (jnp.abs(z) <= rounding), 0.0, z)
+    if held is not None:
+        # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
+        # much. θ is the nearest to r for which it is 0: far from r where the columns all but depend on each other.
+        near = held & (jnp.abs(z) <= rounding)
+        r = project_out(r, free_basis(Z, free | near))
+        z = jnp.where(free | near, 0.0, Z.T @ r)
     dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty, rounding)
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
