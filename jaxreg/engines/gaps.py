@@ -131,7 +131,7 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
         dual = c * of.yr - 0.5 * c**2 * of.rr
     else:
         penalty = weights.of(members)
-        c_max = largest_scale(of.z, penalty, rounding_of(of))
+        c_max = largest_scale(of.z, penalty)
         c_free = penalty_free_scale(of.yr, of.rr, of.z, penalty, c_max)
         # Two values of c that need no search; at the minimum one of them is the best.
         dual = np.fmax(dual_at(c_max, of.yr, of.rr, of.z, penalty), dual_at(c_free, of.yr, of.rr, of.z, penalty))

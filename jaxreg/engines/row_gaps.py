@@ -160,8 +160,11 @@ class _Rows:
         weights = Weights(self.a, self.options, solved.scale, self.scale)
 
         def judge(members: Members) -> tuple[np.ndarray]:
-            of = self._without_held(self.sums(members), members, weights)
+            of = self.sums(members)
             gap = gap_of(of, members, weights, self.original)
+            nearest = self._without_held(of, members, weights)
+            if nearest is not of:
+                of, gap = nearest, np.fmin(gap, gap_of(nearest, members, weights, self.original))
             return (self._improved(gap, of, members, weights),)
 
         return each_member(judge, solved)[0]
@@ -273,7 +276,7 @@ class _Rows:
         of = of._replace(**{name: some(getattr(of, name)) for name in of._fields if name != "size"})
         penalty, primal = weights.of(here), weights.primal(of, here)
         rounding = rounding_of(of)
-        dual = best_dual(of.yr, of.rr, of.z, penalty, rounding)
+        dual = best_dual(of.yr, of.rr, of.z, penalty)
         if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
             for k in range(min(len(late), MEMBERS)):
                 if np.isfinite(primal[k]):
@@ -306,6 +309,6 @@ class _Rows:
         asked = h.l1 * np.sign(u)
         met = inside & (np.abs(z - asked) <= rounding[:, k])
         z = np.where(self.free, 0.0, np.where(met, asked, z))
-        yr, rr, limit = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta), rounding[:, k]))
+        yr, rr = (np.asarray(v) for v in (np.dot(root * y, theta), np.dot(theta, theta)))
         best: Any = best_dual
-        return float(best(yr, rr, z, h, limit))
+        return float(best(yr, rr, z, h))

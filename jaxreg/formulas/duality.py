@@ -69,13 +69,14 @@ def unreachable(z: jax.Array, penalty: Penalty) -> jax.Array:
     return (penalty.l2 == 0) & xp.where(z > 0, penalty.upper == xp.inf, penalty.lower == -xp.inf)
 
 
-def largest_scale(z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
+def largest_scale(z: jax.Array, penalty: Penalty, rounding: Any = 0.0) -> jax.Array:
     """The largest c in [0, 1] at which D(c r) is finite, ().
 
     Args:
         z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
         rounding: (p,): |z_j| up to this counts as 0 where l1_j = 0 and a bound is missing (there D(c r) is −∞ for every
-            c > 0 unless z_j = 0 exactly, which no computed residual reaches).
+            c > 0 unless z_j = 0 exactly, which no computed residual reaches). Good for a solver's own stop, not for a
+            certificate.
     """
     # Where h_j* is infinite, c is limited to l1_j / |z_j|.
     xp = z.__array_namespace__()
@@ -109,16 +110,16 @@ def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Pena
     return xp.clip(free, 0.0, xp.minimum(c_max, xp.min(limit, axis=0, initial=1.0)))
 
 
-def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, rounding: jax.Array) -> jax.Array:
+def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> jax.Array:
     """max over c in (0, 1] of D(c r), from scalar products alone.
 
     Args:
-        yr, rr: ỹ·r and r·r, (). z, penalty, rounding: as in :func:`largest_scale`.
+        yr, rr: ỹ·r and r·r, (). z, penalty: as in :func:`largest_scale`.
 
     Returns:
         ().
     """
-    c_max = largest_scale(z, penalty, rounding)
+    c_max = largest_scale(z, penalty)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
 
     # D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j) is concave in c, with derivative  ỹ·r − c r·r − Σ_j z_j w_j(c z_j):
@@ -242,15 +243,16 @@ def gap_given_basis(
     # The residual direction, with its projection on the free columns removed.
     r = project_out(weighted_rows(y - X @ params.coef, sample_weight, fit_intercept), basis)
     z = jnp.where(free, 0.0, Z.T @ r)
-    column_norm = jnp.linalg.norm(Z, axis=0)
-    rounding = 16 * jnp.finfo(X.dtype).eps * column_norm * jnp.linalg.norm(target)
+    dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
     if held is not None:
         # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
-        # much. θ is the nearest to r for which it is 0: far from r where the columns all but depend on each other.
+        # much. θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each
+        # other, however small z_j is.
+        rounding = 16 * jnp.finfo(X.dtype).eps * jnp.linalg.norm(Z, axis=0) * jnp.linalg.norm(target)
         near = held & (jnp.abs(z) <= rounding)
         r = project_out(r, free_basis(Z, free | near))
         z = jnp.where(free | near, 0.0, Z.T @ r)
-    dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty, rounding)
+        dual = jnp.fmax(dual, best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty))
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
     outside = jnp.any((params.coef < penalty.lower) | (params.coef > penalty.upper))

@@ -312,7 +312,7 @@ def check_best_dual(P, w):
     z = np.where(P.free, 0.0, P.X.T @ (s * r))
     penalty = module.Penalty(*(jnp.array(value) for value in (*P.weights, P.lower, P.upper)))
     with jax.disable_jit():  # a compilation for each change would take longer than the loop in Python
-        found = module.best_dual(jnp.array(s @ (target * r)), jnp.array(s @ r**2), jnp.array(z), penalty, jnp.zeros(4))
+        found = module.best_dual(jnp.array(s @ (target * r)), jnp.array(s @ r**2), jnp.array(z), penalty)
     np.testing.assert_allclose(found, plain_best_dual(r, P), rtol=1e-9)
 
 
@@ -343,23 +343,58 @@ def test_no_term_of_the_best_dual_can_change_by_one_percent(name, make_problem, 
     assert set(unnoticed(getattr(module, name), check)) <= harmless
 
 
+def held_by_a_bound_alone(make_problem, plain_objective):
+    """A problem whose second column has no penalty and one bound, w with z_2 = 0 but for rounding, and the gap there.
+
+    D is that of the problem without the bound: where the bound is not met, it takes nothing away.
+    """
+    P = make_problem("weights and scale", penalty_factor=[1, 0, 1, 1], lower=[-INF, -50, -INF, -INF])
+    without = P._replace(lower=np.full(4, -INF))
+    w = np.array([0.5, 0.0, -0.4, 0.1])
+    s, x = P.sample_weight / P.sample_weight.sum(), P.X[:, 1] - np.average(P.X[:, 1], weights=P.sample_weight)
+    w[1] = (s * x) @ (P.y - P.X @ w) / ((s * x) @ x) - 4e-16  # z_2 > 0, on the side without a bound
+    dual = plain_best_dual(project_out_free(P.y - P.X @ w, without), without)
+    return P, w, (plain_objective(w, 0.3, P) - dual) / spread(P)
+
+
+def test_bound_that_is_not_met_costs_nothing_of_the_dual(make_problem, plain_objective):
+    P, w, value = held_by_a_bound_alone(make_problem, plain_objective)
+    np.testing.assert_allclose(gap(w, 0.3, P), value, rtol=1e-9)
+
+
+def test_columns_that_all_but_depend_on_each_other_are_not_excused_by_rounding(rng):
+    # 1e13 and noise of size 1, no penalty, a box: w may still move along the differences, as far as the box allows.
+    X = 1e13 + np.round(rng.normal(size=(6, 3)), 2)
+    y = 1e4 * rng.normal(size=6) + 1e4
+    w = np.full(3, y.mean() / 3e13)
+    step = np.array([0.2, -0.1, -0.1])  # the better of ± step is inside the box
+    F = lambda w: float(np.mean((np.asarray(y, np.longdouble) - X.astype(np.longdouble) @ w) ** 2) / 2)
+    excess = F(w) - min(F(w + step), F(w - step))
+    found = duality_gap(Params(0.0, w), X, y, 0.0, fit_intercept=False, lower=-0.3, upper=0.3)
+    assert found >= 0.9 * excess / np.mean(y**2) > 1e-9
+
+
 @pytest.mark.parametrize("name", ["duality_gap", "gap_given_basis", "relative_gap"])
 def test_no_term_of_the_gap_can_change_by_one_percent(name, make_problem, unnoticed, monkeypatch, plain_objective):
     # The best c is at its limit, below 1 and 1: no search is needed.
     monkeypatch.setattr(
         module,
         "best_dual",
-        lambda yr, rr, z, h, rounding: module.dual_at(module.largest_scale(z, h, rounding), yr, rr, z, h),
+        lambda yr, rr, z, h: module.dual_at(module.largest_scale(z, h), yr, rr, z, h),
     )
     cases = [
         (make_problem("weights and scale"), [0.5, 0, -0.4, 0.1]),
         (make_problem("weights and scale", lam=5.0, l1_ratio=0.5), [0.2, 0, 0, 0]),
     ]
     expected = [plain_gap(np.array(w), 0.3, P, plain_objective) for P, w in cases]
+    P, w, value = held_by_a_bound_alone(make_problem, plain_objective)
+    cases, expected = [*cases, (P, w)], [*expected, value]
 
     def check():
         with jax.disable_jit():
             for (P, w), value in zip(cases, expected, strict=True):
                 np.testing.assert_allclose(gap(w, 0.3, P, module.duality_gap), value, rtol=1e-9)
+            P = cases[0][0]._replace(lower=None, upper=None)  # without bounds θ = c r alone is tried
+            np.testing.assert_allclose(gap(cases[0][1], 0.3, P, module.duality_gap), expected[0], rtol=1e-9)
 
     assert unnoticed(getattr(module, name), check) == []
