@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import broadcast_columns, floating, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
+from jaxreg.formulas.scaling import weighted_mean
 
 __all__ = [
     "Penalty",
@@ -234,14 +235,23 @@ def gap_given_basis(
     Args:
         held: (p,) booleans: columns without a penalty that bounds hold; None where there are none.
     """
-    residual = weighted_rows(y - X @ params.coef - params.intercept, sample_weight, False)
-    primal = 0.5 * jnp.dot(residual, residual)
-    square = jnp.where(penalty.l2 > 0, penalty.l2 * params.coef**2, 0.0)  # 0, also where w² overflows
-    primal += jnp.sum(penalty.l1 * jnp.abs(params.coef) + 0.5 * square)
+    # About the means, where an intercept is fitted: an offset of 1e13 costs r no digits. What b misses of ȳ − x̄·w is
+    # known up to the rounding of these numbers.
     Z = weighted_rows(X, sample_weight, fit_intercept)
-    target = project_out(weighted_rows(y, sample_weight, fit_intercept), basis)
-    # The residual direction, with its projection on the free columns removed.
-    r = project_out(weighted_rows(y - X @ params.coef, sample_weight, fit_intercept), basis)
+    w, b, centred = params.coef, params.intercept, weighted_rows(y, sample_weight, fit_intercept)
+    residual = centred - Z @ w
+    if fit_intercept:
+        x_mean, y_mean = weighted_mean(X, sample_weight), weighted_mean(y, sample_weight)
+        sizes = sum([jnp.abs(y_mean), jnp.abs(b), jnp.dot(jnp.abs(x_mean), jnp.abs(w))])
+        missed = jnp.abs(y_mean - jnp.dot(x_mean, w) - b) + 4 * jnp.finfo(X.dtype).eps * sizes
+        primal = 0.5 * jnp.dot(residual, residual) + 0.5 * missed**2
+    else:
+        shifted = residual - weighted_rows(jnp.full_like(y, b), sample_weight, False)
+        primal = 0.5 * jnp.dot(shifted, shifted)
+    square = jnp.where(penalty.l2 > 0, penalty.l2 * w**2, 0.0)  # 0, also where w² overflows
+    primal += jnp.sum(penalty.l1 * jnp.abs(w) + 0.5 * square)
+    # Residual and target with their projection on the free columns removed.
+    target, r = project_out(centred, basis), project_out(residual, basis)
     z = jnp.where(free, 0.0, Z.T @ r)
     dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
     if held is not None:
@@ -255,5 +265,5 @@ def gap_given_basis(
         dual = jnp.fmax(dual, best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty))
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
-    outside = jnp.any((params.coef < penalty.lower) | (params.coef > penalty.upper))
+    outside = jnp.any((w < penalty.lower) | (w > penalty.upper))
     return jnp.where(outside, jnp.inf, gap)

@@ -139,7 +139,7 @@ def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
     rest = total - part
     times = jnp.where(part.weight > 0, lost(total, part, rest), 1.0)
     bad = ~(times <= MOST_LOST)
-    rest = only_if(bad, lambda _: moments(here.X, here.Y, here.sample_weight), rest)
+    rest = only_if(bad, lambda _, *rows: moments(*rows), rest, here.X, here.Y, here.sample_weight)
     return Known(rest, jnp.where(bad, 1.0, times))
 
 
@@ -150,7 +150,7 @@ def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Arr
     size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
     spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
     sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
-    return only_if(~jnp.all(sure) & (part.weight > 0), lambda _: held_out_error(params, a.X, a.Y, test), error)
+    return only_if(~jnp.all(sure) & (part.weight > 0), lambda _, *rows: held_out_error(*rows), error, params, a.X, a.Y, test)
 
 
 def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:

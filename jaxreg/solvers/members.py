@@ -32,6 +32,7 @@ from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
 from jaxreg.solvers.reduced import (
     Members,
+    certify,
     improve,
     lambda_grid,
     prepare,
@@ -106,27 +107,32 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     gap = jnp.where(lost, jnp.inf, gap)
     lams, df = found.lams, found.df.astype(arrays.X.dtype)
 
-    def thorough(state: tuple[Members, jax.Array, jax.Array, jax.Array]) -> Any:
+    def thorough(state: tuple[Members, jax.Array, jax.Array, jax.Array], arrays: Arrays, lams: jax.Array) -> Any:
         data = _data(asked, arrays)
-        some = improve(state[0], data, lams, arrays.l1_ratio, arrays.tol, asked.max_iter)
+        some = state[0]._replace(gap=certify(data, state[0].params, lams, arrays.l1_ratio))
+        late = jnp.any(~(some.gap <= arrays.tol))
+        better = lambda some, *given: improve(some, *given, asked.max_iter)
+        some = only_if(late, better, some, data, lams, arrays.l1_ratio, arrays.tol)
         if not asked.degrees:
             return some, state[1], data.scale, data.tau
         # Where nothing was improved, what the path has counted stands; inside a working set, for a lasso alone.
         counted = in_turn == "moments" or asked.l1_ratio == 1
-        anew = jnp.any(~(state[0].gap <= arrays.tol)) | (not counted)
-        count = lambda _: degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio)
-        return some, only_if(anew, count, state[1]), data.scale, data.tau
+        anew = late | (not counted)
+        count = lambda _, *given: degrees_of_freedom(*given)
+        df = only_if(anew, count, state[1], data, some.params.coef, lams, arrays.l1_ratio)
+        return some, df, data.scale, data.tau
 
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
     state = some, df, found.scale, found.y_scale
-    some, df, scale, y_scale = only_if(jnp.any(doubtful) | lost, thorough, state)
+    some, df, scale, y_scale = only_if(jnp.any(doubtful) | lost, thorough, state, arrays, lams)
     if asked.count is None:
         assert arrays.lams is not None
         place = _order(arrays.lams)[1]
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
         some, df, lams = jax.tree.map(given, some), given(df), arrays.lams
 
-        def at_zero(state: tuple[Members, jax.Array]) -> tuple[Members, jax.Array]:
+        def at_zero(state: tuple[Members, jax.Array], arrays: Arrays) -> tuple[Members, jax.Array]:
+            lams: Any = arrays.lams
             data, zero = _data(asked, arrays), lams == 0
             found = solve_unpenalised(data, arrays.l1_ratio, arrays.tol, asked.max_iter)
             replaced = lambda new, old: jnp.where(zero[:, None, :] if new.ndim == 3 else zero, new, old)
@@ -135,7 +141,7 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
                 return some, state[1]
             return some, replaced(degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1])
 
-        some, df = only_if(jnp.any(lams == 0), at_zero, (some, df))
+        some, df = only_if(jnp.any(lams == 0), at_zero, (some, df), arrays)
     smooth = Smooth(lams, some.params, df, scale, y_scale)
     return Answer(smooth, some.gap, some.n_iter)
 
@@ -157,12 +163,12 @@ def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
     limits = jnp.finfo(variance.dtype)
     small = variance <= float(limits.tiny) / float(limits.eps) ** 2
 
-    def varies(_: jax.Array) -> jax.Array:
+    def varies(_: jax.Array, a: Arrays, small: jax.Array) -> jax.Array:
         here = jnp.ones((len(a.X),), bool) if a.sample_weight is None else a.sample_weight > 0
         differs = (a.X[jnp.argmax(here)][None, :] != a.X) & here[:, None]
         return jnp.any(small & jnp.any(differs, axis=0))
 
-    return only_if(jnp.any(small), varies, jnp.zeros((), bool))
+    return only_if(jnp.any(small), varies, jnp.zeros((), bool), a, small)
 
 
 def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -110,11 +110,11 @@ def solve_without_derivatives(
     members = varying_like(solve_penalised(data, lams, l1_ratio, tol, max_iter, strategy), lams)
     zero = lams == 0
 
-    def with_least_squares(members: Members) -> Members:
+    def with_least_squares(members: Members, data: Data, l1_ratio: Any, tol: Any) -> Members:
         at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)
         return jax.tree.map(lambda a, b: jnp.where(zero[:, None, :] if a.ndim == 3 else zero, a, b), at_zero, members)
 
-    return only_if(jnp.any(zero), with_least_squares, members)
+    return only_if(jnp.any(zero), with_least_squares, members, data, l1_ratio, tol)
 
 
 def improve(members: Members, data: Data, lams: jax.Array, l1_ratio: jax.Array, tol: Any, max_iter: int) -> Members:

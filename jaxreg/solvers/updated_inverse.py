@@ -180,17 +180,20 @@ def fold_if(condition: jax.Array, H: Inverse) -> Inverse:
     return H._replace(base=base, left=left, used=jnp.where(condition, 0, H.used))
 
 
-def only_if(condition: jax.Array, change: Callable[[Any], Any], state: Any) -> Any:
-    """``change(state)`` if the condition holds, else ``state``: a ``lax.cond`` that copies no large array.
+def only_if(condition: jax.Array, change: Callable[..., Any], state: Any, *given: Any) -> Any:
+    """``change(state, *given)`` if the condition holds, else ``state``: a ``lax.cond`` that copies no large array.
 
-    A branch that returns a large array as it came would copy it; a loop of no or one turn updates it in place. The
-    state passes through the condition, so that nothing is computed before the loop in case it turns.
+    A branch that returns a large array as it came would copy it; a loop of no or one turn updates it in place. What
+    only the change reads belongs into ``given``. Like the state, it passes through the condition, so that nothing is
+    computed before the loop in case it turns.
     """
 
     def turn(carry: tuple) -> tuple:
         condition, state = carry
         state = jax.tree.map(lambda x: jnp.where(condition, x, jnp.zeros_like(x)) if x.size <= LARGE else x, state)
-        return varying_like((jnp.zeros_like(condition), change(state)), begin)
+        read = [jax.lax.optimization_barrier((v, condition))[0] if isinstance(v, jax.Array) else v for v in leaves]
+        return varying_like((jnp.zeros_like(condition), change(state, *jax.tree.unflatten(tree, read))), begin)
 
+    leaves, tree = jax.tree.flatten(given)
     begin = varying_like((condition, state), condition, state)
     return jax.lax.while_loop(lambda carry: carry[0], turn, begin)[1]
