@@ -14,7 +14,9 @@ from jaxreg.formulas.objective import Params
 
 __all__ = [
     "EPS",
+    "LARGEST",
     "NUMBERS",
+    "SMALLEST",
     "Members",
     "Sums",
     "Weights",
@@ -125,7 +127,10 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
     if weights.lasso:  # no squares, bounds 0 or infinite: every h_j* is 0 where it is finite, at |c z_j| ≤ l1_j
         z = of.z if np.isinf(weights.upper).all() else np.where(weights.upper[:, None] > 0, of.z, np.minimum(of.z, 0.0))
         z = z if np.isinf(weights.lower).all() else np.where(weights.lower[:, None] < 0, z, np.maximum(z, 0.0))
-        largest = np.max(np.abs(z) / weights.a[:, None], axis=0)
+        if np.all(weights.a == weights.a[0]):  # two passes over z, not four
+            largest = np.maximum(z.max(axis=0), -z.min(axis=0)) / weights.a[0]
+        else:
+            largest = np.max(np.abs(z) / weights.a[:, None], axis=0)
         c = np.where(largest > members.lam, members.lam / largest, 1.0)
         c = np.clip(of.yr / np.where(of.rr > 0, of.rr, 1.0), 0.0, c)
         dual = c * of.yr - 0.5 * c**2 * of.rr

@@ -12,7 +12,9 @@ from jaxreg.data.inputs import Arguments
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.gaps import (
     EPS,
+    LARGEST,
     NUMBERS,
+    SMALLEST,
     Members,
     Sums,
     Weights,
@@ -61,8 +63,10 @@ class _Rows:
         self.share = s / s.sum()
         Y = a.y.reshape(n, -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
-        self.scale = self._column_scale()
-        self.mean, self.centre, square = self._mean_centre_and_square()
+        self.scale, self.mean, self.centre, square = self._scale_mean_centre_and_square()
+        self.copied = not (
+            self.all and self.a.X.dtype == float and np.all(self.scale == 1) and not self.centre.any()
+        )  # a block of rows is part of the caller's table
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
         y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
         self.Y = Y - self.y_centre
@@ -83,29 +87,28 @@ class _Rows:
         return block - self.centre if self.centre.any() else block
 
     def _blocks(self, width: int) -> list[slice]:
-        number, size = len(self.rows), max(1, NUMBERS // max(self.a.X.shape[1], width))
+        columns = self.a.X.shape[1] if self.copied else 1
+        number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
-    def _column_scale(self) -> np.ndarray:
-        """1 for columns of usual sizes, else a power of two."""
+    def _scale_mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """1 for columns of usual sizes, else a power of two; then, of the columns divided by it: means; what is taken
+        off before products, 0 where the means are small; mean squares, about the means if the intercept is fitted;
+        each (p,)."""
         X: Any = self.a.X
-        if is_sparse(X):
-            return scaling(np.maximum(X.max(axis=0).toarray().ravel(), -X.min(axis=0).toarray().ravel()).astype(float))
-        return scaling(np.maximum(X.max(axis=0), -X.min(axis=0)).astype(float))
-
-    def _mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the scaled columns: means; what is taken off before products, 0 where the means are small; mean squares,
-        about the means if the intercept is fitted; each (p,)."""
-        X: Any = self.a.X
-        p = X.shape[1]
+        p, scale = X.shape[1], np.ones(X.shape[1])
         rows = X if self.all else X[self.rows]
-        if not np.all(self.scale == 1):
-            rows = rows.multiply(1 / self.scale).tocsr() if is_sparse(X) else rows / self.scale
+        square = self._mean_square(rows)
+        odd = ~((square > SMALLEST**2) & (square < LARGEST**2))
+        if odd.any():
+            ends = X[:, odd].max(axis=0), -X[:, odd].min(axis=0)
+            scale[odd] = scaling(np.maximum(*(v.toarray().ravel() if is_sparse(X) else v for v in ends)).astype(float))
+            if not np.all(scale == 1):
+                rows = rows.multiply(1 / scale).tocsr() if is_sparse(X) else rows / scale
+                square = self._mean_square(rows)
+        mean = np.asarray(rows.T @ self.share).ravel()
         if is_sparse(X):
-            mean, square = np.asarray(rows.T @ self.share).ravel(), np.asarray(rows.power(2).T @ self.share).ravel()
-            return mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
-        mean = self.share @ rows
-        square = np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
+            return scale, mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
         variance = square - mean**2
         centre = np.zeros(p)
         if np.any(mean**2 > OFFSET * variance):
@@ -114,7 +117,13 @@ class _Rows:
                 block, share = rows[start : start + size] - mean, self.share[start : start + size]
                 variance += np.einsum("np,np,n->p", block, block, share)
         variance = np.maximum(variance, 0.0)
-        return mean, centre, variance if self.options.fit_intercept else variance + mean**2
+        return scale, mean, centre, variance if self.options.fit_intercept else variance + mean**2
+
+    def _mean_square(self, rows: Any) -> np.ndarray:
+        """Σ s x² / Σs of every column, (p,)."""
+        if is_sparse(rows):
+            return np.asarray(rows.power(2).T @ self.share).ravel()
+        return np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
 
     def _free_basis(self, all_free: bool) -> np.ndarray | None:
         """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
@@ -229,8 +238,10 @@ class _Rows:
 
         Where such columns all but depend on each other, θ is far from r, however small z_j.
         """
-        penalty: Any = weights.of(members)
         bounded = np.isfinite(weights.lower) | np.isfinite(weights.upper)
+        if not bounded.any():
+            return of
+        penalty: Any = weights.of(members)
         held = bounded[:, None] & (penalty.l1 == 0) & (penalty.l2 == 0)
         near = held & (np.abs(of.z) <= rounding_of(of)) & (of.z != 0)
         some = np.flatnonzero(near.any(axis=0) & np.isfinite(members.coef).all(axis=0))

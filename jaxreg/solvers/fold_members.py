@@ -150,7 +150,9 @@ def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Arr
     size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
     spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
     sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
-    return only_if(~jnp.all(sure) & (part.weight > 0), lambda _, *rows: held_out_error(*rows), error, params, a.X, a.Y, test)
+    return only_if(
+        ~jnp.all(sure) & (part.weight > 0), lambda _, *rows: held_out_error(*rows), error, params, a.X, a.Y, test
+    )
 
 
 def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:

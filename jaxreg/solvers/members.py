@@ -111,7 +111,7 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
         data = _data(asked, arrays)
         some = state[0]._replace(gap=certify(data, state[0].params, lams, arrays.l1_ratio))
         late = jnp.any(~(some.gap <= arrays.tol))
-        better = lambda some, *given: improve(some, *given, asked.max_iter)
+        better = partial(improve, max_iter=asked.max_iter)
         some = only_if(late, better, some, data, lams, arrays.l1_ratio, arrays.tol)
         if not asked.degrees:
             return some, state[1], data.scale, data.tau
