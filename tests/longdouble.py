@@ -81,7 +81,8 @@ def gap(X, y, w, b, lam, rho, *, weight, factor, sigma, tau, lower, upper, inter
 
     def dual(theta):
         z = np.where(free, LD(0), Z.T @ theta)
-        none = (l1 == 0) & (l2 == 0) & (np.abs(z) <= rounding)
+        # What rounding makes of z = 0 must not count where hardly a penalty weighs: h* would divide its square by l2.
+        none = (l1 <= rounding) & (np.abs(z) <= rounding)
         excess = np.where(none | (np.abs(z) <= l1), LD(0), z - l1 * np.sign(z))
         bound = np.where(excess > 0, upper, np.where(excess < 0, lower, LD(0)))
         with np.errstate(all="ignore"):

@@ -85,18 +85,13 @@ def problem(seed, design, weights, factors, bounds, shape, noise, magnitude):
     )
 
 
-def check(
-    door, seed, design, weights, factors, bounds, shape, noise, magnitude, rho, depth, intercept, standardize,
-    together=False,
-):  # fmt: skip
+def check(door, seed, design, weights, factors, bounds, shape, noise, magnitude, rho, depth, intercept, standardize):
     X, y, s, v, lower, upper = problem(seed, design, weights, factors, bounds, shape, noise, magnitude)
     options = {"fit_intercept": intercept, "standardize": standardize}
-    # Arguments that are not given choose other programs of the pure functions; together: all of them or none.
-    given = {kind != "none" for kind in (weights, factors, bounds)}
-    options |= {"sample_weight": s} if weights != "none" or (together and any(given)) else {}
-    options |= {"penalty_factor": v} if factors != "none" or (together and any(given)) else {}
-    if bounds != "none" or (together and any(given)):
-        options |= {"lower": lower, "upper": upper}
+    # Arguments that are not given choose other programs of the pure functions.
+    options |= {} if weights == "none" else {"sample_weight": s}
+    if not factors == bounds == "none":
+        options |= {"penalty_factor": v, "lower": lower, "upper": upper}
     lam = 0.0
     if depth is not None:
         start = jaxreg.path(X, y, 1, max(rho, 1e-3), **options).lams[0]
@@ -140,13 +135,8 @@ drawn = {
 }
 
 
-# The quick run shares few compiled programs: one shape, with an intercept, arguments all given or none.
-FEWER = {
-    "shape": st.just(SHAPES[0]),
-    "intercept": st.just(True),
-    "door": st.sampled_from(["host", "host", "pure"]),
-    "together": st.just(True),
-}
+# The quick run shares few compiled programs: one shape, with an intercept.
+FEWER = {"shape": st.just(SHAPES[0]), "intercept": st.just(True), "door": st.sampled_from(["host", "host", "pure"])}
 
 
 def over(count, drawn):
@@ -157,6 +147,7 @@ def over(count, drawn):
         deadline=None,
         derandomize=True,
         database=None,
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),  # a smaller failure is not worth the minutes
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @given(**drawn)
