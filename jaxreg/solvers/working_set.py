@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.solvers.active_set import padded, penalty_at
+from jaxreg.solvers.grid import STEPS, with_steps
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
@@ -202,10 +203,15 @@ def solve_path(
         w = u / d, (L, p), its gap, ∞ where there is none, and the rounds or knots taken, (L,).
     """
     p, n = table.features.shape
-    L, dtype = len(lams), target.dtype
+    given, L, dtype = len(lams), len(lams) + STEPS, target.dtype
     C = capacity(n, spread)
     slots, most_idle = padded(C) // 2, C // JOIN + MOST_IDLE
     yy = jnp.dot(target, target)
+    allowed = jnp.where(correlation > 0, unit.upper > 0, unit.lower < 0)
+    begin = jnp.where(allowed, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
+    lams, place, first = with_steps(lams, count, jnp.max(begin))
+    count = count + STEPS
+    slot = jnp.full((L,), given, jnp.int32).at[place].set(jnp.arange(given, dtype=jnp.int32))  # of steps none is kept
 
     def certify(lam: jax.Array, u: jax.Array, unit_u: Penalty, r: jax.Array, z: jax.Array) -> jax.Array:
         inside, penalty = penalty_at(lam, unit_u), penalty_at(lam, unit)
@@ -271,7 +277,7 @@ def solve_path(
         walk = walk.back(failed, lams[jnp.minimum(failure, L - 1)])
         reached = jnp.where(failed, failure, until)
         accepted = visited & (number < reached)
-        rows = jnp.where(accepted, number, L)
+        rows = jnp.where(accepted, _take(slot, number), given)
         per_size = u / _take(table.size, working.column, 1.0)[None, :]
         wide = jnp.zeros((CHUNK, p), dtype).at[:, working.column].set(per_size, mode="drop")
         coef = visit.coef.at[rows].set(wide, mode="drop")
@@ -288,12 +294,10 @@ def solve_path(
         jnp.zeros((C,), dtype),
         Penalty(*(jnp.full((C,), value, dtype) for value in (1.0, 0.0, -jnp.inf, jnp.inf))),
     )
-    allowed = jnp.where(correlation > 0, unit.upper > 0, unit.lower < 0)
-    begin = jnp.where(allowed, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
-    score, lam = begin / lams[jnp.minimum(CHUNK, count) - 1], jnp.maximum(lams[0], jnp.max(begin))
+    score, lam = begin / lams[jnp.minimum(first + CHUNK, count) - 1], jnp.maximum(lams[0], jnp.max(begin))
     walk = Knots.start(C, lams) if by_knots else NewtonSteps.start(C, slots, lams, lam, tol, max_iter)
-    none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((L, p), dtype), jnp.full((L,), jnp.inf, dtype))
-    visit = Visit(none, empty, walk, score, target, none, jnp.zeros((), bool), *outputs)
+    none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((given, p), dtype), jnp.full((given,), jnp.inf, dtype))
+    visit = Visit(first, empty, walk, score, target, none, jnp.zeros((), bool), *outputs)
     visit = varying_like(visit, visit, table, unit, lams)
     visit = jax.lax.while_loop(lambda visit: visit.index < count, one, visit)
-    return visit.coef, visit.gap, visit.walk.n_iter
+    return visit.coef, visit.gap, jnp.diff(jnp.cumsum(visit.walk.n_iter)[place], prepend=0).astype(jnp.int32)

@@ -1,5 +1,6 @@
 """A lasso with many columns, from knot to knot inside a working set: held against Newton steps and scikit-learn."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -9,7 +10,7 @@ from sklearn.linear_model import lasso_path
 
 import jaxreg
 from jaxreg.engines import wide
-from jaxreg.solvers import homotopy, tableau, working_set
+from jaxreg.solvers import grid, homotopy, tableau, working_set
 from jaxreg.solvers.found import Grid, Settings
 
 
@@ -150,3 +151,34 @@ def test_elastic_nets_take_newton_steps(asked):
     assert jaxreg.path(X, y, 20).converged.all()
     assert jaxreg.path(X, y, 20, l1_ratio=0.5).converged.all()
     assert asked == [True, False]
+
+
+@pytest.mark.parametrize(("l1_ratio", "at_most"), [(1.0, 2.0), (0.5, 0.5)])
+@pytest.mark.parametrize("shares", [[1e-3], [0.3, 1e-3]])
+def test_lams_far_apart_are_reached_in_steps(l1_ratio, at_most, shares):
+    # A working set that was chosen at λ_max for 0.001 λ_max took 366 knots (256 rounds of ρ = 0.5), and on 100 × 5,000
+    # twelve thousand; a path of 100 λs takes 79 (266).
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((60, 1000))
+    y = X[:, :15] @ rng.standard_normal(15) + 0.5 * rng.standard_normal(60)
+    down = partial(jaxreg.path, X, y, l1_ratio=l1_ratio, standardize=False)
+    start = down(lams=2).lams[0]
+    fine, few = down(lams=start * np.geomspace(1, 1e-3, 100)), down(lams=start * np.array(shares))
+    assert few.gap.max() <= 1e-12
+    np.testing.assert_allclose(few.coef[-1], fine.coef[-1], atol=1e-9 * np.abs(fine.coef[-1]).max())
+    assert few.n_iter.sum() <= at_most * fine.n_iter.sum()
+
+
+def test_steps_stand_between_and_the_given_lams_where_they_stood():
+    lams, place, first = grid.with_steps(np.array([4.0, 1.0, 0.5, 9.0]), np.int32(3), np.float64(8.0))
+    steps = grid.STEPS
+    assert first == 0
+    assert np.all(np.diff(lams) <= 0)
+    np.testing.assert_array_equal(lams[place][:3], [4.0, 1.0, 0.5])
+    np.testing.assert_allclose(
+        np.sort(np.delete(lams, place)), 8.0 * (1 / 16) ** (np.arange(steps, 0, -1) / (steps + 1))
+    )
+    near, place, first = grid.with_steps(np.array([8.0, 7.0, 6.0]), np.int32(3), np.float64(8.0))
+    assert first == steps  # none is needed
+    np.testing.assert_array_equal(near[place], [8.0, 7.0, 6.0])
+    assert place[0] == steps
