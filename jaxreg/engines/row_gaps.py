@@ -64,9 +64,9 @@ class _Rows:
         Y = a.y.reshape(n, -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
         self.scale, self.mean, self.centre, square = self._scale_mean_centre_and_square()
-        self.copied = not (
-            self.all and self.a.X.dtype == float and np.all(self.scale == 1) and not self.centre.any()
-        )  # a block of rows is part of the caller's table
+        # Else a block of rows is part of the caller's table, and may have many.
+        plain = self.all and a.X.dtype == float and not is_sparse(a.X)
+        self.copied = not plain or bool(np.any(self.scale != 1) or self.centre.any())
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
         y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
         self.Y = Y - self.y_centre
@@ -187,7 +187,7 @@ class _Rows:
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
         v = W if is_sparse(a.X) else u
-        for here in self._blocks(M):
+        for here in self._blocks(max(M, int(used.sum()))):
             share = self.share[here, None]
             X = a.X[self.rows[here]] if is_sparse(a.X) else self._block(here)
             R = self.Y[here][:, target] + constant - (X[:, used] @ v if not used.all() else X @ v)
@@ -227,7 +227,7 @@ class _Rows:
         assert Q is not None
         for here in self._blocks(Qr.shape[0]):
             X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self._block(here)
-            X = X if self.options.fit_intercept else X + self.centre
+            X = X + self.centre if self.centre.any() and not self.options.fit_intercept else X
             product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
@@ -263,7 +263,7 @@ class _Rows:
         """r of one member in weighted rows, (n,): without what the intercept and the free columns can explain."""
         used = u != 0
         r = self.Y[:, target] + self._constant(u[:, None], np.array([target]), 0.0)
-        for here in self._blocks(1):
+        for here in self._blocks(int(used.sum())):
             r[here] -= self._block(here)[:, used] @ u[used]
         r = r - self.share @ r if self.options.fit_intercept else r
         r = r if self.Q is None else self._project(r[:, None])[:, 0]

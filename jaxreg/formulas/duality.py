@@ -214,8 +214,8 @@ def duality_gap(
     basis = free_basis(weighted_rows(X, s, fit_intercept), free)
     l1, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     bounds = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
-    held = None if lower is None and upper is None else (l1 == 0) & (l2 == 0) & ~free
-    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis, held)
+    bounded = lower is not None or upper is not None
+    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis, bounded)
     return jnp.where(outside, jnp.inf, gap)
 
 
@@ -228,12 +228,12 @@ def gap_given_basis(
     fit_intercept: bool,
     free: jax.Array,
     basis: Basis | None,
-    held: jax.Array | None = None,
+    bounded: bool = False,
 ) -> jax.Array:
     """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once).
 
     Args:
-        held: (p,) booleans: columns without a penalty that bounds hold; None where there are none.
+        bounded: static, whether bounds may hold a column without a penalty.
     """
     # About the means, where an intercept is fitted: an offset of 1e13 costs r no digits. What b misses of ȳ − x̄·w is
     # known up to the rounding of these numbers.
@@ -254,12 +254,12 @@ def gap_given_basis(
     target, r = project_out(centred, basis), project_out(residual, basis)
     z = jnp.where(free, 0.0, Z.T @ r)
     dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
-    if held is not None:
+    if bounded:
         # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
         # much. θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each
         # other, however small z_j is.
         rounding = 16 * jnp.finfo(X.dtype).eps * jnp.linalg.norm(Z, axis=0) * jnp.linalg.norm(target)
-        near = held & (jnp.abs(z) <= rounding)
+        near = (penalty.l1 == 0) & (penalty.l2 == 0) & ~free & (jnp.abs(z) <= rounding)
         r = project_out(r, free_basis(Z, free | near))
         z = jnp.where(free | near, 0.0, Z.T @ r)
         dual = jnp.fmax(dual, best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty))

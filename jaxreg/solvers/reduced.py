@@ -281,17 +281,17 @@ def _certify(
     p = data.X.shape[1]
     _, v, lower, upper = _columns(data, rho)
     none = jnp.zeros((p,), bool) if free is None else free
-    held = ((v == 0) | jnp.any(lams == 0)) & ~none
 
-    def gaps(held: jax.Array | None) -> jax.Array:
+    def gaps(bounded: bool) -> jax.Array:
         def member(lam: jax.Array, params: Params, y: jax.Array, tau: jax.Array) -> jax.Array:
             penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p, tau), lower, upper)
             weight, intercept = data.sample_weight, data.fit_intercept
-            return gap_given_basis(params, data.X, y, penalty, weight, intercept, none, basis, held)
+            return gap_given_basis(params, data.X, y, penalty, weight, intercept, none, basis, bounded)
 
         over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1, 0))
         return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None, None))(lams, params, data.Y, data.tau)
 
     if data.lower is None and data.upper is None:
-        return gaps(None)
-    return jax.lax.cond(jnp.any(held), lambda: gaps(held), lambda: gaps(None))
+        return gaps(False)
+    held = ((v == 0) | jnp.any(lams == 0)) & ~none
+    return jax.lax.cond(jnp.any(held), lambda: gaps(True), lambda: gaps(False))

@@ -203,7 +203,7 @@ def solve_path(
         w = u / d, (L, p), its gap, ∞ where there is none, and the rounds or knots taken, (L,).
     """
     p, n = table.features.shape
-    given, L, dtype = len(lams), len(lams) + STEPS, target.dtype
+    kept, L, dtype = len(lams), len(lams) + STEPS, target.dtype
     C = capacity(n, spread)
     slots, most_idle = padded(C) // 2, C // JOIN + MOST_IDLE
     yy = jnp.dot(target, target)
@@ -211,7 +211,7 @@ def solve_path(
     begin = jnp.where(allowed, jnp.abs(correlation) / jnp.where(unit.l1 > 0, unit.l1, 1.0), 0.0)
     lams, place, first = with_steps(lams, count, jnp.max(begin))
     count = count + STEPS
-    slot = jnp.full((L,), given, jnp.int32).at[place].set(jnp.arange(given, dtype=jnp.int32))  # of steps none is kept
+    slot = jnp.full((L,), kept, jnp.int32).at[place].set(jnp.arange(kept, dtype=jnp.int32))  # of steps none is kept
 
     def certify(lam: jax.Array, u: jax.Array, unit_u: Penalty, r: jax.Array, z: jax.Array) -> jax.Array:
         inside, penalty = penalty_at(lam, unit_u), penalty_at(lam, unit)
@@ -277,7 +277,7 @@ def solve_path(
         walk = walk.back(failed, lams[jnp.minimum(failure, L - 1)])
         reached = jnp.where(failed, failure, until)
         accepted = visited & (number < reached)
-        rows = jnp.where(accepted, _take(slot, number), given)
+        rows = jnp.where(accepted, _take(slot, number), kept)
         per_size = u / _take(table.size, working.column, 1.0)[None, :]
         wide = jnp.zeros((CHUNK, p), dtype).at[:, working.column].set(per_size, mode="drop")
         coef = visit.coef.at[rows].set(wide, mode="drop")
@@ -296,7 +296,7 @@ def solve_path(
     )
     score, lam = begin / lams[jnp.minimum(first + CHUNK, count) - 1], jnp.maximum(lams[0], jnp.max(begin))
     walk = Knots.start(C, lams) if by_knots else NewtonSteps.start(C, slots, lams, lam, tol, max_iter)
-    none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((given, p), dtype), jnp.full((given,), jnp.inf, dtype))
+    none, outputs = jnp.zeros((), jnp.int32), (jnp.zeros((kept, p), dtype), jnp.full((kept,), jnp.inf, dtype))
     visit = Visit(first, empty, walk, score, target, none, jnp.zeros((), bool), *outputs)
     visit = varying_like(visit, visit, table, unit, lams)
     visit = jax.lax.while_loop(lambda visit: visit.index < count, one, visit)

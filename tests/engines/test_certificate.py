@@ -199,3 +199,13 @@ def test_the_moments_say_how_far_they_can_be_trusted():
     options = Options(1.0, 1e-3, 1e-10, 100, True, False, None)
     _, rounding = gap_from_moments(Known(moments_of(a)), a, solved, options)
     assert rounding[0, 0] > 1e-4  # 8ε (2e6)²
+
+
+def test_columns_that_all_but_depend_on_each_other_are_not_excused_by_rounding():
+    # 1e13 and noise of size 1, no penalty, a box: z is about 100 where rounding could be 350.
+    rng = np.random.default_rng(1)
+    X, y = 1e13 + np.round(rng.normal(size=(6, 3)), 2), 1e4 + 300 * rng.normal(size=6)
+    box = {"lower": np.full(3, -0.3), "upper": np.full(3, 0.3)}
+    found, true = judged(X, y, np.full(3, y.mean() / X.mean() / 3), 0.0, 0.0, 1.0, fit_intercept=False, **box)
+    assert true > 1e-7
+    np.testing.assert_allclose(found, true, rtol=0.01)  # z has two digits at 1e13

@@ -12,6 +12,7 @@ from sklearn.linear_model import ElasticNet
 
 from jaxreg.formulas import Params, duality_gap
 from jaxreg.formulas import duality as module
+from tests import longdouble
 
 INF = np.inf
 compiled = jax.jit(duality_gap, static_argnames="fit_intercept")
@@ -365,13 +366,28 @@ def test_bound_that_is_not_met_costs_nothing_of_the_dual(make_problem, plain_obj
 def test_columns_that_all_but_depend_on_each_other_are_not_excused_by_rounding(rng):
     # 1e13 and noise of size 1, no penalty, a box: w may still move along the differences, as far as the box allows.
     X = 1e13 + np.round(rng.normal(size=(6, 3)), 2)
-    y = 1e4 * rng.normal(size=6) + 1e4
-    w = np.full(3, y.mean() / 3e13)
+    y = 1e4 + 300 * rng.normal(size=6)
+    w = np.full(3, y.mean() / X.mean() / 3)
     step = np.array([0.2, -0.1, -0.1])  # the better of ± step is inside the box
     F = lambda w: float(np.mean((np.asarray(y, np.longdouble) - X.astype(np.longdouble) @ w) ** 2) / 2)
     excess = F(w) - min(F(w + step), F(w - step))
     found = duality_gap(Params(0.0, w), X, y, 0.0, fit_intercept=False, lower=-0.3, upper=0.3)
     assert found >= 0.9 * excess / np.mean(y**2) > 1e-9
+
+
+def test_an_intercept_of_1e15_is_judged_by_what_it_can_be_known_to(rng):
+    # Columns of 1e12 and coefficients of 1e3: b is rounded to 0.1, and so are products with columns not centred.
+    for _ in range(20):
+        X, y = 1e12 + np.round(rng.normal(size=(14, 2)), 2), 1e4 * rng.normal(size=14)
+        centred = X - X.mean(axis=0)
+        w = np.linalg.lstsq(centred, y - y.mean(), rcond=None)[0]
+        b = y.mean() - X.mean(axis=0) @ w
+        ones, none = np.ones(2), np.full(2, INF)
+        true = longdouble.gap(
+            X, y, w, b, 0.0, 1.0, weight=np.ones(14), factor=ones, sigma=ones, tau=1.0, lower=-none, upper=none,
+            intercept=True,
+        )  # fmt: skip
+        assert duality_gap(Params(b, w), X, y, 0.0) >= 0.999 * true
 
 
 @pytest.mark.parametrize("name", ["duality_gap", "gap_given_basis", "relative_gap"])
