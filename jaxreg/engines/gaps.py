@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxreg.data.inputs import Arguments
 from jaxreg.engines.options import Options, Solved
-from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
+from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.objective import Params
 
 __all__ = [
@@ -139,7 +139,7 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
         c_max = largest_scale(of.z, penalty)
         c_free = penalty_free_scale(of.yr, of.rr, of.z, penalty, c_max)
         # Two values of c that need no search; at the minimum one of them is the best.
-        dual = np.fmax(dual_at(c_max, of.yr, of.rr, of.z, penalty), dual_at(c_free, of.yr, of.rr, of.z, penalty))
+        dual = better_dual(c_max, c_free, of.yr, of.rr, of.z, penalty)
     gap = relative_gap(weights.primal(of, members), dual, of.yy, original_square(of, members, original))
     return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
 

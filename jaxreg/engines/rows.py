@@ -14,7 +14,7 @@ from jaxreg.engines.options import Options, Solved
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.solvers.automatic_grid import automatic_grid
-from jaxreg.solvers.reduced import prepare, solve_penalised, solve_without_derivatives
+from jaxreg.solvers.reduced import prepare, solve_without_derivatives
 
 __all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
 
@@ -26,8 +26,8 @@ BLOCK_BYTES = 2**30
 @partial(compiled, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
 def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
-    solver = solve_without_derivatives if some_zero else solve_penalised
-    members = solver(data, lams, 0.0 if ridge else l1_ratio, tol, max_iter, "parallel")
+    rho = 0.0 if ridge else l1_ratio
+    members = solve_without_derivatives(data, lams, rho, tol, max_iter, "parallel", some_zero)
     return *members, data.scale, data.tau
 
 

@@ -1,5 +1,6 @@
 """How the pure functions take their arguments: one floating dtype, nothing rounded behind the user's back."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ __all__ = [
     "change_of",
     "floating",
     "floating_dtype",
+    "only_if",
     "per_row",
     "varying_like",
     "without_columns",
@@ -19,6 +21,8 @@ __all__ = [
 
 # A bound of this size or more stands for none: no coefficient reaches it.
 NO_BOUND = 1e300
+# Arrays above so many entries are not masked in :func:`only_if`.
+LARGE = 2**14
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -106,6 +110,22 @@ def varying_like(tree: Any, *data: Any) -> Any:
         return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
 
     return jax.tree.map(cast, tree)
+
+
+def only_if(condition: jax.Array, change: Callable[[Any], Any], state: Any) -> Any:
+    """``change(state)`` if the condition holds, else ``state``: a ``lax.cond`` that copies no large array.
+
+    A branch that returns a large array as it came would copy it; a loop of no or one turn updates it in place. Under
+    ``vmap`` nothing is computed where the condition holds for none, when ``lax.cond`` would take both branches.
+    """
+
+    def turn(carry: tuple) -> tuple:
+        condition, state = carry
+        state = jax.tree.map(lambda x: jnp.where(condition, x, jnp.zeros_like(x)) if x.size <= LARGE else x, state)
+        return varying_like((jnp.zeros_like(condition), change(state)), begin)
+
+    begin = varying_like((condition, state), condition, state)
+    return jax.lax.while_loop(lambda carry: carry[0], turn, begin)[1]
 
 
 def _varying(x: Any) -> frozenset[Any]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import broadcast_columns, floating, without_columns
+from jaxreg.formulas.arrays import broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
@@ -29,6 +29,7 @@ from jaxreg.formulas.scaling import weighted_mean
 __all__ = [
     "Penalty",
     "best_dual",
+    "better_dual",
     "conjugate",
     "dual_at",
     "duality_gap",
@@ -140,7 +141,18 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> j
         for k in range(BISECTIONS):
             bracket = halve(k, bracket)
     c = bracket[1]
-    return xp.fmax(dual_at(c, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))  # −∞ + ∞ is no bound
+    return better_dual(c, c_free, yr, rr, z, penalty)
+
+
+def better_dual(
+    one: jax.Array, other: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty
+) -> jax.Array:
+    """The larger D(c r) of two values of c, (); −∞ + ∞ is no bound. Other arguments as in :func:`dual_at`."""
+    at = lambda c: dual_at(c, yr, rr, z, penalty)
+    if isinstance(z, jax.Array):  # both at once: a program holds the formula only once
+        both = jax.vmap(at)(jnp.stack([one, other]))
+        return jnp.fmax(both[0], both[1])
+    return z.__array_namespace__().fmax(at(one), at(other))
 
 
 def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array) -> jax.Array:
@@ -214,8 +226,8 @@ def duality_gap(
     basis = free_basis(weighted_rows(X, s, fit_intercept), free)
     l1, l2 = penalty_weights(lam, rho, v, sigma, p, tau)
     bounds = broadcast_columns(lower, p, -jnp.inf, X.dtype), broadcast_columns(upper, p, jnp.inf, X.dtype)
-    bounded = lower is not None or upper is not None
-    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis, bounded)
+    held = None if lower is None and upper is None else jnp.any((l1 == 0) & (l2 == 0) & ~free)
+    gap = gap_given_basis(Params(b, w), X, y, Penalty(l1, l2, *bounds), s, fit_intercept, free, basis, held)
     return jnp.where(outside, jnp.inf, gap)
 
 
@@ -228,12 +240,12 @@ def gap_given_basis(
     fit_intercept: bool,
     free: jax.Array,
     basis: Basis | None,
-    bounded: bool = False,
+    held: jax.Array | None = None,
 ) -> jax.Array:
     """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once).
 
     Args:
-        bounded: static, whether bounds may hold a column without a penalty.
+        held: whether a column may have bounds and no penalty, (); None where it is known that none has.
     """
     # About the means, where an intercept is fitted: an offset of 1e13 costs r no digits. What b misses of ȳ − x̄·w is
     # known up to the rounding of these numbers.
@@ -251,18 +263,32 @@ def gap_given_basis(
     square = jnp.where(penalty.l2 > 0, penalty.l2 * w**2, 0.0)  # 0, also where w² overflows
     primal += jnp.sum(penalty.l1 * jnp.abs(w) + 0.5 * square)
     # Residual and target with their projection on the free columns removed.
-    target, r = project_out(centred, basis), project_out(residual, basis)
+    target, r = centred, residual
+    if basis is not None:
+        projected = lambda *rows: tuple(project_out(v, basis) for v in rows)
+        target, r = jax.lax.cond(jnp.any(free), projected, lambda *rows: rows, target, r)
     z = jnp.where(free, 0.0, Z.T @ r)
-    dual = best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
-    if bounded:
+    bound = lambda r, z: best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
+    if held is None:
+        dual = bound(r, z)
+    else:
         # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
         # much. θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each
         # other, however small z_j is.
         rounding = 16 * jnp.finfo(X.dtype).eps * jnp.linalg.norm(Z, axis=0) * jnp.linalg.norm(target)
         near = (penalty.l1 == 0) & (penalty.l2 == 0) & ~free & (jnp.abs(z) <= rounding)
-        r = project_out(r, free_basis(Z, free | near))
-        z = jnp.where(free | near, 0.0, Z.T @ r)
-        dual = jnp.fmax(dual, best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty))
+
+        def nearest(r: jax.Array, _: jax.Array) -> tuple[jax.Array, jax.Array]:
+            r = project_out(r, free_basis(Z, free | near))
+            return r, jnp.where(free | near, 0.0, Z.T @ r)
+
+        def tried(found: Any, second: jax.Array) -> tuple[Any, None]:
+            dual, r, z = found
+            r, z = jax.lax.cond(second & held, nearest, lambda *same: same, r, z)
+            return (jnp.fmax(dual, bound(r, z)), r, z), None
+
+        start = varying_like((jnp.full_like(primal, -jnp.inf), r, z), primal, r, z, penalty)
+        (dual, *_), _ = jax.lax.scan(tried, start, jnp.array([False, True]))
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
     outside = jnp.any((w < penalty.lower) | (w > penalty.upper))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import varying_like
+from jaxreg.formulas.arrays import only_if, varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.active_round import ACCURACY, Line, State, exceeds, most_changes, restart, round_
@@ -185,7 +185,7 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
         origin = jnp.where(retreat | ~finite, last.coef, state.coef)
         l2_next = penalty_at(lam_next, unit).l2
         state = state._replace(coef=jnp.where(anew, origin, state.coef))
-        state = updated_inverse.only_if(anew, lambda s: restart(problem, l2_next, s), state)
+        state = only_if(anew, lambda s: restart(problem, l2_next, s), state)
         flagged = predict(state, before, lam, lam_next, unit)
         state = state._replace(
             leave=jnp.where(done, flagged.leave, state.leave), enter=jnp.where(done, flagged.enter, state.enter)

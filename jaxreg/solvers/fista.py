@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
-from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
+from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.prox import prox_elastic_net
 from jaxreg.solvers.reduction import Problem, curvature
 from jaxreg.solvers.support import newton_on_support
@@ -83,7 +83,7 @@ def gap(problem: Problem, penalty: Penalty, coef: jax.Array, product: jax.Array)
     z, yr = problem.correlation - product, problem.yy - cu
     c_max = largest_scale(z, penalty, rounding)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
-    dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+    dual = better_dual(c_max, c_free, yr, rr, z, penalty)
     outside = jnp.any((coef < penalty.lower) | (coef > penalty.upper))
     return jnp.where(outside, jnp.inf, relative_gap(primal, dual, problem.yy, problem.yy))
 
@@ -96,12 +96,12 @@ def largest_eigenvalue(problem: Problem) -> jax.Array:
 
 
 def solve(
-    problem: Problem, penalty: Penalty, largest: jax.Array, tol: jax.Array, max_iter: int
+    problem: Problem, penalty: Penalty, largest: jax.Array, tol: jax.Array, max_iter: int | jax.Array
 ) -> tuple[jax.Array, Info]:
     """Minimise from u = 0 until the gap is at most ``tol`` and the support is settled.
 
     Args:
-        problem: one target. penalty: of (p,). largest: L, (). tol: (). max_iter: most proximal steps, static.
+        problem: one target. penalty: of (p,). largest: L, (). tol: (). max_iter: most proximal steps.
 
     Returns:
         u, (p,), and Info; the gap is that of this u.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import change_of, varying_like
+from jaxreg.formulas.arrays import change_of, only_if, varying_like
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
@@ -25,7 +25,6 @@ from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.members import engine, members, settings_of, smoothly
 from jaxreg.solvers.moment_gap import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.solvers.updated_inverse import only_if
 
 __all__ = ["FoldPaths", "fold_paths", "held_out_error", "moments_of_folds"]
 
@@ -139,7 +138,7 @@ def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
     rest = total - part
     times = jnp.where(part.weight > 0, lost(total, part, rest), 1.0)
     bad = ~(times <= MOST_LOST)
-    rest = only_if(bad, lambda _, *rows: moments(*rows), rest, here.X, here.Y, here.sample_weight)
+    rest = only_if(bad, lambda _: moments(here.X, here.Y, here.sample_weight), rest)
     return Known(rest, jnp.where(bad, 1.0, times))
 
 
@@ -150,9 +149,8 @@ def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Arr
     size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
     spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
     sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
-    return only_if(
-        ~jnp.all(sure) & (part.weight > 0), lambda _, *rows: held_out_error(*rows), error, params, a.X, a.Y, test
-    )
+    from_rows = lambda _: held_out_error(params, a.X, a.Y, test)
+    return only_if(~jnp.all(sure) & (part.weight > 0), from_rows, error)
 
 
 def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:

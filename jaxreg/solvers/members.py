@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import change_of, varying_like
+from jaxreg.formulas.arrays import change_of, only_if, varying_like
 from jaxreg.formulas.moments import moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.active_set import padded
@@ -31,16 +31,18 @@ from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
 from jaxreg.solvers.reduced import (
+    CERTIFY,
+    END,
+    UNPENALISED,
     Members,
-    certify,
-    improve,
+    Solver,
+    fista_in_turn,
     lambda_grid,
     prepare,
-    solve_unpenalised,
+    settle,
     solve_without_derivatives,
 )
 from jaxreg.solvers.reduction import Data
-from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.working_set import CHUNK
 
 __all__ = ["MOST_ROWS", "WIDE", "engine", "members", "settings_of", "smoothly", "solve"]
@@ -104,44 +106,33 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     else:
         found, gap, doubtful = _by_columns(asked, arrays)
     lost = _underflows(arrays, found.variance)
-    gap = jnp.where(lost, jnp.inf, gap)
-    lams, df = found.lams, found.df.astype(arrays.X.dtype)
-
-    def thorough(state: tuple[Members, jax.Array, jax.Array, jax.Array], arrays: Arrays, lams: jax.Array) -> Any:
-        data = _data(asked, arrays)
-        some = state[0]._replace(gap=certify(data, state[0].params, lams, arrays.l1_ratio))
-        late = jnp.any(~(some.gap <= arrays.tol))
-        better = partial(improve, max_iter=asked.max_iter)
-        some = only_if(late, better, some, data, lams, arrays.l1_ratio, arrays.tol)
-        if not asked.degrees:
-            return some, state[1], data.scale, data.tau
-        # Where nothing was improved, what the path has counted stands; inside a working set, for a lasso alone.
-        counted = in_turn == "moments" or asked.l1_ratio == 1
-        anew = late | (not counted)
-        count = lambda _, *given: degrees_of_freedom(*given)
-        df = only_if(anew, count, state[1], data, some.params.coef, lams, arrays.l1_ratio)
-        return some, df, data.scale, data.tau
-
+    gap, df, lams = jnp.where(lost, jnp.inf, gap), found.df.astype(arrays.X.dtype), found.lams
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
-    state = some, df, found.scale, found.y_scale
-    some, df, scale, y_scale = only_if(jnp.any(doubtful) | lost, thorough, state, arrays, lams)
     if asked.count is None:
         assert arrays.lams is not None
         place = _order(arrays.lams)[1]
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
-        some, df, lams = jax.tree.map(given, some), given(df), arrays.lams
+        some, df, lams, doubtful = jax.tree.map(given, some), given(df), arrays.lams, given(doubtful)
+    # What is not known well enough, or late, is certified from X, and improved if it is late; λ = 0 is solved there.
+    some = some._replace(gap=jnp.where(jnp.any((doubtful | lost) & (lams > 0)), jnp.inf, some.gap))
+    anew = jnp.any(~(some.gap <= arrays.tol) | (lams == 0))
 
-        def at_zero(state: tuple[Members, jax.Array], arrays: Arrays) -> tuple[Members, jax.Array]:
-            lams: Any = arrays.lams
-            data, zero = _data(asked, arrays), lams == 0
-            found = solve_unpenalised(data, arrays.l1_ratio, arrays.tol, asked.max_iter)
-            replaced = lambda new, old: jnp.where(zero[:, None, :] if new.ndim == 3 else zero, new, old)
-            some = jax.tree.map(replaced, found, state[0])
-            if not asked.degrees:
-                return some, state[1]
-            return some, replaced(degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), state[1])
+    def on_rows(state: tuple[Members, jax.Array, jax.Array, jax.Array]) -> Any:
+        some, df, *_ = state
+        data_of = lambda: _data(asked, arrays)
+        stages = range(CERTIFY, END if asked.count is None else UNPENALISED)
+        solver = Solver(fista_in_turn)
+        some = settle(some, data_of, lams, arrays.l1_ratio, arrays.tol, asked.max_iter, solver, stages)
+        data = data_of()
+        if asked.degrees:
+            # Where nothing was solved again, what the path has counted stands; inside a working set, for a lasso alone.
+            counted = in_turn == "moments" or asked.l1_ratio == 1
+            other = (some.n_iter != state[0].n_iter) | (lams == 0) | (not counted)
+            count = lambda df: jnp.where(other, degrees_of_freedom(data, some.params.coef, lams, arrays.l1_ratio), df)
+            df = only_if(jnp.any(other), count, df)
+        return some, df, data.scale, data.tau
 
-        some, df = only_if(jnp.any(lams == 0), at_zero, (some, df), arrays)
+    some, df, scale, y_scale = only_if(anew, on_rows, (some, df, found.scale, found.y_scale))
     smooth = Smooth(lams, some.params, df, scale, y_scale)
     return Answer(smooth, some.gap, some.n_iter)
 
@@ -163,12 +154,12 @@ def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
     limits = jnp.finfo(variance.dtype)
     small = variance <= float(limits.tiny) / float(limits.eps) ** 2
 
-    def varies(_: jax.Array, a: Arrays, small: jax.Array) -> jax.Array:
+    def varies(_: jax.Array) -> jax.Array:
         here = jnp.ones((len(a.X),), bool) if a.sample_weight is None else a.sample_weight > 0
         differs = (a.X[jnp.argmax(here)][None, :] != a.X) & here[:, None]
         return jnp.any(small & jnp.any(differs, axis=0))
 
-    return only_if(jnp.any(small), varies, jnp.zeros((), bool), a, small)
+    return only_if(jnp.any(small), varies, jnp.zeros((), bool))
 
 
 def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -251,7 +242,7 @@ def _reduced(asked: Asked, a: Arrays) -> Answer:
         assert asked.count is not None
         grid = lambda_grid(data, asked.count, a.l1_ratio, a.eps)
         lams = jnp.broadcast_to(grid[:, None], (len(grid), a.Y.shape[1]))
-    some = solve_without_derivatives(data, lams, rho, a.tol, asked.max_iter, asked.strategy)
+    some = solve_without_derivatives(data, lams, rho, a.tol, asked.max_iter, asked.strategy, asked.count is None)
     df = jnp.zeros_like(lams)
     if asked.degrees:
         df = degrees_of_freedom(data, some.params.coef, lams, a.l1_ratio)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
+from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers.found import Found
@@ -53,7 +53,7 @@ def gap_from_moments(
             primal = 0.5 * (rr + left**2) + jnp.sum(l1 * jnp.abs(w) + 0.5 * l2 * w**2)
             c_max = largest_scale(z, penalty, rounding)
             c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
-            dual = jnp.fmax(dual_at(c_max, yr, rr, z, penalty), dual_at(c_free, yr, rr, z, penalty))
+            dual = better_dual(c_max, c_free, yr, rr, z, penalty)
             return relative_gap(primal, dual, yy, original)
 
         gap = jax.vmap(one)(lams, W, Z, rr, left, spread)

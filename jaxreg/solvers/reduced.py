@@ -7,12 +7,13 @@ leaves with the duality gap of the parameters that are returned, computed from X
 :mod:`~jaxreg.solvers.members` says who is solved here.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import NO_BOUND, broadcast_columns, floating, varying_like, without_columns
+from jaxreg.formulas.arrays import NO_BOUND, broadcast_columns, floating, only_if, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.optimality import with_weights_as_they_are
@@ -22,17 +23,18 @@ from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
 from jaxreg.solvers.reduction import Data, Frame, Problem, reduce_problem, restore, working_penalty
 from jaxreg.solvers.ridge import ridge_grid
-from jaxreg.solvers.updated_inverse import only_if
 
 __all__ = [
+    "CERTIFY",
+    "END",
+    "UNPENALISED",
     "Members",
-    "certify",
+    "Solver",
     "default_tol",
-    "improve",
+    "fista_in_turn",
     "lambda_grid",
     "prepare",
-    "solve_penalised",
-    "solve_unpenalised",
+    "settle",
     "solve_without_derivatives",
 ]
 
@@ -98,88 +100,116 @@ class Members(NamedTuple):
     n_iter: jax.Array
 
 
+class Solver(NamedTuple):
+    """How u (L, p, t) and the steps taken (L, t) are found; ``ridge``: in closed form.
+
+    ``solve(problem, frame, data, lams, rho, tol, most)``, with at most ``most`` steps, (L, t): 0 where none are wanted.
+    """
+
+    solve: Callable[..., tuple[jax.Array, jax.Array]]
+    ridge: bool = False
+
+
+# What is done to the members one after the other.
+CERTIFY, IMPROVE, UNPENALISED, END = range(4)
+
+
 def solve_without_derivatives(
-    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
+    data: Data,
+    lams: jax.Array,
+    l1_ratio: Any,
+    tol: Any,
+    max_iter: int,
+    strategy: str | None = None,
+    some_zero: bool = True,
 ) -> Members:
     """Every (λ, target) pair and its certificate.
 
     Args:
         data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0. l1_ratio: (); the Python number 0 is ridge in closed form.
         strategy: "active set" (no bounds, n ≥ p), "parallel", or None for the faster of the two on this device.
+        some_zero: static, whether a λ may be 0.
     """
-    members = varying_like(solve_penalised(data, lams, l1_ratio, tol, max_iter, strategy), lams)
-    zero = lams == 0
+    (L, t), p, dtype = lams.shape, data.X.shape[1], data.X.dtype
+    params = Params(jnp.zeros((L, t), dtype), jnp.zeros((L, p, t), dtype))
+    members = Members(params, jnp.full((L, t), jnp.inf, dtype), jnp.zeros((L, t), jnp.int32))
+    members = varying_like(members, data, lams)
+    solver = _solver(data, l1_ratio, strategy)
+    last = END if some_zero else UNPENALISED
+    return settle(members, lambda: data, lams, l1_ratio, tol, max_iter, solver, range(IMPROVE, last))
 
-    def with_least_squares(members: Members, data: Data, l1_ratio: Any, tol: Any) -> Members:
-        at_zero = solve_unpenalised(data, l1_ratio, tol, max_iter)
-        return jax.tree.map(lambda a, b: jnp.where(zero[:, None, :] if a.ndim == 3 else zero, a, b), at_zero, members)
 
-    return only_if(jnp.any(zero), with_least_squares, members, data, l1_ratio, tol)
+def settle(
+    members: Members,
+    data_of: Callable[[], Data],
+    lams: jax.Array,
+    l1_ratio: Any,
+    tol: Any,
+    max_iter: int,
+    solver: Solver,
+    stages: range,
+) -> Members:
+    """Up to three stages, each only where some member needs it:
 
+    1. *certify*: the gaps from X, where λ > 0 and one is above ``tol`` or not known;
+    2. *improve*: those whose gap is above ``tol`` are solved, with the columns projected out that are free at λ > 0;
+    3. *unpenalised*: those at λ = 0 are, with all unbounded columns projected out: without bounds nothing is left to
+       iterate on.
 
-def improve(members: Members, data: Data, lams: jax.Array, l1_ratio: jax.Array, tol: Any, max_iter: int) -> Members:
-    """Those whose gap is above ``tol``, or not a number, by FISTA, one after the other; and the gaps of all, from X.
+    They are turns of one loop, so that a program holds what it needs for a solution and a certificate once.
 
     Args:
-        data: without bounds and free columns. lams: (L, t), λ > 0.
+        members: with gaps, ∞ where nothing is known. data_of: makes the data, where a stage needs them. lams: (L, t).
+        stages: static, which of the three.
     """
-    rho, v, lower, upper = _columns(data, l1_ratio)
-    problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, None, None, data.scale)
-    tol, largest = jnp.asarray(tol, rho.dtype), fista.largest_eigenvalue(problem)
-    (L, t), p = lams.shape, len(v)
 
-    def member(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        lam, target, w, gap, n_iter = argument
+    def stage(k: jax.Array, members: Members) -> Members:
+        zero = lams == 0
+        late = ~(members.gap <= tol) & ~zero
+        chosen = jnp.where(k == UNPENALISED, zero, late)
+        work = lambda members: _stage(k, members, chosen, data_of(), lams, l1_ratio, tol, max_iter, solver)
+        return only_if(jnp.any(chosen), work, members)
 
-        def better(found: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-            w, gap, n_iter = found
-            penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, data.tau[target])
-            one = problem._replace(correlation=problem.correlation[:, target], yy=problem.yy[target])
-            u, info = fista.solve(one, penalty, largest, tol, max_iter)
-            right = ~(info.gap >= gap)
-            return jnp.where(right, u / frame.size, w), jnp.where(right, info.gap, gap), n_iter + info.n_iter
-
-        return only_if(~(gap <= tol), better, (w, gap, n_iter))
-
-    flat = jnp.moveaxis(members.params.coef, 1, 2).reshape(L * t, p)
-    target = jnp.tile(jnp.arange(t, dtype=jnp.int32), L)
-    coef, _, n_iter = jax.lax.map(member, (lams.ravel(), target, flat, members.gap.ravel(), members.n_iter.ravel()))
-    params = _restore_all(jnp.moveaxis(coef.reshape(L, t, p), 2, 1) * frame.size[None, :, None], frame, lower, upper)
-    return Members(params, _certify(data, params, lams, rho, None, None), n_iter.reshape(L, t))
+    return jax.lax.fori_loop(stages.start, stages.stop, stage, members)
 
 
-def solve_penalised(
-    data: Data, lams: jax.Array, l1_ratio: Any, tol: Any, max_iter: int, strategy: str | None = None
+def _stage(
+    k: jax.Array,
+    members: Members,
+    chosen: jax.Array,
+    data: Data,
+    lams: jax.Array,
+    l1_ratio: Any,
+    tol: Any,
+    max_iter: int,
+    solver: Solver,
 ) -> Members:
-    """:func:`solve_without_derivatives` for λ > 0. Free are the unbounded columns with v_j = 0."""
-    p, dtype = data.X.shape[1], data.X.dtype
+    """One stage of :func:`settle` for the members chosen, (L, t)."""
+    (n, p), dtype = data.X.shape, data.X.dtype
     rho, v, lower, upper = _columns(data, l1_ratio)
-    ridge = isinstance(l1_ratio, (int, float)) and l1_ratio == 0 and data.lower is None and data.upper is None
-    free = None if data.penalty_factor is None else free_columns(jnp.ones((), dtype), v, data.lower, data.upper, p)
-    size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0)) if ridge else None  # ridge: d_j = σ_j √v_j
-    problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, size, data.scale)
-    if ridge:
-        # Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ.
-        coef, _ = ridge_grid(problem.rows, frame.targets, lams / data.tau[None, :])
-        n_iter = jnp.zeros(lams.shape, jnp.int32)
-    else:
-        coef, n_iter = _iterate(problem, frame, data, lams, rho, tol, max_iter, strategy)
-    params = _restore_all(coef, frame, lower, upper)
-    return Members(params, _certify(data, params, lams, rho, free, frame.basis), n_iter)
+    at_zero = k == UNPENALISED
+    free = free_columns(jnp.where(at_zero, 0.0, 1.0).astype(dtype), v, data.lower, data.upper, p)
+    bounded = data.lower is not None or data.upper is not None
 
+    def solved(_: Any) -> tuple[Params, jax.Array, Basis]:
+        size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0)) if solver.ridge else None  # ridge: d_j = σ_j √v_j
+        problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, size, data.scale)
+        wanted = chosen if bounded else chosen & ~at_zero
+        most = jnp.where(wanted, jnp.asarray(min(max_iter, 2**31 - 1), jnp.int32), 0)
+        coef, n_iter = solver.solve(problem, frame, data, lams, rho, jnp.asarray(tol, dtype), most)
+        assert frame.basis is not None
+        return _restore_all(coef, frame, lower, upper), n_iter, frame.basis
 
-def solve_unpenalised(data: Data, l1_ratio: Any, tol: Any, max_iter: int) -> Members:
-    """The members at λ = 0, L = 1. Free are all unbounded columns: without bounds nothing is left to iterate on."""
-    p, t = data.X.shape[1], data.Y.shape[1]
-    rho, v, lower, upper = _columns(data, l1_ratio)
-    lams = jnp.zeros((1, t), data.X.dtype)
-    free = free_columns(jnp.zeros((), data.X.dtype), v, data.lower, data.upper, p)
-    problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, None, data.scale)
-    coef, n_iter = jnp.zeros((1, p, t), data.X.dtype), jnp.zeros((1, t), jnp.int32)
-    if data.lower is not None or data.upper is not None:
-        coef, n_iter = _fista(problem, frame, data, lams, rho, tol, max_iter)
-    params = _restore_all(coef, frame, lower, upper)
-    return Members(params, _certify(data, params, lams, rho, free, frame.basis), n_iter)
+    smaller = min(n, p)
+    basis = Basis(jnp.zeros((n, smaller), dtype), jnp.zeros((p, smaller), dtype))
+    state = members.params, jnp.zeros_like(members.n_iter), basis
+    params, n_iter, basis = only_if(k != CERTIFY, solved, varying_like(state, data, members))
+    gap = _certify(data, params, lams, rho, free, basis)
+    # Of two solutions the better one; where neither is known to be any good, the later one.
+    taken = chosen & ((k == CERTIFY) | ~(gap > members.gap))
+    of = lambda new, old: jnp.where(taken[:, None, :] if new.ndim == 3 else taken, new, old)
+    params, gap = jax.tree.map(of, (params, gap), (members.params, members.gap))
+    return Members(params, gap, members.n_iter + jnp.where(chosen, n_iter, 0))
 
 
 def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -189,37 +219,39 @@ def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array
     return jnp.asarray(l1_ratio, dtype), broadcast_columns(data.penalty_factor, p, 1.0, dtype), lower, upper
 
 
-def _iterate(
-    problem: Problem,
-    frame: Frame,
-    data: Data,
-    lams: jax.Array,
-    rho: jax.Array,
-    tol: Any,
-    max_iter: int,
-    strategy: str | None,
-) -> tuple[jax.Array, jax.Array]:
-    """u (L, p, t) and n_iter (L, t) by the strategy named."""
+def _solver(data: Data, l1_ratio: Any, strategy: str | None) -> Solver:
+    """The closed form of ridge, or what the strategy names."""
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
-    possible = problem.gram is not None and data.lower is None and data.upper is None
+    bounded, (n, p) = data.lower is not None or data.upper is not None, data.X.shape
+    if isinstance(l1_ratio, (int, float)) and l1_ratio == 0 and not bounded:
+        return Solver(_ridge, ridge=True)
+    possible = n >= p and not bounded
     if strategy == "active set" and not possible:
         raise ValueError("strategy='active set' needs at least as many rows as columns, and no bounds.")
     in_turn = possible and (strategy == "active set" or (strategy is None and jax.default_backend() == "cpu"))
-    solve = _active_set if in_turn else _fista
-    return solve(problem, frame, data, lams, rho, tol, max_iter)
+    return Solver(_active_set if in_turn else _fista)
+
+
+def _ridge(
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """All members from one decomposition. Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ."""
+    largest = jnp.max(lams)
+    positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
+    coef, _ = ridge_grid(problem.rows, frame.targets, positive / data.tau[None, :])
+    return coef, jnp.zeros_like(most)
 
 
 def _active_set(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: Any, max_iter: int
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """A path for one target after the other, down its λs. λ = 0 is left to :func:`solve_unpenalised`."""
+    """A path for one target after the other, down its λs > 0."""
     _, v, lower, upper = _columns(data, rho)
     p = len(v)
     fill = active_set.padded(p) - p
     assert problem.gram is not None, "the active-set engine needs n ≥ p"
     gram = jnp.pad(problem.gram, (0, fill))
-    tol = jnp.asarray(tol, rho.dtype)
 
     def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         lams, correlation, yy, tau = argument
@@ -229,7 +261,8 @@ def _active_set(
         positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
         order = jnp.argsort(-positive)
         one = Problem(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
-        coef, n_iter = active_set.solve_path(one, positive[order], len(lams), unit, tol, max_iter)
+        count = jnp.where(jnp.any(most > 0), len(lams), 0)
+        coef, n_iter = active_set.solve_path(one, positive[order], count, unit, tol, jnp.max(most))
         place = jnp.argsort(order)
         return coef[place, :p], n_iter[place]
 
@@ -238,22 +271,45 @@ def _active_set(
 
 
 def _fista(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: Any, max_iter: int
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """All members in parallel, each from 0."""
+    member = _member(problem, frame, data, rho, tol)
+    over_targets = jax.vmap(member, in_axes=(0, 0, 0), out_axes=(1, 0))
+    targets = jnp.broadcast_to(jnp.arange(lams.shape[1], dtype=jnp.int32), lams.shape)
+    return jax.vmap(over_targets)(lams, targets, most)
+
+
+def fista_in_turn(
+    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """One member after the other, and only those that are wanted."""
+    (L, t), p = lams.shape, data.X.shape[1]
+    member = _member(problem, frame, data, rho, tol)
+
+    def one(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        nothing = varying_like((jnp.zeros((p,), rho.dtype), jnp.zeros((), jnp.int32)), argument, problem)
+        return only_if(argument[2] > 0, lambda _: member(*argument), nothing)
+
+    targets = jnp.tile(jnp.arange(t, dtype=jnp.int32), L)
+    coef, n_iter = jax.lax.map(one, (lams.ravel(), targets, most.ravel()))
+    return jnp.moveaxis(coef.reshape(L, t, p), 2, 1), n_iter.reshape(L, t)
+
+
+def _member(
+    problem: Problem, frame: Frame, data: Data, rho: jax.Array, tol: jax.Array
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """One (λ, target) pair by FISTA: u (p,) and the steps taken, of λ, the target's number and how many at most."""
     _, v, lower, upper = _columns(data, rho)
-    tol = jnp.asarray(tol, rho.dtype)
     largest = fista.largest_eigenvalue(problem)
 
-    def member(lam: jax.Array, correlation: jax.Array, yy: jax.Array, tau: jax.Array) -> tuple[jax.Array, fista.Info]:
-        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, tau)
-        one = Problem(problem.rows, problem.gram, correlation, yy)
-        return fista.solve(one, penalty, largest, tol, max_iter)
+    def member(lam: jax.Array, target: jax.Array, most: jax.Array) -> tuple[jax.Array, jax.Array]:
+        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, data.tau[target])
+        one = Problem(problem.rows, problem.gram, problem.correlation[:, target], problem.yy[target])
+        u, info = fista.solve(one, penalty, largest, tol, most)
+        return u, info.n_iter
 
-    over_targets = jax.vmap(member, in_axes=(0, 1, 0, 0), out_axes=(1, 0))
-    over_lams = jax.vmap(over_targets, in_axes=(0, None, None, None))
-    coef, info = over_lams(lams, problem.correlation, problem.yy, data.tau)
-    return coef, info.n_iter
+    return member
 
 
 def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Array) -> Params:
@@ -265,33 +321,17 @@ def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Arr
     return params._replace(coef=jnp.where(coef <= lower_u, lower, jnp.where(coef >= upper_u, upper, inside)))
 
 
-def certify(data: Data, params: Params, lams: jax.Array, l1_ratio: Any) -> jax.Array:
-    """The duality gap of given parameters, (L, t), at λ > 0 without free columns.
-
-    Args:
-        params: coef (L, p, t), intercept (L, t). lams: (L, t).
-    """
-    return _certify(data, params, lams, jnp.asarray(l1_ratio, data.X.dtype), None, None)
-
-
-def _certify(
-    data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array | None, basis: Basis | None
-) -> jax.Array:
+def _certify(data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array, basis: Basis) -> jax.Array:
     """The duality gap of every member on the original data, (L, t)."""
     p = data.X.shape[1]
     _, v, lower, upper = _columns(data, rho)
-    none = jnp.zeros((p,), bool) if free is None else free
+    bounded = data.lower is not None or data.upper is not None
+    held = jnp.any(((v == 0) | jnp.any(lams == 0)) & ~free) if bounded else None
 
-    def gaps(bounded: bool) -> jax.Array:
-        def member(lam: jax.Array, params: Params, y: jax.Array, tau: jax.Array) -> jax.Array:
-            penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p, tau), lower, upper)
-            weight, intercept = data.sample_weight, data.fit_intercept
-            return gap_given_basis(params, data.X, y, penalty, weight, intercept, none, basis, bounded)
+    def member(lam: jax.Array, params: Params, y: jax.Array, tau: jax.Array) -> jax.Array:
+        penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p, tau), lower, upper)
+        weight, intercept = data.sample_weight, data.fit_intercept
+        return gap_given_basis(params, data.X, y, penalty, weight, intercept, free, basis, held)
 
-        over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1, 0))
-        return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None, None))(lams, params, data.Y, data.tau)
-
-    if data.lower is None and data.upper is None:
-        return gaps(False)
-    held = ((v == 0) | jnp.any(lams == 0)) & ~none
-    return jax.lax.cond(jnp.any(held), lambda: gaps(True), lambda: gaps(False))
+    over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1, 0))
+    return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None, None))(lams, params, data.Y, data.tau)

@@ -113,8 +113,10 @@ def reduce_problem(
     rows, basis, remaining = Z / size[None, :], None, targets
     if free is not None:
         basis = free_basis(Z, free, scale)
-        rows = jnp.where(free[None, :], 0.0, project_out(rows, basis))
-        remaining = project_out(targets, basis)
+        rows, remaining = jax.lax.cond(
+            jnp.any(free), lambda *v: tuple(project_out(x, basis) for x in v), lambda *v: v, rows, targets
+        )
+        rows = jnp.where(free[None, :], 0.0, rows)
     problem = Problem(rows, gram_matrix(rows), rows.T @ remaining, jnp.sum(remaining**2, axis=0))
     return problem, Frame(Z, targets, x_mean, y_mean, size, basis)
 

@@ -16,14 +16,13 @@ and added to it when the factor rows are full. Both layouts are kept because a t
 Source: the block inverse, Horn and Johnson, *Matrix Analysis*, §0.7.3.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
 
-from jaxreg.formulas.arrays import varying_like
+from jaxreg.formulas.arrays import only_if
 
 __all__ = [
     "Inverse",
@@ -33,7 +32,6 @@ __all__ = [
     "from_slots",
     "inverse_factor",
     "invert",
-    "only_if",
     "rows",
     "times",
     "to_slots",
@@ -45,8 +43,6 @@ FACTOR_BLOCKS = 8
 FOLD = 128
 # Products with H read the leading quarter, half or all of its slots, whichever holds those in use.
 SHARES = (8, 4, 2, 1)
-# Arrays above so many entries are not masked in :func:`only_if`.
-LARGE = 2**14
 
 
 class Inverse(NamedTuple):
@@ -178,22 +174,3 @@ def fold_if(condition: jax.Array, H: Inverse) -> Inverse:
     base = jax.lax.fori_loop(0, jnp.where(condition, -(-H.high // FOLD), 0), one, H.base)
     left = jnp.where(condition, jnp.zeros_like(H.left), H.left)
     return H._replace(base=base, left=left, used=jnp.where(condition, 0, H.used))
-
-
-def only_if(condition: jax.Array, change: Callable[..., Any], state: Any, *given: Any) -> Any:
-    """``change(state, *given)`` if the condition holds, else ``state``: a ``lax.cond`` that copies no large array.
-
-    A branch that returns a large array as it came would copy it; a loop of no or one turn updates it in place. What
-    only the change reads belongs into ``given``. Like the state, it passes through the condition, so that nothing is
-    computed before the loop in case it turns.
-    """
-
-    def turn(carry: tuple) -> tuple:
-        condition, state = carry
-        state = jax.tree.map(lambda x: jnp.where(condition, x, jnp.zeros_like(x)) if x.size <= LARGE else x, state)
-        read = [jax.lax.optimization_barrier((v, condition))[0] if isinstance(v, jax.Array) else v for v in leaves]
-        return varying_like((jnp.zeros_like(condition), change(state, *jax.tree.unflatten(tree, read))), begin)
-
-    leaves, tree = jax.tree.flatten(given)
-    begin = varying_like((condition, state), condition, state)
-    return jax.lax.while_loop(lambda carry: carry[0], turn, begin)[1]

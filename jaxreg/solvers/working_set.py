@@ -24,12 +24,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import varying_like
+from jaxreg.formulas.arrays import only_if, varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.solvers.active_set import padded, penalty_at
 from jaxreg.solvers.grid import STEPS, with_steps
 from jaxreg.solvers.reduction import Problem
-from jaxreg.solvers.updated_inverse import only_if
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 
 __all__ = ["CHUNK", "Table", "capacity", "solve_path"]
