@@ -13,7 +13,6 @@ from jaxreg import results
 from jaxreg.convergence import ConvergenceWarning
 from jaxreg.data import inputs
 from jaxreg.data.row_blocks import filled_up
-from jaxreg.engines.certificate import Known, gap_from_moments
 from jaxreg.engines.moments import found_on_moments, goes_down
 from jaxreg.engines.options import Options
 from jaxreg.engines.order import Order, settings
@@ -68,7 +67,7 @@ def path_from_moments(
             is above ``tol`` besides.
 
     Source: moments and how they are added, :mod:`jaxreg.formulas.moments`; the gap and its rounding,
-    :mod:`jaxreg.solvers.from_moments`.
+    :mod:`jaxreg.solvers.moment_problem`.
 
     Example:
         >>> import jax, jaxreg
@@ -108,8 +107,7 @@ def path_from_moments(
     solved = order.solved(found, a)
     if not np.isfinite(solved.params.coef).all():
         raise ValueError("the coefficients are not finite: moments overflow; rescale the columns.")
-    gap, off = gap_from_moments(Known(m), a, solved, options)
-    solved, rounding = solved._replace(gap=gap), float(np.max(off))
+    rounding = float(np.max(order.given(found.rounding)))
     if rounding > tol / 10:
         text = f"by rounding of the moments, gaps may be off by {rounding:.1g} (tol is {tol:g}); use the rows."
         warnings.warn(text, IllConditionedWarning, stacklevel=2)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxreg.data.inputs import Arguments, check_values
 from jaxreg.data.row_blocks import block_moments, filled_up
 from jaxreg.data.sparse import is_sparse, moments_of_sparse, same_in_all_rows
-from jaxreg.engines.certificate import UNIT, Known, certified
+from jaxreg.engines.certificate import UNIT, certified
 from jaxreg.engines.degrees import FEW_SQUARES, degrees_on_rows
 from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.order import Order, settings
@@ -79,7 +79,7 @@ def solve_on_moments(a: Arguments, lams: int | np.ndarray, options: Options, kno
         m, nothing, unit = (moments_of(a), None, UNIT) if known is None else (known.total, known.nothing, known.unit)
         order, asked = Order(lams, len(m.y_mean), options.eps), settings(a, options, len(m.x_mean))
         by_knots = None if known is None else known.by_knots(order, asked, folds=False)
-        return path_on_moments(m, a, order, asked, options, nothing, None if by_knots is None else by_knots[0], unit)
+        return path_on_moments(m, a, order, asked, options, nothing, unit, None if by_knots is None else by_knots[0])
 
     return with_zero(found, a, lams, options)
 
@@ -97,7 +97,9 @@ def with_zero(path: Callable[[Any], Solved], a: Arguments, lams: int | np.ndarra
     return Solved._make((*joined, some.scale, some.y_scale))
 
 
-def found_on_moments(m: Moments, without: Moments | None, order: Order, asked: Settings, found: Any = None) -> Any:
+def found_on_moments(
+    m: Moments, without: Moments | None, order: Order, asked: Settings, unit: float = UNIT, found: Any = None
+) -> Any:
     """A path at λ > 0, uncut and as NumPy arrays.
 
     A lasso goes from knot to knot. Where that ends early, or has gathered rounding errors, and for an elastic net, it
@@ -105,9 +107,10 @@ def found_on_moments(m: Moments, without: Moments | None, order: Order, asked: S
 
     Args:
         m: the moments of the rows; with ``without``, of these and of those. order, asked: the λs and what is minimised,
-            as a path takes them. found: what one from knot to knot has found, if that is known.
+            as a path takes them. unit: by how much of the columns' lengths the moments may be off. found: what one from
+            knot to knot has found, if that is known.
     """
-    run = lambda by_knots: _numpy(_program(m, without, order.grid, asked, by_knots))
+    run = lambda by_knots: _numpy(_program(m, without, order.grid, asked, np.float64(unit), by_knots))
     return settled(run, order, asked, found)
 
 
@@ -129,30 +132,27 @@ def path_on_moments(
     asked: Settings,
     options: Options,
     without: Moments | None = None,
-    found: Any = None,
     unit: float = UNIT,
+    found: Any = None,
 ) -> Solved:
-    """:func:`found_on_moments` for the rows of ``a`` that have weight; what is not certified is solved on them.
-
-    Args:
-        unit: by how much the moments may be off, as in :class:`~jaxreg.engines.certificate.Known`.
-    """
-    found = found_on_moments(m, without, order, asked, found)
+    """:func:`found_on_moments` for the rows of ``a`` that have weight; what is not certified is solved on them."""
+    found = found_on_moments(m, without, order, asked, unit, found)
     variance = found.variance[: a.X.shape[1]]
     if not (np.isfinite(variance).all() and np.isfinite(found.coef).all()) or varies(a, ~(variance > VANISHING)):
         check_values(a.X, a.names)  # NaN and numbers whose squares overflow are refused by name
         lams = order.lams
         return solve_on_rows(a, lams if isinstance(lams, int) else np.asarray(lams, a.X.dtype), options)
-    rest = m if without is None or not without.weight > 0 else m - without
-    return repeat_on_rows(order.solved(found, a), a, options, Known(rest, unit))
+    return repeat_on_rows(order.solved(found, a), order.given(found.rounding), a, options)
 
 
-def paths_by_knots(total: Moments, parts: Moments, count: int, order: Order, asked: Settings) -> list[Any]:
-    """Of a lasso, without the rows of each of the first parts, which are stacked.
+def paths_by_knots(
+    total: Moments, parts: Moments, count: int, order: Order, asked: Settings, units: np.ndarray
+) -> list[Any]:
+    """Of a lasso, without the rows of each of the first parts, which are stacked; ``units``, (K,), as there.
 
     One program solves them all, for a path of few columns takes less time than a call.
     """
-    found = _numpy(_programs(total, parts, np.int32(count), order.grid, asked))
+    found = _numpy(_programs(total, parts, np.int32(count), order.grid, asked, units))
     return [Found._make(v[k] for v in found) for k in range(count)]
 
 
@@ -180,9 +180,9 @@ def solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
     return Solved._make((*cut, solved.scale, solved.y_scale))
 
 
-def repeat_on_rows(solved: Solved, a: Arguments, options: Options, known: Known | None = None) -> Solved:
+def repeat_on_rows(solved: Solved, rounding: np.ndarray, a: Arguments, options: Options) -> Solved:
     """The certificate, and where it is above the tolerance the solution from the rows."""
-    solved = _counted(certified(solved, a, options, known), a, options)
+    solved = _counted(certified(solved, a, options, rounding), a, options)
     late = ~np.all(solved.gap <= options.tol, axis=1)
     if not late.any() or is_sparse(a.X):
         return solved

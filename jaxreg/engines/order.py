@@ -37,15 +37,12 @@ class Order:
         return np.take_along_axis(values, self.back if values.ndim == 2 else self.back[:, None, :], axis=0)
 
     def solved(self, found: Any, a: Arguments) -> Solved:
-        """What a path found (:class:`~jaxreg.solvers.found.Found`), in the caller's order, columns and precision.
-
-        The gaps are NaN: nothing is certified yet.
-        """
+        """What a path found (:class:`~jaxreg.solvers.found.Found`), in the caller's order, columns and precision."""
         p, dtype = a.X.shape[1], a.X.dtype
         params = Params(self.given(found.intercept).astype(dtype), self.given(found.coef[:, :p]).astype(dtype))
         lams, df = (self.given(v).astype(dtype) for v in (found.lams, found.df))
-        scales, gap = (found.scale[:p], found.y_scale), np.full(lams.shape, np.nan, dtype)
-        return Solved(lams, params, gap, self.given(found.n_iter), df, *scales)
+        scales = found.scale[:p], found.y_scale
+        return Solved(lams, params, self.given(found.gap), self.given(found.n_iter), df, *scales)
 
 
 def settings(a: Arguments, options: Options, columns: int) -> Settings:
@@ -59,4 +56,5 @@ def settings(a: Arguments, options: Options, columns: int) -> Settings:
     arrays = fill(a.penalty_factor, 1.0), fill(a.lower, -np.inf), fill(a.upper, np.inf)
     limits = np.float64(options.tol), np.int32(min(options.max_iter, 2**31 - 1))
     switches = np.bool_(options.fit_intercept), np.bool_(options.standardize), np.bool_(options.degrees)
-    return Settings._make((np.float64(options.l1_ratio), *arrays, *limits, *switches))
+    single = np.bool_(a.X.dtype == np.float32)
+    return Settings._make((np.float64(options.l1_ratio), *arrays, *limits, *switches, single))

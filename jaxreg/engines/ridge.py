@@ -13,7 +13,7 @@ from jaxreg.data.cores import blas_of_one_thread
 from jaxreg.data.inputs import Arguments, check_values
 from jaxreg.data.splits import Splits
 from jaxreg.engines import held_out
-from jaxreg.engines.certificate import Known, certified
+from jaxreg.engines.certificate import certified, gap_from_moments
 from jaxreg.engines.moments import improved, solve_padded
 from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.ridge_blocks import (
@@ -82,8 +82,11 @@ def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> 
     solved = Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), factors.df, *scales)
     if params.coef.size > MOST_CERTIFIED:
         return solved
-    known = Known(data.totals[0]) if len(data.totals) == 1 and data.totals[0] is not None else None
-    solved = certified(solved, a, options, known)
+    total, rounding = data.totals[0] if len(data.totals) == 1 else None, None
+    if total is not None:
+        gap, rounding = gap_from_moments(total, a, solved, options)
+        solved = solved._replace(gap=gap)
+    solved = certified(solved, a, options, rounding)
     late = ~np.all(solved.gap <= options.tol, axis=1)
     return improved(solved, late, solve_padded(a, members[late], options)) if late.any() else solved
 

@@ -23,7 +23,7 @@ from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.members import engine, members, settings_of, smoothly
-from jaxreg.solvers.moment_gap import unit_of
+from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
 __all__ = ["FoldPaths", "fold_paths", "held_out_error", "moments_of_folds"]

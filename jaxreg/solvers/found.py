@@ -86,8 +86,8 @@ class Settings(NamedTuple):
 
     Attributes:
         l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
-        tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize, degrees: booleans, (); the
-            last, whether degrees of freedom are counted where ρ < 1.
+        tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize, degrees, single: booleans,
+            (): whether degrees of freedom are counted where ρ < 1, and whether what is returned is of float32.
     """
 
     l1_ratio: jax.Array
@@ -99,6 +99,7 @@ class Settings(NamedTuple):
     fit_intercept: jax.Array
     standardize: jax.Array
     degrees: jax.Array
+    single: jax.Array
 
 
 class Found(NamedTuple):
@@ -107,7 +108,8 @@ class Found(NamedTuple):
     Attributes:
         coef: (L, p, t). scale: σ, variance: of the columns as they are, (p,). y_scale: τ, (t,).
         lams, intercept, n_iter, df, n_nonzero: (L, t).
-        settled: (L, t), whether the conditions of optimality hold up to rounding.
+        gap, rounding, settled: (L, t), the duality gap, what rounding may make of it, and whether the conditions of
+            optimality hold up to rounding.
     """
 
     lams: jax.Array
@@ -119,6 +121,8 @@ class Found(NamedTuple):
     scale: jax.Array
     variance: jax.Array
     y_scale: jax.Array
+    gap: jax.Array
+    rounding: jax.Array
     settled: jax.Array
 
 

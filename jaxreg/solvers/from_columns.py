@@ -35,7 +35,7 @@ def path_from_columns(
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
     """
-    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, _ = settings
+    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, *_ = settings
     dtype = features.dtype
     share = sample_weight / jnp.sum(sample_weight)
     mean = features @ share
@@ -72,4 +72,5 @@ def path_from_columns(
     coef = jnp.moveaxis(coef, 0, 2)
     n_nonzero = jnp.sum(coef != 0, axis=1, dtype=jnp.int32)
     df, settled = n_nonzero.astype(dtype), tol >= gap.T
-    return Found(lams, coef, intercept, n_iter.T, df, n_nonzero, scale, variance, y_scale, settled)
+    judged = gap.T, jnp.full_like(gap.T, jnp.inf), settled  # products with the rows of the table, but in its units
+    return Found(lams, coef, intercept, n_iter.T, df, n_nonzero, scale, variance, y_scale, *judged)

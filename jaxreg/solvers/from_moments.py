@@ -1,99 +1,80 @@
 """A λ-path from moments alone: the cost of a λ does not depend on the number of rows.
 
-With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy − c·u + ½ uᵀGu  where
-
-    G = xx / (W d dᵀ)      c = xy / (W d)      yy = yy / W
-
-(:mod:`~jaxreg.solvers.reduction` makes the same problem from rows). It is solved by
-:mod:`~jaxreg.solvers.homotopy` or :mod:`~jaxreg.solvers.active_set`. Whoever returns the solutions certifies them
-(:mod:`jaxreg.engines.certificate`); what is said here is whether the conditions of optimality hold for G and c.
+:mod:`~jaxreg.solvers.moment_problem` has the problem and its certificate; it is solved by
+:mod:`~jaxreg.solvers.homotopy` or :mod:`~jaxreg.solvers.active_set`.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
-from jaxreg.formulas.moments import Moments, about_zero
+from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.objective import Params
 from jaxreg.solvers import active_set, homotopy
-from jaxreg.solvers.active_round import exceeds
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
-from jaxreg.solvers.reduction import Problem, working_penalty
+from jaxreg.solvers.moment_problem import as_returned, judge, moment_problem
+from jaxreg.solvers.reduction import Problem
 
 __all__ = ["path_from_moments", "paths_from_moments"]
 
-# Conditions of optimality hold if they are off by at most this share of λ a_j, and of ‖ỹ‖.
-RELATIVE, ABSOLUTE = 1e-10, 1e-13
 
-
-def path_from_moments(total: Moments, without: Moments | None, grid: Grid, settings: Settings, by_knots: bool) -> Found:
-    """Solve and count a path; one compiled program for all options but ``by_knots``.
+def path_from_moments(
+    total: Moments, without: Moments | None, grid: Grid, settings: Settings, unit: Any, by_knots: bool
+) -> Found:
+    """Solve, certify and count a path; one compiled program for all options but ``by_knots``.
 
     Args:
         total: Moments, p of :func:`jaxreg.solvers.active_set.padded` (columns of 0 fill up). without: of the rows that
             are left out, or None.
-        grid: Grid, (L, t). settings: Settings of p columns.
+        grid: Grid, (L, t). settings: Settings of p columns. unit: by how much of the columns' lengths the moments may
+            be off, ().
         by_knots: static: from knot to knot, which serves the lasso alone; else by Newton steps.
 
     Returns:
         Found.
     """
-    rho, v, lower, upper, tol, max_iter, fit_intercept, standardize, degrees = settings
-    dtype = total.xx.dtype
     m = total if without is None else total - without
-    variance = jnp.diagonal(m.xx) / m.weight
-    scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
-    y_scale = jnp.sqrt(jnp.where(standardize & (m.yy > 0), m.yy / m.weight, 1.0))
-    m = jax.tree.map(lambda a, b: jnp.where(fit_intercept, a, b), m, about_zero(m))
-    square = jnp.diagonal(m.xx) / m.weight
-    constant = square == 0
-    size = jnp.sqrt(jnp.where(constant, 1.0, square))
-    covariance = m.xy / m.weight
-    per_size = 1.0 / size
-    gram = m.xx * (per_size / m.weight)[:, None] * per_size[None, :]
-    correlation, yy = covariance / size[:, None], m.yy / m.weight
+    problem = moment_problem(m, settings)
+    size = problem.size
+    lams = as_returned(lams_of(grid, problem.correlation * size[:, None], settings, problem.scale), settings)
     solve_path = homotopy.solve_path if by_knots else active_set.solve_path
 
-    lams = lams_of(grid, covariance, settings, scale)
-
-    unit_of = lambda tau: working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper, tau)
-
-    def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         lams, correlation, yy, tau = argument
-        unit = unit_of(tau)
-        problem = Problem(gram, gram, correlation, yy)
-        u, n_iter = solve_path(problem, lams, grid.solved, unit, tol, max_iter)
+        one = Problem(problem.gram, problem.gram, correlation, yy)
+        penalty = problem.unit_penalty(settings, tau)
+        return solve_path(one, lams, grid.solved, penalty, settings.tol, settings.max_iter)
 
-        def holds(lam: jax.Array, u: jax.Array, product: jax.Array) -> jax.Array:
-            penalty = active_set.penalty_at(lam, unit)
-            z = correlation - product - penalty.l2 * u
-            beyond = jnp.where(exceeds(z, penalty.l1, unit), jnp.abs(z) - penalty.l1, 0.0)
-            off = jnp.where(u != 0, jnp.abs(z - penalty.l1 * jnp.sign(u)), beyond)
-            within = jnp.all((u >= penalty.lower) & (u <= penalty.upper))
-            return within & jnp.all(off <= RELATIVE * penalty.l1 + ABSOLUTE * jnp.sqrt(yy))
-
-        return u, n_iter, jax.vmap(holds)(lams, u, u @ gram)
-
-    u, *rest = jax.lax.map(one_target, (lams.T, correlation.T, yy, y_scale))
-    n_iter, settled = (v.T for v in rest)
-    u = jnp.moveaxis(u, 0, 2)
+    u, n_iter = jax.lax.map(one_target, (lams.T, problem.correlation.T, problem.yy, problem.y_scale))
+    coef = as_returned(jnp.moveaxis(u, 0, 2) / size[None, :, None], settings)
+    u = coef * size[None, :, None]
+    intercept = problem.y_mean[None, :] - jnp.einsum("p,lpt->lt", problem.x_mean, coef)
+    intercept = as_returned(jnp.where(settings.fit_intercept, intercept, 0.0), settings)
+    judged = judge(problem, settings, lams, Params(intercept, coef), u, unit)
     n_nonzero = jnp.sum(u != 0, axis=1)
-    coef = u / size[None, :, None]
-    intercept = m.y_mean[None, :] - jnp.einsum("p,lpt->lt", m.x_mean, coef)
-    df = n_nonzero.astype(dtype)
+    df = n_nonzero.astype(u.dtype)
     if not by_knots:
-        l2 = jax.vmap(lambda tau: unit_of(tau).l2, out_axes=1)(y_scale)
-        df = _degrees(gram, l2, lams, jnp.where(degrees, grid.solved, 0), u, df)
-    return Found(lams, coef, intercept, n_iter, df, n_nonzero, scale, variance, y_scale, settled)
+        l2 = jax.vmap(lambda tau: problem.unit_penalty(settings, tau).l2, out_axes=1)(problem.y_scale)
+        df = _degrees(problem.gram, l2, lams, jnp.where(settings.degrees, grid.solved, 0), u, df)
+    counted = n_iter.T, df, n_nonzero
+    return Found(lams, coef, intercept, *counted, problem.scale, problem.variance, problem.y_scale, *judged)
 
 
-def paths_from_moments(total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings) -> Found:
+def paths_from_moments(
+    total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings, units: jax.Array
+) -> Found:
     """:func:`path_from_moments` of a lasso without each of the first ``count``, (), of K parts, in turn.
 
-    Parts, and what is returned, have a leading axis K.
+    Parts, ``units`` and what is returned have a leading axis K.
     """
     K = len(parts.weight)
-    one = lambda k: path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, by_knots=True)
+
+    def one(k: jax.Array) -> Found:
+        return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], by_knots=True)
+
     shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
     empty = jax.tree.map(lambda v: jnp.zeros((K, *v.shape), v.dtype), shapes)
     write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))

@@ -29,7 +29,7 @@ from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Sett
 from jaxreg.solvers.from_columns import path_from_columns
 from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.implicit import with_derivatives
-from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
+from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import (
     CERTIFY,
     END,
@@ -52,7 +52,7 @@ WIDE = 2
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
 # What a path has of every λ.
-OF_LAMS = ("lams", "coef", "intercept", "n_iter", "df", "n_nonzero", "settled")
+OF_LAMS = ("lams", "coef", "intercept", "n_iter", "df", "n_nonzero", "gap", "rounding", "settled")
 
 
 def solve(asked: Asked, arrays: Arrays) -> Answer:
@@ -102,11 +102,11 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     if in_turn is None:
         return _reduced(asked, arrays)
     if in_turn == "moments":
-        found, gap, doubtful = _by_moments(asked, arrays, known)
+        found, doubtful = _by_moments(asked, arrays, known)
     else:
-        found, gap, doubtful = _by_columns(asked, arrays)
+        found, doubtful = _by_columns(asked, arrays)
     lost = _underflows(arrays, found.variance)
-    gap, df, lams = jnp.where(lost, jnp.inf, gap), found.df.astype(arrays.X.dtype), found.lams
+    gap, df, lams = jnp.where(lost, jnp.inf, found.gap), found.df.astype(arrays.X.dtype), found.lams
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
     if asked.count is None:
         assert arrays.lams is not None
@@ -192,6 +192,7 @@ def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
         fit_intercept=jnp.asarray(asked.fit_intercept),
         standardize=jnp.asarray(asked.standardize),
         degrees=jnp.asarray(asked.degrees),
+        single=jnp.asarray(False),
     )
 
 
@@ -200,8 +201,8 @@ def _by_knots(asked: Asked, a: Arrays) -> bool:
     return asked.l1_ratio == 1 and a.X.dtype == jnp.float64
 
 
-def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, jax.Array, jax.Array]:
-    """What is found, the gaps, and which of them are above the tolerance or not known well enough, (L, t)."""
+def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, jax.Array]:
+    """What is found, and which gaps are above the tolerance or not known well enough, (L, t)."""
     p = a.X.shape[1]
     m, times = known or (moments(a.X, a.Y, a.sample_weight), 1.0)
     fill = padded(p) - p
@@ -210,17 +211,14 @@ def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, ja
         xx=jnp.pad(m.xx, ((0, fill), (0, fill))),
         xy=jnp.pad(m.xy, ((0, fill), (0, 0))),
     )
-    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), _by_knots(asked, a))
+    unit = times * unit_of(a.X.shape[0], a.X.dtype)
+    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), unit, _by_knots(asked, a))
     found = found._replace(coef=found.coef[:, :p], scale=found.scale[:p], variance=found.variance[:p])
-    params = Params(found.intercept, found.coef)
-    gap, rounding = gap_from_moments(
-        m, params, found, a.l1_ratio, asked.fit_intercept, times * unit_of(a.X.shape[0], a.X.dtype)
-    )
-    return found, gap, ~((rounding <= a.tol / 10) & (gap <= a.tol))
+    return found, ~((found.rounding <= a.tol / 10) & (found.gap <= a.tol))
 
 
-def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array, jax.Array]:
-    """As :func:`_by_moments`. The gaps are those of the path itself, from products with the whole table."""
+def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array]:
+    """As :func:`_by_moments`; the gaps, which are those of the path itself, do not do."""
     p = a.X.shape[1]
     s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
     offset = (s / jnp.sum(s)) @ a.X if asked.fit_intercept else jnp.zeros((p,), a.X.dtype)
@@ -230,8 +228,7 @@ def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array, jax.Array]:
     how = grid, settings, 1, _by_knots(asked, a)
     found = path_from_columns(a.X.T - offset[:, None], offset, a.Y, s, *how)
     found = found._replace(**{name: getattr(found, name)[:L] for name in OF_LAMS})
-    gap = jnp.where(found.settled, 0.0, jnp.inf)
-    return found, gap, jnp.ones_like(found.settled)
+    return found, jnp.ones_like(found.settled)
 
 
 def _reduced(asked: Asked, a: Arrays) -> Answer:

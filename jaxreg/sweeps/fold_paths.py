@@ -117,10 +117,13 @@ class FoldMoments:
         if padded(len(self.kept)) * self.total.xy.size * len(order.grid.lams) * 8 > KEPT_BYTES:
             return None  # for the coefficients
         if not folds:
-            return paths_by_knots(self.total, jax.tree.map(np.zeros_like, self.stacked), 1, order, asked)
-        if max(map(self.lost, self.kept)) > MOST_LOST:
+            nothing, units = jax.tree.map(np.zeros_like, self.stacked), np.full(padded(len(self.kept)), self.unit)
+            return paths_by_knots(self.total, nothing, 1, order, asked, units)
+        times = np.array([self.lost(part) for part in self.kept])
+        if times.max() > MOST_LOST:
             return None
-        return paths_by_knots(self.total, self.stacked, len(self.kept), order, asked)
+        units = self.unit * np.pad(times, (0, padded(len(times)) - len(times)))
+        return paths_by_knots(self.total, self.stacked, len(self.kept), order, asked, units)
 
     @cached_property
     def stacked(self) -> Moments:
@@ -197,7 +200,7 @@ def errors_of_folds(
             part = moments.part(k) if on_moments else None
             if on_moments:
                 total, without, unit = moments.without(k, part)
-                solved = path_on_moments(total, rest, order, asked, options, without, found and found[k], unit)
+                solved = path_on_moments(total, rest, order, asked, options, without, unit, found and found[k])
             elif columns is not None:
                 solved = path_on_columns(columns, rest, members, options)
             else:

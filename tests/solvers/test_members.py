@@ -12,9 +12,9 @@ from jaxreg import solvers
 from jaxreg.formulas import Params, duality_gap
 from jaxreg.formulas.moments import moments
 from jaxreg.solvers import members as members_module
-from jaxreg.solvers.found import Arrays, Asked, Found
+from jaxreg.solvers.found import Arrays, Asked, Settings
 from jaxreg.solvers.members import engine
-from jaxreg.solvers.moment_gap import gap_from_moments, unit_of
+from jaxreg.solvers.moment_problem import judge, moment_problem, unit_of
 from tests import longdouble
 
 path = solvers.path
@@ -65,13 +65,26 @@ def test_the_gap_from_moments_is_the_formula(ratio, fit_intercept):
     X, y = problem(40, 6)
     w, b = np.linspace(-0.5, 2, 6), 0.3 if fit_intercept else 0.0
     lam, sigma, tau = 0.2, X.std(axis=0), y.std()
-    found = Found(*[None] * 10)._replace(
-        lams=jnp.full((1, 1), lam), scale=jnp.asarray(sigma), y_scale=jnp.asarray([tau])
+    columns, no_bound = jnp.ones(6), jnp.full(6, jnp.inf)
+    asked = Settings(
+        jnp.asarray(ratio),
+        columns,
+        -no_bound,
+        no_bound,
+        *jnp.array([1e-10, 1]),
+        *jnp.array([fit_intercept, True, False, False]),
     )
     params = Params(jnp.full((1, 1), b), jnp.asarray(w)[None, :, None])
-    gap, rounding = jax.jit(partial(gap_from_moments, fit_intercept=fit_intercept, unit=unit_of(40, float)))(
-        moments(X, y), params, found, jnp.asarray(ratio)
-    )
+
+    @jax.jit
+    def judged(m):
+        moment = moment_problem(m, asked)
+        return judge(
+            moment, asked, jnp.full((1, 1), lam), params, params.coef * moment.size[None, :, None], unit_of(40, float)
+        )
+
+    gap, rounding, settled = judged(moments(X, y))
+    assert not settled[0, 0]
     expected = duality_gap(Params(b, w), X, y, lam, ratio, fit_intercept=fit_intercept, scale=sigma, y_scale=tau)
     # Of two values of c the formula searches the best: the bound from moments may be the larger one where ρ < 1.
     assert gap[0, 0] >= expected * (1 - 1e-9)

@@ -140,7 +140,7 @@ def test_500_rows_take_no_more_memory_than_is_kept():
         numbers = lambda *shape: jax.ShapeDtypeStruct(shape, np.float64)
         columns, number, flag = numbers(p), np.int32(1), np.bool_(True)
         grid = Grid(numbers(L, 1), number, flag, np.float64(1))
-        asked = Settings(np.float64(1), columns, columns, columns, np.float64(1), number, flag, flag, flag)
+        asked = Settings(np.float64(1), columns, columns, columns, np.float64(1), number, *[flag] * 4)
         given = numbers(p, n), columns, numbers(n, 1), numbers(n), grid, asked
         compiled = wide._program.lower(*given, spread=1, by_knots=True).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 2**25
