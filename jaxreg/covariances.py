@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import ConvergenceWarning
-from jaxreg.data import inputs
+from jaxreg.data import inputs, parameters
 from jaxreg.data.row_blocks import filled_up
 from jaxreg.engines.moments import found_on_moments, goes_down
 from jaxreg.engines.options import Options
@@ -81,7 +81,7 @@ def path_from_moments(
     """
     m = _checked(moments)
     p, t = m.xy.shape
-    rho = inputs.check_l1_ratio(l1_ratio)
+    rho = parameters.check_l1_ratio(l1_ratio)
     v = inputs.check_factors(penalty_factor, p, m.xx.dtype)
     bounds = inputs.check_bounds(lower, upper, p, m.xx.dtype)
     variance, out = np.diagonal(m.xx) / m.weight, np.zeros(p, bool) if v is None else np.isinf(v)
@@ -89,10 +89,10 @@ def path_from_moments(
         v = np.where(out, 1.0, v)
         kept = np.where(out, 0.0, 1.0)
         m = m._replace(x_mean=m.x_mean * kept, xx=m.xx * np.outer(kept, kept), xy=m.xy * kept[:, None])
-    grid = inputs.check_lams(lams, m.xx.dtype)
-    eps = default_eps(int(m.weight), p) if eps is None else inputs.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(m.xx.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    max_iter = inputs.check_positive(max_iter, "max_iter", int)
+    grid = parameters.check_lams(lams, m.xx.dtype)
+    eps = default_eps(int(m.weight), p) if eps is None else parameters.check_positive(eps, "eps", below=1.0)
+    tol = default_tol(m.xx.dtype) if tol is None else parameters.check_positive(tol, "tol")
+    max_iter = parameters.check_positive(max_iter, "max_iter", int)
     options = Options(rho, eps, tol, max_iter, bool(fit_intercept), bool(standardize), None)
     a = inputs.Arguments(np.empty((0, p)), np.empty((0, t)), None, None, v, *bounds)
     if not goes_down(a, options) or not (isinstance(grid, int) or np.all(grid > 0)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import GridEndWarning, warn_unless_converged
-from jaxreg.data import inputs
+from jaxreg.data import parameters
 from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.engines import choose
@@ -93,8 +93,8 @@ def sweep(
     given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     a = without_left_out(given)
     ratios = _check_ratios(l1_ratio)
-    lams = inputs.check_lams(lams, a.X.dtype)
-    splits = splits_of(folds, given.X, a.y, inputs.check_whole_number(seed, "seed"), a.sample_weight)
+    lams = parameters.check_lams(lams, a.X.dtype)
+    splits = splits_of(folds, given.X, a.y, parameters.check_whole_number(seed, "seed"), a.sample_weight)
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     device = find_device(device)
@@ -137,7 +137,7 @@ def _check_ratios(l1_ratio: Any) -> list[float]:
     given = [l1_ratio] if np.ndim(l1_ratio) == 0 else list(l1_ratio)
     if not given:
         raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
-    return [inputs.check_l1_ratio(rho) for rho in given]
+    return [parameters.check_l1_ratio(rho) for rho in given]
 
 
 def _concluded(paths: list[Any], ratios: list[float], found: Measured, chosen_from: tuple[np.ndarray, ...]) -> Sweep:

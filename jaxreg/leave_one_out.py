@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import warn_unless_converged
-from jaxreg.data import inputs
+from jaxreg.data import inputs, parameters
 from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.engines.choose import check_coef, options_of
@@ -87,7 +87,7 @@ def ridge_leave_one_out(
     """
     given = check_arguments(X, y, sample_weight, penalty_factor, dtype=dtype)
     a = without_left_out(given)
-    lams = inputs.check_lams(lams, a.X.dtype)
+    lams = parameters.check_lams(lams, a.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
     inputs.check_values(a.X, a.names)

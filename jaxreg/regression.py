@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import warn_unless_converged
-from jaxreg.data import inputs
+from jaxreg.data import parameters
 from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.engines import choose
@@ -80,8 +80,8 @@ def fit(
     given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     a = without_left_out(given)
     t = None if a.y.ndim == 1 else a.y.shape[1]
-    rho = inputs.check_l1_ratio(l1_ratio)
-    lam = inputs.check_lam(lam, t, a.X.dtype)
+    rho = parameters.check_l1_ratio(l1_ratio)
+    lam = parameters.check_lam(lam, t, a.X.dtype)
     device = find_device(device)
     options = choose.options_of(
         a,
@@ -143,8 +143,8 @@ def path(
     """
     given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
     a = without_left_out(given)
-    rho = inputs.check_l1_ratio(l1_ratio)
-    lams = inputs.check_lams(lams, a.X.dtype)
+    rho = parameters.check_l1_ratio(l1_ratio)
+    lams = parameters.check_lams(lams, a.X.dtype)
     device = find_device(device)
     options = choose.options_of(
         a,

@@ -13,6 +13,7 @@ rows        everything else, what moments could not     ``solvers.reduced``: clo
             certify, and ``strategy="parallel"``        finish for all λs at once
 ==========  ==========================================  ========================================================
 
-Every engine ends with the same certificate. Reading order: ``options`` → ``order`` → ``certificate`` → ``rows`` →
-``moments`` → ``wide`` → ``held_out`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge`` → ``choose``.
+Every engine ends with the same certificate. Reading order: ``options`` → ``order`` → ``gaps`` → ``centred_table`` →
+``row_gaps`` → ``certificate`` → ``rows`` → ``moments`` → ``wide`` → ``held_out`` → ``ridge_data`` → ``ridge_blocks`` →
+``ridge`` → ``choose``.
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data import inputs
+from jaxreg.data import inputs, parameters
 from jaxreg.data.inputs import Arguments
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.moments import WIDE, solve_on_moments, takes_moments
@@ -36,9 +36,9 @@ def options_of(
     Raises:
         ValueError, TypeError: an option that is not as there; a sparse X, or a strategy, that no engine takes.
     """
-    eps = default_eps(*a.X.shape) if eps is None else inputs.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(a.X.dtype) if tol is None else inputs.check_positive(tol, "tol")
-    max_iter = inputs.check_positive(max_iter, "max_iter", int)
+    eps = default_eps(*a.X.shape) if eps is None else parameters.check_positive(eps, "eps", below=1.0)
+    tol = default_tol(a.X.dtype) if tol is None else parameters.check_positive(tol, "tol")
+    max_iter = parameters.check_positive(max_iter, "max_iter", int)
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
     options = Options(l1_ratio, eps, tol, max_iter, bool(fit_intercept), bool(standardize), strategy)

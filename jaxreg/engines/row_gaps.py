@@ -10,11 +10,8 @@ import numpy as np
 
 from jaxreg.data.inputs import Arguments
 from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.centred_table import DEPENDENT, CentredTable
 from jaxreg.engines.gaps import (
-    EPS,
-    LARGEST,
-    NUMBERS,
-    SMALLEST,
     Members,
     Sums,
     Weights,
@@ -23,7 +20,6 @@ from jaxreg.engines.gaps import (
     original_square,
     per_scale,
     rounding_of,
-    scaling,
     some_lams,
 )
 from jaxreg.engines.options import Options, Solved
@@ -31,10 +27,6 @@ from jaxreg.formulas.duality import Penalty, best_dual, relative_gap
 
 __all__ = ["gap_from_rows"]
 
-# A direction of the free columns counts if its singular value is above this share of the largest.
-DEPENDENT = 64 * EPS
-# Columns are taken about their means where the square of one is above so many times its variance.
-OFFSET = 64.0
 # So many numbers in a table for which θ is sought, one member after the other, for so many of them.
 POLISHED, MEMBERS = 2**24, 256
 
@@ -50,80 +42,24 @@ def gap_from_rows(a: Arguments, solved: Solved, options: Options) -> np.ndarray:
     return gap
 
 
-class _Rows:
-    """The table about its means, and the free columns' span."""
+class _Rows(CentredTable):
+    """The table about its means, the targets, and the free columns' span."""
 
     def __init__(self, a: Arguments, options: Options, all_free: bool) -> None:
-        n = a.X.shape[0]
-        self.a, self.options = a, options
-        s = np.ones(n) if a.sample_weight is None else a.sample_weight.astype(float)
-        self.rows = np.flatnonzero(s > 0)
-        self.all = len(self.rows) == n
-        s = s[self.rows] / np.max(s)
-        self.share = s / s.sum()
-        Y = a.y.reshape(n, -1)[self.rows].astype(float)
+        super().__init__(a, options.fit_intercept)
+        self.options = options
+        Y = a.y.reshape(len(a.y), -1)[self.rows].astype(float)
         self.original = self.share @ Y**2
-        self.scale, self.mean, self.centre, square = self._scale_mean_centre_and_square()
-        # Else a block of rows is part of the caller's table, and may have many.
-        plain = self.all and a.X.dtype == float and not is_sparse(a.X)
-        self.copied = not plain or bool(np.any(self.scale != 1) or self.centre.any())
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
         y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
         self.Y = Y - self.y_centre
         self.target = Y - y_mean
         if options.fit_intercept:
             self.target -= self.share @ self.target
-        self.size = np.sqrt(square)
         self.Q = self._free_basis(all_free)
         if self.Q is not None:
             self.target = self._project(self.target)
         self.yy = self.share @ self.target**2
-
-    def _block(self, here: slice) -> np.ndarray:
-        """Some rows divided by the columns' scale, less the centre, (k, p); dense."""
-        rows = here if self.all else self.rows[here]
-        block = self.a.X[rows].astype(float, copy=False)
-        block = block if np.all(self.scale == 1) else block / self.scale
-        return block - self.centre if self.centre.any() else block
-
-    def _blocks(self, width: int) -> list[slice]:
-        columns = self.a.X.shape[1] if self.copied else 1
-        number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
-        return [slice(start, min(start + size, number)) for start in range(0, number, size)]
-
-    def _scale_mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """1 for columns of usual sizes, else a power of two; then, of the columns divided by it: means; what is taken
-        off before products, 0 where the means are small; mean squares, about the means if the intercept is fitted;
-        each (p,)."""
-        X: Any = self.a.X
-        p, scale = X.shape[1], np.ones(X.shape[1])
-        rows = X if self.all else X[self.rows]
-        square = self._mean_square(rows)
-        odd = ~((square > SMALLEST**2) & (square < LARGEST**2))
-        if odd.any():
-            ends = X[:, odd].max(axis=0), -X[:, odd].min(axis=0)
-            scale[odd] = scaling(np.maximum(*(v.toarray().ravel() if is_sparse(X) else v for v in ends)).astype(float))
-            if not np.all(scale == 1):
-                rows = rows.multiply(1 / scale).tocsr() if is_sparse(X) else rows / scale
-                square = self._mean_square(rows)
-        mean = np.asarray(rows.T @ self.share).ravel()
-        if is_sparse(X):
-            return scale, mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.options.fit_intercept else square
-        variance = square - mean**2
-        centre = np.zeros(p)
-        if np.any(mean**2 > OFFSET * variance):
-            centre, variance = mean, np.zeros(p)
-            for start in range(0, len(rows), size := max(1, NUMBERS // p)):
-                block, share = rows[start : start + size] - mean, self.share[start : start + size]
-                variance += np.einsum("np,np,n->p", block, block, share)
-        variance = np.maximum(variance, 0.0)
-        return scale, mean, centre, variance if self.options.fit_intercept else variance + mean**2
-
-    def _mean_square(self, rows: Any) -> np.ndarray:
-        """Σ s x² / Σs of every column, (p,)."""
-        if is_sparse(rows):
-            return np.asarray(rows.power(2).T @ self.share).ravel()
-        return np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
 
     def _free_basis(self, all_free: bool) -> np.ndarray | None:
         """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
@@ -135,27 +71,7 @@ class _Rows:
         self.free = free
         if not free.any():
             return None
-        return self._basis(free)
-
-    def _basis(self, which: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
-        """Orthonormal, in weighted rows, for the span of the columns flagged; orthogonal to the basis ``beside``."""
-        X: Any = self.a.X
-        X = X[self.rows][:, which]
-        columns = (X.toarray() if is_sparse(X) else X).astype(float)
-        columns /= self.scale[which]
-        if self.options.fit_intercept:
-            columns -= self.centre[which]
-            columns -= self.share @ columns
-        columns *= np.sqrt(self.share)[:, None]
-        columns = columns if beside is None else columns - beside @ (beside.T @ columns)
-        norm = np.linalg.norm(columns, axis=0)
-        columns /= np.where(norm > 0, norm, 1.0)
-        if columns.shape[0] > columns.shape[1]:
-            Q, R = np.linalg.qr(columns)
-            U, sv, _ = np.linalg.svd(R, full_matrices=False)
-            return Q @ U[:, sv > DEPENDENT * sv[0]]
-        U, sv, _ = np.linalg.svd(columns, full_matrices=False)
-        return U[:, sv > DEPENDENT * sv[0]]
+        return self.basis(free)
 
     def _project(self, values: np.ndarray) -> np.ndarray:
         """Rows (n, k), not weighted, without their part in the free columns."""
@@ -187,9 +103,9 @@ class _Rows:
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
         v = W if is_sparse(a.X) else u
-        for here in self._blocks(max(M, int(used.sum()))):
+        for here in self.blocks(max(M, int(used.sum()))):
             share = self.share[here, None]
-            X = a.X[self.rows[here]] if is_sparse(a.X) else self._block(here)
+            X = a.X[self.rows[here]] if is_sparse(a.X) else self.block(here)
             R = self.Y[here][:, target] + constant - (X[:, used] @ v if not used.all() else X @ v)
             weighted = share * R
             squares += np.einsum("nm,nm->m", weighted, R)
@@ -225,8 +141,8 @@ class _Rows:
         table: Any = self.a.X
         Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
         assert Q is not None
-        for here in self._blocks(Qr.shape[0]):
-            X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self._block(here)
+        for here in self.blocks(Qr.shape[0]):
+            X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self.block(here)
             X = X + self.centre if self.centre.any() and not self.options.fit_intercept else X
             product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
         z = z - product @ Qr
@@ -251,10 +167,10 @@ class _Rows:
         root = np.sqrt(self.share)
         for k in some:
             if before is None or (near[:, k] != near[:, before]).any():
-                basis, before = self._basis(near[:, k], self.Q), k
+                basis, before = self.basis(near[:, k], self.Q), k
             r = root * self._residual(members.coef[:, k] * self.scale, members.target[k])
             part = basis @ (basis.T @ r)
-            z[:, k] = np.where(near[:, k] | self.free, 0.0, z[:, k] - self._products(part))
+            z[:, k] = np.where(near[:, k] | self.free, 0.0, z[:, k] - self.products(part))
             rr[k] = max(rr[k] - part @ part, 0.0)
             yr[k] -= (root * self.target[:, members.target[k]]) @ part
         return of._replace(z=z, rr=rr, yr=yr)
@@ -263,19 +179,11 @@ class _Rows:
         """r of one member in weighted rows, (n,): without what the intercept and the free columns can explain."""
         used = u != 0
         r = self.Y[:, target] + self._constant(u[:, None], np.array([target]), 0.0)
-        for here in self._blocks(int(used.sum())):
-            r[here] -= self._block(here)[:, used] @ u[used]
+        for here in self.blocks(int(used.sum())):
+            r[here] -= self.block(here)[:, used] @ u[used]
         r = r - self.share @ r if self.options.fit_intercept else r
         r = r if self.Q is None else self._project(r[:, None])[:, 0]
         return np.sqrt(self.share) * r
-
-    def _products(self, rows: np.ndarray) -> np.ndarray:
-        """Zᵀv of the scaled columns, (p,), for v (n,), which is orthogonal to a constant if the intercept is fitted."""
-        v = np.sqrt(self.share) * rows
-        total = np.zeros(len(self.scale)) if self.options.fit_intercept else self.centre * v.sum()
-        for here in self._blocks(1):
-            total += self._block(here).T @ v[here]
-        return total
 
     def _improved(self, gap: np.ndarray, of: Sums, members: Members, weights: Weights) -> np.ndarray:
         """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
@@ -307,7 +215,7 @@ class _Rows:
         inside &= (h.l2 == 0) & ~self.free
         if not inside.any():
             return -np.inf
-        X = self._block(slice(0, len(self.rows)))
+        X = self.block(slice(0, len(self.rows)))
         X = X - self.share @ X if self.options.fit_intercept else X + self.centre
         root = np.sqrt(self.share)
         Z, y = root[:, None] * X, self.target[:, members.target[k]]

@@ -64,7 +64,7 @@ def contours(
       >>> ax.get_xlabel(), ax.get_aspect()
       ('w₁', 1.0)
     """
-    from jaxreg.data import inputs
+    from jaxreg.data import inputs, parameters
 
     if of not in ("squared error", "objective"):
         raise ValueError(f"of is {of!r}; it must be 'squared error' or 'objective'.")
@@ -80,8 +80,8 @@ def contours(
     way = finite(np.empty((0, 2)) if iterates is None else iterates)
     if way.ndim != 2 or way.shape[1] != 2:
         raise ValueError(f"iterates must be (k, 2), one row a step; got {way.shape}.")
-    rho = inputs.check_l1_ratio(l1_ratio)
-    minimum = _minimum(rows, answers, inputs.check_lam(lam, None, rows.dtype), rho)
+    rho = parameters.check_l1_ratio(l1_ratio)
+    minimum = _minimum(rows, answers, parameters.check_lam(lam, None, rows.dtype), rho)
     # The triangle of a QR factorisation has the same squared error in three rows, whatever n is.
     table = np.column_stack([rows, answers])
     triangle = np.linalg.qr(table - table.mean(axis=0), mode="r")

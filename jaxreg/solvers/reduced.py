@@ -1,10 +1,11 @@
-"""One problem with its free columns projected out: ridge in closed form, all else by FISTA or Newton steps.
+"""One problem from its rows, with its free columns projected out: ridge in closed form, all else by FISTA or Newton.
 
 A grid of members, one (λ, target) pair each, shares X: ridge in closed form, everything else by FISTA with a Newton
 finish, all members in parallel under ``vmap``; λ = 0 is least squares by an orthogonal factorisation. Where n ≥ p and
 there are no bounds, a CPU goes down the λs one after the other instead, by Newton steps on the active set. Every member
 leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
-:mod:`~jaxreg.solvers.members` says who is solved here.
+
+Here is solved what :mod:`~jaxreg.solvers.members` does not give to moments or columns, and what these cannot certify.
 """
 
 from collections.abc import Callable

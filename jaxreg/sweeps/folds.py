@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.inputs import as_number
 from jaxreg.data.splits import Splits
+from jaxreg.data.values import as_number
 
 __all__ = ["fold_labels", "splits_of", "splits_of_pairs"]
 
