@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg.data.inputs import Arguments
-from jaxreg.engines.options import Options
+from jaxreg.engines.options import Options, arrays_of
 from jaxreg.formulas.projection import smallest_direction
 from jaxreg.programs import compiled
 from jaxreg.solvers.degrees import degrees_of_freedom
@@ -19,8 +19,8 @@ __all__ = ["FEW_SQUARES", "degrees_on_rows"]
 FEW_SQUARES = 1e-8
 
 
-@partial(compiled, static_argnames=("fit_intercept", "standardize", "capacity"))
-def _degrees(X, y, coef, lams, l1_ratio, arrays, *, fit_intercept, standardize, capacity):
+@partial(compiled, static_argnames=("fit_intercept", "capacity"))
+def _degrees(X, y, coef, lams, l1_ratio, arrays, standardize, *, fit_intercept, capacity):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
 
@@ -37,15 +37,10 @@ def degrees_on_rows(
         return np.full(lams.shape, np.nan, a.X.dtype)
     most = int((coef != 0).sum(axis=1).max())
     capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
-    arrays = {
-        "sample_weight": a.sample_weight,
-        "penalty_factor": a.penalty_factor,
-        "lower": a.lower,
-        "upper": a.upper,
-    }
-    given = a.X, a.y, coef, lams.astype(float), np.float64(options.l1_ratio), arrays
-    centring = {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
-    df = np.array(_degrees(*given, **centring, capacity=capacity))
+    given = a.X, a.y, coef, lams.astype(float), np.float64(options.l1_ratio), arrays_of(a)
+    df = np.array(
+        _degrees(*given, np.bool_(options.standardize), fit_intercept=options.fit_intercept, capacity=capacity)
+    )
     squares = lams * (1 - options.l1_ratio) / y_scale
     for l, k in np.argwhere((squares > 0) & (squares < FEW_SQUARES)):
         df[l, k] = _by_singular_values(a, coef[l, :, k], squares[l, k], options)

@@ -22,10 +22,10 @@ __all__ = [
     "Weights",
     "each_member",
     "gap_of",
-    "original_square",
     "per_scale",
     "rounding_of",
     "scaling",
+    "share_of",
     "some_lams",
 ]
 
@@ -140,13 +140,16 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
         c_free = penalty_free_scale(of.yr, of.rr, of.z, penalty, c_max)
         # Two values of c that need no search; at the minimum one of them is the best.
         dual = better_dual(c_max, c_free, of.yr, of.rr, of.z, penalty)
-    gap = relative_gap(weights.primal(of, members), dual, of.yy, original_square(of, members, original))
+    gap = share_of(weights.primal(of, members), dual, of, members, original)
     return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
 
 
-def original_square(of: Sums, members: Members, original: np.ndarray) -> Any:
-    """The squared size of the numbers that predictions are made of: a residual of some ε of it is rounding."""
-    return np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
+def share_of(primal: Any, dual: Any, of: Sums, members: Members, original: np.ndarray) -> Any:
+    """F − D as a share of ‖ỹ‖²; a residual of some ε of the numbers that predictions are made of is rounding, and the
+    rounding of Xw itself leaves no trace in F − D."""
+    numbers = np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
+    unseen = (4 * EPS * (of.spread - np.sqrt(of.yy))) ** 2
+    return relative_gap(primal, dual, of.yy, numbers, unseen)
 
 
 def rounding_of(of: Sums) -> Any:

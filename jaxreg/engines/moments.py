@@ -33,7 +33,6 @@ __all__ = [
     "repeat_on_rows",
     "settled",
     "solve_on_moments",
-    "solve_padded",
     "takes_moments",
     "varies",
     "with_zero",
@@ -171,22 +170,13 @@ def varies(a: Arguments, columns: np.ndarray) -> bool:
     return bool(np.any(values != values[:1]))
 
 
-def solve_padded(a: Arguments, lams: np.ndarray, options: Options) -> Solved:
-    """:func:`solve_on_rows` at these λs, (L, t), filled up to a power of two: few programs serve all counts of them."""
-    L = len(lams)
-    more = (1 << (L - 1).bit_length()) - L
-    solved = solve_on_rows(a, np.concatenate([lams, np.repeat(lams[-1:], more, axis=0)]), options)
-    cut: Any = jax.tree.map(lambda v: v[:L], solved[:-2])
-    return Solved._make((*cut, solved.scale, solved.y_scale))
-
-
 def repeat_on_rows(solved: Solved, rounding: np.ndarray, a: Arguments, options: Options) -> Solved:
     """The certificate, and where it is above the tolerance the solution from the rows."""
     solved = _counted(certified(solved, a, options, rounding), a, options)
     late = ~np.all(solved.gap <= options.tol, axis=1)
     if not late.any() or is_sparse(a.X):
         return solved
-    return improved(solved, late, solve_padded(a, solved.lams[late], options))
+    return improved(solved, late, solve_on_rows(a, solved.lams[late], options))
 
 
 def _counted(solved: Solved, a: Arguments, options: Options) -> Solved:

@@ -1,12 +1,13 @@
-"""What a call asks for, besides its arrays, and what a route answers."""
+"""What a call asks for, and what an engine answers."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxreg.data.inputs import Arguments
 from jaxreg.formulas.objective import Params
 
-__all__ = ["Options", "Solved"]
+__all__ = ["Options", "Solved", "arrays_of"]
 
 
 class Options(NamedTuple):
@@ -45,3 +46,16 @@ class Solved(NamedTuple):
     df: np.ndarray
     scale: np.ndarray
     y_scale: np.ndarray
+
+
+def arrays_of(a: Arguments, bounded: bool = True) -> dict[str, np.ndarray | None]:
+    """What weights rows and columns, as pure functions take it. Factors that are not given stay so: with them goes a
+    copy of the table. ``bounded``: whether bounds are wanted; ridge in closed form takes none."""
+    n, p = a.X.shape
+    of = lambda bound, none: (np.full(p, none) if bound is None else bound) if bounded else None
+    return {
+        "sample_weight": np.ones(n) if a.sample_weight is None else a.sample_weight,
+        "penalty_factor": a.penalty_factor,
+        "lower": of(a.lower, -np.inf),
+        "upper": of(a.upper, np.inf),
+    }

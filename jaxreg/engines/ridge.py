@@ -14,7 +14,7 @@ from jaxreg.data.inputs import Arguments, check_values
 from jaxreg.data.splits import Splits
 from jaxreg.engines import held_out
 from jaxreg.engines.certificate import certified, gap_from_moments
-from jaxreg.engines.moments import improved, solve_padded
+from jaxreg.engines.moments import improved
 from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.ridge_blocks import (
     Factors,
@@ -88,7 +88,7 @@ def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> 
         solved = solved._replace(gap=gap)
     solved = certified(solved, a, options, rounding)
     late = ~np.all(solved.gap <= options.tol, axis=1)
-    return improved(solved, late, solve_padded(a, members[late], options)) if late.any() else solved
+    return improved(solved, late, solve_on_rows(a, members[late], options)) if late.any() else solved
 
 
 def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factors:

@@ -17,13 +17,13 @@ from jaxreg.engines.gaps import (
     Weights,
     each_member,
     gap_of,
-    original_square,
     per_scale,
     rounding_of,
+    share_of,
     some_lams,
 )
 from jaxreg.engines.options import Options, Solved
-from jaxreg.formulas.duality import Penalty, best_dual, relative_gap
+from jaxreg.formulas.duality import Penalty, best_dual
 
 __all__ = ["gap_from_rows"]
 
@@ -200,7 +200,7 @@ class _Rows(CentredTable):
             for k in range(min(len(late), MEMBERS)):
                 if np.isfinite(primal[k]):
                     dual[k] = np.fmax(dual[k], self._polished(k, of, here, penalty, rounding))
-        better = relative_gap(primal, dual, of.yy, original_square(of, here, self.original))
+        better = share_of(primal, dual, of, here, self.original)
         gap = gap.copy()
         gap[late] = np.fmin(gap[late], better)
         return gap

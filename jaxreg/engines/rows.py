@@ -10,7 +10,7 @@ from jaxreg.data.inputs import Arguments
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import degrees_on_rows
-from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.options import Options, Solved, arrays_of
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.solvers.automatic_grid import automatic_grid
@@ -22,33 +22,23 @@ __all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
 BLOCK_BYTES = 2**30
 
 
-# The pure functions, compiled; Python keyword arguments that choose the program are static.
-@partial(compiled, static_argnames=("ridge", "some_zero", "fit_intercept", "standardize", "max_iter"))
-def _solve(X, y, lams, l1_ratio, arrays, tol, *, ridge, some_zero, fit_intercept, standardize, max_iter):
+# The pure functions, compiled. What can be data is: options and weights that are not given share one program with those
+# that are.
+@partial(compiled, static_argnames=("ridge", "some_zero", "fit_intercept"))
+def _solve(X, y, lams, l1_ratio, arrays, tol, max_iter, standardize, *, ridge, some_zero, fit_intercept):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     rho = 0.0 if ridge else l1_ratio
     members = solve_without_derivatives(data, lams, rho, tol, max_iter, "parallel", some_zero)
     return *members, data.scale, data.tau
 
 
-_grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept", "standardize"))
-
-
-def _arrays(a: Arguments) -> dict[str, np.ndarray | None]:
-    return {
-        "sample_weight": a.sample_weight,
-        "penalty_factor": a.penalty_factor,
-        "lower": a.lower,
-        "upper": a.upper,
-    }
-
-
-def _centring(options: Options) -> dict[str, bool]:
-    return {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
+_grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept"))
 
 
 def block_length(a: Arguments, count: int) -> int:
     """How many λs are solved at once: about 25 vectors of length p and 8 of length n live for every λ and target.
+
+    Up to 16 a power of two, else a multiple of 16: few programs serve all counts of them.
 
     Raises:
         MemoryError: results beyond 16 GiB.
@@ -61,7 +51,8 @@ def block_length(a: Arguments, count: int) -> int:
             f"lams: {count:,} λs × {p:,} columns × {targets:,} targets are {result / 2**30:,.0f} GiB of results; "
             "ask for fewer λs."
         )
-    return max(1, min(count, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
+    rounded = 1 << max(count - 1, 0).bit_length() if count <= 16 else -(-count // 16) * 16
+    return max(1, min(rounded, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
 
 
 def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -74,7 +65,8 @@ def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
 def grid_on_rows(a: Arguments, count: int, options: Options) -> np.ndarray:
     """The automatic grid, (count,)."""
     ratio = np.float64(options.l1_ratio)
-    return np.asarray(_grid(a.X, a.y, count, ratio, options.eps, **_arrays(a), **_centring(options))).astype(a.X.dtype)
+    how = {"fit_intercept": options.fit_intercept, "standardize": np.bool_(options.standardize)}
+    return np.asarray(_grid(a.X, a.y, count, ratio, np.float64(options.eps), **arrays_of(a), **how)).astype(a.X.dtype)
 
 
 def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
@@ -100,9 +92,10 @@ def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Sol
     ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
     ratio, precise = np.float64(options.l1_ratio), lams.astype(float)
     parts, scales = [], (np.ones(0), np.ones(0))
+    limits = np.float64(options.tol), np.int32(min(options.max_iter, 2**31 - 1)), np.bool_(options.standardize)
     for block, count in _blocks(precise, length):
-        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "max_iter": options.max_iter}
-        solved = _solve(a.X, a.y, block, ratio, _arrays(a), options.tol, **static, **_centring(options))
+        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "fit_intercept": options.fit_intercept}
+        solved = _solve(a.X, a.y, block, ratio, arrays_of(a, not ridge), *limits, **static)
         params, gap, n_iter, *scales = jax.tree.map(np.asarray, solved)
         df = degrees_on_rows(a, params.coef, block, scales[1], options)
         parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))

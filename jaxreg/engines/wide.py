@@ -12,7 +12,7 @@ from jaxreg.data.inputs import Arguments, check_values
 from jaxreg.data.row_blocks import SHARED, aligned_zeros
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import degrees_on_rows
-from jaxreg.engines.moments import VANISHING, WIDE, goes_down, improved, settled, solve_padded, varies, with_zero
+from jaxreg.engines.moments import VANISHING, WIDE, goes_down, improved, settled, varies, with_zero
 from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.order import Order, settings
 from jaxreg.engines.rows import solve_on_rows
@@ -121,7 +121,7 @@ def path_on_columns(columns: Columns, a: Arguments, lams: int | np.ndarray, opti
         solved = improved(solved, late, certified(down(solved.lams[late], ELASTIC_SPREAD)[0], a, options))
         late = ~np.all(solved.gap <= options.tol, axis=1)
     if late.any():
-        solved = improved(solved, late, solve_padded(a, solved.lams[late], options))
+        solved = improved(solved, late, solve_on_rows(a, solved.lams[late], options))
     if options.l1_ratio < 1:
         solved = solved._replace(df=degrees_on_rows(a, solved.params.coef, solved.lams, solved.y_scale, options))
     return solved

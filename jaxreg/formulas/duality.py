@@ -155,19 +155,22 @@ def better_dual(
     return z.__array_namespace__().fmax(at(one), at(other))
 
 
-def relative_gap(primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array) -> jax.Array:
-    """(F − D) / ‖ỹ‖², at least 0.
+def relative_gap(
+    primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array, rounding: Any = 0.0
+) -> jax.Array:
+    """(F − D) / ‖ỹ‖², at least what rounding leaves open.
 
     Where the free columns explain y up to rounding, ‖ỹ‖² is noise and the scale is y itself: the gap is then 0 at the
     minimum, which is F = 0, and positive elsewhere.
 
     Args:
-        primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, ().
+        primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, (). rounding: by how much F may be above the
+            minimum without a trace in F − D, ().
     """
     xp = yy.__array_namespace__()
     noise = (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy
     scale = xp.where(yy > noise, yy, original_yy)
-    excess = xp.maximum(primal - dual, 0.0)
+    excess = xp.maximum(primal - dual, 0.0) + rounding
     of_zero = xp.where(excess > 0, xp.inf, 0.0)  # y = 0: only F = 0 is the minimum
     return xp.where(scale == 0, of_zero, excess / xp.where(scale == 0, 1.0, scale))
 
@@ -262,6 +265,9 @@ def gap_given_basis(
         primal = 0.5 * jnp.dot(shifted, shifted)
     square = jnp.where(penalty.l2 > 0, penalty.l2 * w**2, 0.0)  # 0, also where w² overflows
     primal += jnp.sum(penalty.l1 * jnp.abs(w) + 0.5 * square)
+    # r is known up to the rounding of Zw, whose square counts where free columns explain y all but to that.
+    length = jnp.linalg.norm(Z, axis=0)
+    unseen = jax.lax.stop_gradient((4 * jnp.finfo(X.dtype).eps * jnp.dot(length, jnp.abs(w))) ** 2)
     # Residual and target with their projection on the free columns removed.
     target, r = centred, residual
     if basis is not None:
@@ -275,7 +281,7 @@ def gap_given_basis(
         # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
         # much. θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each
         # other, however small z_j is.
-        rounding = 16 * jnp.finfo(X.dtype).eps * jnp.linalg.norm(Z, axis=0) * jnp.linalg.norm(target)
+        rounding = 16 * jnp.finfo(X.dtype).eps * length * jnp.linalg.norm(target)
         near = (penalty.l1 == 0) & (penalty.l2 == 0) & ~free & (jnp.abs(z) <= rounding)
 
         def nearest(r: jax.Array, _: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -290,6 +296,6 @@ def gap_given_basis(
         start = varying_like((jnp.full_like(primal, -jnp.inf), r, z), primal, r, z, penalty)
         (dual, *_), _ = jax.lax.scan(tried, start, jnp.array([False, True]))
     original = weighted_rows(y, sample_weight, False)
-    gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original))
+    gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original), unseen)
     outside = jnp.any((w < penalty.lower) | (w > penalty.upper))
     return jnp.where(outside, jnp.inf, gap)

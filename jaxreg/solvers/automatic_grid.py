@@ -17,7 +17,7 @@ def automatic_grid(
     eps: float | None = None,
     *,
     fit_intercept: bool = True,
-    standardize: bool = True,
+    standardize: bool | jax.Array = True,
     sample_weight: Any = None,
     penalty_factor: Any = None,
     lower: Any = None,

@@ -114,8 +114,9 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
         some, df, lams, doubtful = jax.tree.map(given, some), given(df), arrays.lams, given(doubtful)
     # What is not known well enough, or late, is certified from X, and improved if it is late; λ = 0 is solved there.
-    some = some._replace(gap=jnp.where(jnp.any((doubtful | lost) & (lams > 0)), jnp.inf, some.gap))
-    anew = jnp.any(~(some.gap <= arrays.tol) | (lams == 0))
+    unknown = jnp.any((doubtful | lost) & (lams > 0)) | (lams == 0)
+    some = some._replace(gap=jnp.where(unknown, jnp.inf, some.gap))
+    anew = jnp.any(~(some.gap <= arrays.tol))
 
     def on_rows(state: tuple[Members, jax.Array, jax.Array, jax.Array]) -> Any:
         some, df, *_ = state

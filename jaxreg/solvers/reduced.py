@@ -49,24 +49,28 @@ def prepare(
     X: Any,
     y: Any,
     fit_intercept: bool,
-    standardize: bool,
+    standardize: bool | jax.Array,
     sample_weight: Any,
     penalty_factor: Any,
     lower: Any,
     upper: Any,
 ) -> Data:
-    """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the scales σ and τ."""
+    """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the scales σ and τ.
+
+    ``standardize`` may be an array, (): then one program serves both.
+    """
     X, y, s, v, lower, upper = floating(
         X=X, y=y, sample_weight=sample_weight, penalty_factor=penalty_factor, lower=lower, upper=upper
     )
     if X.ndim != 2 or y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
         raise ValueError(f"X must be (n, p) and y (n,) or (n, t) of the same n; got X {X.shape} and y {y.shape}.")
     p = X.shape[1]
-    scale = standard_deviation(X, s) if standardize else jnp.ones((p,), X.dtype)
+    one_or = lambda sigma: sigma if isinstance(standardize, bool) else jnp.where(standardize, sigma, 1.0)
+    scale = jnp.ones((p,), X.dtype) if standardize is False else one_or(standard_deviation(X, s))
     X, v = without_columns(X, v)
     lower, upper = (None if a is None else _bounds(a, p, X.dtype) for a in (lower, upper))
     Y = y.reshape(X.shape[0], -1)
-    y_scale = standard_deviation(Y, s) if standardize else None
+    y_scale = None if standardize is False else one_or(standard_deviation(Y, s))
     return Data(X, Y, s, v, lower, upper, scale, y_scale, fit_intercept)
 
 
@@ -120,7 +124,7 @@ def solve_without_derivatives(
     lams: jax.Array,
     l1_ratio: Any,
     tol: Any,
-    max_iter: int,
+    max_iter: int | jax.Array,
     strategy: str | None = None,
     some_zero: bool = True,
 ) -> Members:
@@ -146,7 +150,7 @@ def settle(
     lams: jax.Array,
     l1_ratio: Any,
     tol: Any,
-    max_iter: int,
+    max_iter: int | jax.Array,
     solver: Solver,
     stages: range,
 ) -> Members:
@@ -168,7 +172,8 @@ def settle(
         zero = lams == 0
         late = ~(members.gap <= tol) & ~zero
         chosen = jnp.where(k == UNPENALISED, zero, late)
-        work = lambda members: _stage(k, members, chosen, data_of(), lams, l1_ratio, tol, max_iter, solver)
+        zeros = UNPENALISED in stages
+        work = lambda members: _stage(k, members, chosen, data_of(), lams, l1_ratio, tol, max_iter, solver, zeros)
         return only_if(jnp.any(chosen), work, members)
 
     return jax.lax.fori_loop(stages.start, stages.stop, stage, members)
@@ -182,27 +187,28 @@ def _stage(
     lams: jax.Array,
     l1_ratio: Any,
     tol: Any,
-    max_iter: int,
+    max_iter: int | jax.Array,
     solver: Solver,
+    zeros: bool,
 ) -> Members:
-    """One stage of :func:`settle` for the members chosen, (L, t)."""
+    """One stage of :func:`settle` for the members chosen, (L, t). ``zeros``: whether λ = 0 is among the stages."""
     (n, p), dtype = data.X.shape, data.X.dtype
     rho, v, lower, upper = _columns(data, l1_ratio)
     at_zero = k == UNPENALISED
-    free = free_columns(jnp.where(at_zero, 0.0, 1.0).astype(dtype), v, data.lower, data.upper, p)
-    bounded = data.lower is not None or data.upper is not None
+    free = basis = None
+    if zeros or data.penalty_factor is not None:  # else it is known that no column is free
+        free = free_columns(jnp.where(at_zero, 0.0, 1.0).astype(dtype), v, data.lower, data.upper, p)
+        basis = Basis(jnp.zeros((n, min(n, p)), dtype), jnp.zeros((p, min(n, p)), dtype))
 
-    def solved(_: Any) -> tuple[Params, jax.Array, Basis]:
+    def solved(_: Any) -> tuple[Params, jax.Array, Basis | None]:
         size = data.scale * jnp.sqrt(jnp.where(v > 0, v, 1.0)) if solver.ridge else None  # ridge: d_j = σ_j √v_j
         problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, free, size, data.scale)
-        wanted = chosen if bounded else chosen & ~at_zero
-        most = jnp.where(wanted, jnp.asarray(min(max_iter, 2**31 - 1), jnp.int32), 0)
+        wanted = chosen & (jnp.any(jnp.isfinite(lower) | jnp.isfinite(upper)) | ~at_zero)
+        largest = min(max_iter, 2**31 - 1) if isinstance(max_iter, int) else max_iter
+        most = jnp.where(wanted, jnp.asarray(largest, jnp.int32), 0)
         coef, n_iter = solver.solve(problem, frame, data, lams, rho, jnp.asarray(tol, dtype), most)
-        assert frame.basis is not None
         return _restore_all(coef, frame, lower, upper), n_iter, frame.basis
 
-    smaller = min(n, p)
-    basis = Basis(jnp.zeros((n, smaller), dtype), jnp.zeros((p, smaller), dtype))
     state = members.params, jnp.zeros_like(members.n_iter), basis
     params, n_iter, basis = only_if(k != CERTIFY, solved, varying_like(state, data, members))
     gap = _certify(data, params, lams, rho, free, basis)
@@ -322,10 +328,13 @@ def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Arr
     return params._replace(coef=jnp.where(coef <= lower_u, lower, jnp.where(coef >= upper_u, upper, inside)))
 
 
-def _certify(data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array, basis: Basis) -> jax.Array:
+def _certify(
+    data: Data, params: Params, lams: jax.Array, rho: jax.Array, free: jax.Array | None, basis: Basis | None
+) -> jax.Array:
     """The duality gap of every member on the original data, (L, t)."""
     p = data.X.shape[1]
     _, v, lower, upper = _columns(data, rho)
+    free = jnp.zeros((p,), bool) if free is None else free
     bounded = data.lower is not None or data.upper is not None
     held = jnp.any(((v == 0) | jnp.any(lams == 0)) & ~free) if bounded else None
 

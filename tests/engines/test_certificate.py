@@ -211,3 +211,19 @@ def test_columns_that_all_but_depend_on_each_other_are_not_excused_by_rounding()
     found, true = judged(X, y, np.full(3, y.mean() / X.mean() / 3), 0.0, 0.0, 1.0, fit_intercept=False, **box)
     assert true > 1e-7
     np.testing.assert_allclose(found, true, rtol=0.01)  # z has two digits at 1e13
+
+
+def test_what_rounding_hides_from_least_squares_is_in_the_gap():
+    # The columns explain y to 1e-11, so the rounding of Xw is 1e-5 of the residual: F − D is 0 as often as not.
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, 5))
+        y = X @ rng.normal(size=5)
+        y = y + 1e-11 * rng.normal(size=30)
+        w = np.linalg.lstsq(X, y, rcond=None)[0] * (1 + 16 * np.finfo(float).eps)
+        found, true = judged(X, y, w, 0.0, 0.0, 1.0, fit_intercept=False)
+        assert true > 1e-9
+        assert found > 1e-9
+        with jax.enable_x64(True):
+            pure = float(jaxreg.formulas.duality_gap(Params(0.0, w), X, y, 0.0, fit_intercept=False))
+        assert pure > 1e-9

@@ -93,6 +93,18 @@ def test_the_gap_from_moments_is_the_formula(ratio, fit_intercept):
     assert 0 < rounding[0, 0] < 1e-11
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+def test_least_squares_are_those_of_numpy_whatever_the_path_has_found(unit, ratio):
+    """λ = 0 is no member of the path: at the λ that stands for it there, coefficients of 0 may be right."""
+    X, y = problem(40, 6)
+    expected = np.linalg.lstsq(X - X.mean(axis=0), unit * (y - y.mean()), rcond=None)[0]
+    for lams in ([0.0], [0.0, 2.0 * unit], [0.1 * unit, 0.0]):
+        found = path(X, unit * y, np.array(lams), ratio)
+        assert found.converged.all()
+        np.testing.assert_allclose(found.coef[lams.index(0.0)], expected, rtol=1e-9, atol=1e-12 * unit)
+
+
 def test_a_derivative_costs_nothing_where_none_is_asked_for(monkeypatch):
     """The linear systems of the derivatives are no part of the program that solves."""
 
