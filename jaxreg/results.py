@@ -6,54 +6,15 @@ from typing import Any
 import numpy as np
 
 from jaxreg.archive import Saveable
-from jaxreg.data.inputs import check_matrix, feature_names_of
+from jaxreg.data.new_rows import new_rows
 from jaxreg.formulas.objective import Params
-from jaxreg.shapes import NAMES, shaped
+from jaxreg.shapes import NAMES, WhenRead, shaped
 from jaxreg.solvers.grid_ends import open_end
 
 __all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
 
 _MEASURES = ("mse", "mae", "r2")
 _SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets
-
-
-def _new_rows(X: Any, names: tuple[str, ...] | None, p: int) -> np.ndarray:
-    """X as a checked (n, p) array whose columns are those of the fit."""
-    given = feature_names_of(X)
-    if given is not None and names is not None and given != names:
-        if set(given) != set(names):
-            lacks, unknown = _beside(names, given), _beside(given, names)
-            raise ValueError(f"X lacks the columns {lacks} and has the unknown columns {unknown}.")
-        raise ValueError("X has the right columns in another order; select them in the order of the fit first.")
-    rows = check_matrix(X, sparse=True)
-    if rows.shape[1] != p:
-        raise ValueError(f"X has {rows.shape[1]} columns, but the model was fitted on {p}.")
-    return rows
-
-
-def _beside(names: tuple[str, ...], others: tuple[str, ...], most: int = 20) -> str:
-    """The names that are not among the others; of very many only the first."""
-    known = set(others)
-    found = [name for name in names if name not in known]
-    return str(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
-
-
-class _WhenRead:
-    """A field that may be given as a function of the result: it is called when the field is first read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, result: Any, kind: type) -> Any:
-        if result is None:
-            raise AttributeError(self.name)
-        value = vars(result)[self.name]
-        if callable(value):
-            value = vars(result)[self.name] = value(result)
-        return value
-
-    def __set__(self, result: Any, value: Any) -> None:
-        vars(result)[self.name] = value
 
 
 @shaped(params=Params, **dict.fromkeys(("gap", "converged", "n_iter"), "t"), **_SCALES, feature_names=NAMES)
@@ -88,7 +49,7 @@ class Solution(Saveable):
 
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b, (n,) or (n, t), for X (n, p); a frame's columns must be those of the fit."""
-        return _new_rows(X, self.feature_names, self.coef.shape[0]) @ self.coef + self.intercept
+        return new_rows(X, self.feature_names, self.coef.shape[0]) @ self.coef + self.intercept
 
 
 @shaped(
@@ -132,7 +93,7 @@ class Path(Saveable):
 
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b at every λ, (n, L) or (n, L, t), for X (n, p)."""
-        rows = _new_rows(X, self.feature_names, self.coef.shape[1])
+        rows = new_rows(X, self.feature_names, self.coef.shape[1])
         flat = np.moveaxis(self.coef, 1, 0).reshape(self.coef.shape[1], -1)
         return (rows @ flat).reshape(rows.shape[0], *self.intercept.shape) + self.intercept
 
@@ -149,7 +110,7 @@ class Path(Saveable):
 
 
 for _name in ("coef", "n_nonzero"):
-    setattr(Path, _name, _WhenRead(_name))
+    setattr(Path, _name, WhenRead(_name))
 
 
 @shaped(
@@ -180,7 +141,7 @@ class Choice:
 
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b, (n,) or (n, t), for X (n, p)."""
-        return _new_rows(X, self.feature_names, self.params.coef.shape[0]) @ self.params.coef + self.params.intercept
+        return new_rows(X, self.feature_names, self.params.coef.shape[0]) @ self.params.coef + self.params.intercept
 
 
 @shaped(

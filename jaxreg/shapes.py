@@ -1,4 +1,4 @@
-"""The shape of every field of a result, and whether a result keeps to them.
+"""The fields of a result: their shapes, whether a result keeps to them, and those computed when they are read.
 
 Sizes are written as letters: R l1_ratios, L λs, K folds, p columns, t targets. A letter is one number throughout a
 result. The axis t is absent, everywhere, where y was (n,).
@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxreg.formulas.objective import Params
 
-__all__ = ["NAMES", "SHAPES", "check_shapes", "field_names", "shaped"]
+__all__ = ["NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -88,3 +88,21 @@ def _check_field(value: Any, where: str, name: str, patterns: str, sizes: dict[s
     wanted = [sizes.get(letter, letter) for letter in letters]
     if wanted != list(array.shape):
         raise ValueError(f"{where} has the shape {array.shape} in place of ({', '.join(map(str, wanted))})")
+
+
+class WhenRead:
+    """A field that may be given as a function of the result: it is called when the field is first read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, result: Any, kind: type) -> Any:
+        if result is None:
+            raise AttributeError(self.name)
+        value = vars(result)[self.name]
+        if callable(value):
+            value = vars(result)[self.name] = value(result)
+        return value
+
+    def __set__(self, result: Any, value: Any) -> None:
+        vars(result)[self.name] = value

@@ -17,7 +17,8 @@ Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, 
 :func:`jaxreg.fit`; ``one_se`` and ``alpha_per_target`` in those that cross-validate. With ``standardize=True`` λ is in
 units of y (:mod:`jaxreg.formulas.objective`).
 
-Reading order: ``problems`` → ``base`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``ridge_cv``.
+Reading order: ``problems`` → ``base`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``lasso_cv`` →
+``ridge_cv``.
 """
 
 try:
@@ -28,7 +29,8 @@ except ModuleNotFoundError:
     ) from None
 
 from jaxreg.estimators.elastic_net import ElasticNet, Lasso
-from jaxreg.estimators.elastic_net_cv import ElasticNetCV, LassoCV
+from jaxreg.estimators.elastic_net_cv import ElasticNetCV
+from jaxreg.estimators.lasso_cv import LassoCV
 from jaxreg.estimators.ridge import Ridge
 from jaxreg.estimators.ridge_cv import RidgeCV
 

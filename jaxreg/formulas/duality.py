@@ -164,8 +164,7 @@ def relative_gap(
     minimum, which is F = 0, and positive elsewhere.
 
     Args:
-        primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, (). rounding: by how much F may be above the
-            minimum without a trace in F − D, ().
+        primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, (). rounding: what F − D may not show, ().
     """
     xp = yy.__array_namespace__()
     noise = (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy
@@ -271,8 +270,8 @@ def gap_given_basis(
     # Residual and target with their projection on the free columns removed.
     target, r = centred, residual
     if basis is not None:
-        projected = lambda *rows: tuple(project_out(v, basis) for v in rows)
-        target, r = jax.lax.cond(jnp.any(free), projected, lambda *rows: rows, target, r)
+        project = lambda *rows: tuple(project_out(v, basis) for v in rows)
+        target, r = jax.lax.cond(jnp.any(free), project, lambda *rows: rows, target, r)
     z = jnp.where(free, 0.0, Z.T @ r)
     bound = lambda r, z: best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
     if held is None:

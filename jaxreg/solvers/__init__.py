@@ -2,10 +2,10 @@
 
 Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``left_out_sums`` → ``leave_one_out``
 (closed forms);
-``fista`` → ``support`` → ``grid`` → ``reduced`` (all λs at once);
+``fista`` → ``support`` → ``grid`` → ``row_solvers`` → ``reduced`` (all λs at once);
 ``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``moment_problem`` →
 ``from_moments`` (down the λs);
-``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n);
+``column_table`` → ``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n);
 ``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions).
 """
 

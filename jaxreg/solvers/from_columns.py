@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.solvers import working_set
+from jaxreg.solvers.column_table import ColumnTable
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import working_penalty
 
@@ -52,7 +53,7 @@ def path_from_columns(
     y_variance = share @ (Y - (share @ Y)[None, :]) ** 2
     y_scale = jnp.sqrt(jnp.where(standardize & (y_variance > 0), y_variance, 1.0))
     # A column without variance is as if it were 0.
-    table = working_set.Table(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
+    table = ColumnTable(features, root, mean, jnp.where(square > 0, size, jnp.sqrt(jnp.finfo(dtype).max)))
 
     correlation = table.products(targets.T)
     covariance = correlation * size[:, None]

@@ -35,14 +35,13 @@ from jaxreg.solvers.reduced import (
     END,
     UNPENALISED,
     Members,
-    Solver,
-    fista_in_turn,
     lambda_grid,
     prepare,
     settle,
     solve_without_derivatives,
 )
 from jaxreg.solvers.reduction import Data
+from jaxreg.solvers.row_solvers import Solver, fista_in_turn
 from jaxreg.solvers.working_set import CHUNK
 
 __all__ = ["MOST_ROWS", "WIDE", "engine", "members", "settings_of", "smoothly", "solve"]

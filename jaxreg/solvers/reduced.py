@@ -20,19 +20,16 @@ from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.optimality import with_weights_as_they_are
 from jaxreg.formulas.projection import Basis, free_columns
 from jaxreg.formulas.scaling import standard_deviation
-from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.grid import default_eps, geometric_grid, grid_start
-from jaxreg.solvers.reduction import Data, Frame, Problem, reduce_problem, restore, working_penalty
-from jaxreg.solvers.ridge import ridge_grid
+from jaxreg.solvers.reduction import Data, Frame, reduce_problem, restore
+from jaxreg.solvers.row_solvers import Solver, columns_of, solver_of
 
 __all__ = [
     "CERTIFY",
     "END",
     "UNPENALISED",
     "Members",
-    "Solver",
     "default_tol",
-    "fista_in_turn",
     "lambda_grid",
     "prepare",
     "settle",
@@ -105,16 +102,6 @@ class Members(NamedTuple):
     n_iter: jax.Array
 
 
-class Solver(NamedTuple):
-    """How u (L, p, t) and the steps taken (L, t) are found; ``ridge``: in closed form.
-
-    ``solve(problem, frame, data, lams, rho, tol, most)``, with at most ``most`` steps, (L, t): 0 where none are wanted.
-    """
-
-    solve: Callable[..., tuple[jax.Array, jax.Array]]
-    ridge: bool = False
-
-
 # What is done to the members one after the other.
 CERTIFY, IMPROVE, UNPENALISED, END = range(4)
 
@@ -139,7 +126,7 @@ def solve_without_derivatives(
     params = Params(jnp.zeros((L, t), dtype), jnp.zeros((L, p, t), dtype))
     members = Members(params, jnp.full((L, t), jnp.inf, dtype), jnp.zeros((L, t), jnp.int32))
     members = varying_like(members, data, lams)
-    solver = _solver(data, l1_ratio, strategy)
+    solver = solver_of(data, l1_ratio, strategy)
     last = END if some_zero else UNPENALISED
     return settle(members, lambda: data, lams, l1_ratio, tol, max_iter, solver, range(IMPROVE, last))
 
@@ -193,7 +180,7 @@ def _stage(
 ) -> Members:
     """One stage of :func:`settle` for the members chosen, (L, t). ``zeros``: whether λ = 0 is among the stages."""
     (n, p), dtype = data.X.shape, data.X.dtype
-    rho, v, lower, upper = _columns(data, l1_ratio)
+    rho, v, lower, upper = columns_of(data, l1_ratio)
     at_zero = k == UNPENALISED
     free = basis = None
     if zeros or data.penalty_factor is not None:  # else it is known that no column is free
@@ -219,106 +206,6 @@ def _stage(
     return Members(params, gap, members.n_iter + jnp.where(chosen, n_iter, 0))
 
 
-def _columns(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """ρ, (), and v, lower, upper as (p,) vectors."""
-    p, dtype = data.X.shape[1], data.X.dtype
-    lower, upper = broadcast_columns(data.lower, p, -jnp.inf, dtype), broadcast_columns(data.upper, p, jnp.inf, dtype)
-    return jnp.asarray(l1_ratio, dtype), broadcast_columns(data.penalty_factor, p, 1.0, dtype), lower, upper
-
-
-def _solver(data: Data, l1_ratio: Any, strategy: str | None) -> Solver:
-    """The closed form of ridge, or what the strategy names."""
-    if strategy not in (None, "active set", "parallel"):
-        raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
-    bounded, (n, p) = data.lower is not None or data.upper is not None, data.X.shape
-    if isinstance(l1_ratio, (int, float)) and l1_ratio == 0 and not bounded:
-        return Solver(_ridge, ridge=True)
-    possible = n >= p and not bounded
-    if strategy == "active set" and not possible:
-        raise ValueError("strategy='active set' needs at least as many rows as columns, and no bounds.")
-    in_turn = possible and (strategy == "active set" or (strategy is None and jax.default_backend() == "cpu"))
-    return Solver(_active_set if in_turn else _fista)
-
-
-def _ridge(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """All members from one decomposition. Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ."""
-    largest = jnp.max(lams)
-    positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
-    coef, _ = ridge_grid(problem.rows, frame.targets, positive / data.tau[None, :])
-    return coef, jnp.zeros_like(most)
-
-
-def _active_set(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """A path for one target after the other, down its λs > 0."""
-    _, v, lower, upper = _columns(data, rho)
-    p = len(v)
-    fill = active_set.padded(p) - p
-    assert problem.gram is not None, "the active-set engine needs n ≥ p"
-    gram = jnp.pad(problem.gram, (0, fill))
-
-    def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        lams, correlation, yy, tau = argument
-        unit = working_penalty(jnp.ones_like(rho), rho, v, data.scale, frame.size, lower, upper, tau)
-        unit = Penalty(*(jnp.pad(a, (0, fill)) for a in unit))
-        largest = jnp.max(lams)
-        positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
-        order = jnp.argsort(-positive)
-        one = Problem(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
-        count = jnp.where(jnp.any(most > 0), len(lams), 0)
-        coef, n_iter = active_set.solve_path(one, positive[order], count, unit, tol, jnp.max(most))
-        place = jnp.argsort(order)
-        return coef[place, :p], n_iter[place]
-
-    coef, n_iter = jax.lax.map(target, (lams.T, problem.correlation.T, problem.yy, data.tau))
-    return jnp.moveaxis(coef, 0, 2), n_iter.T
-
-
-def _fista(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """All members in parallel, each from 0."""
-    member = _member(problem, frame, data, rho, tol)
-    over_targets = jax.vmap(member, in_axes=(0, 0, 0), out_axes=(1, 0))
-    targets = jnp.broadcast_to(jnp.arange(lams.shape[1], dtype=jnp.int32), lams.shape)
-    return jax.vmap(over_targets)(lams, targets, most)
-
-
-def fista_in_turn(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """One member after the other, and only those that are wanted."""
-    (L, t), p = lams.shape, data.X.shape[1]
-    member = _member(problem, frame, data, rho, tol)
-
-    def one(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        nothing = varying_like((jnp.zeros((p,), rho.dtype), jnp.zeros((), jnp.int32)), argument, problem)
-        return only_if(argument[2] > 0, lambda _: member(*argument), nothing)
-
-    targets = jnp.tile(jnp.arange(t, dtype=jnp.int32), L)
-    coef, n_iter = jax.lax.map(one, (lams.ravel(), targets, most.ravel()))
-    return jnp.moveaxis(coef.reshape(L, t, p), 2, 1), n_iter.reshape(L, t)
-
-
-def _member(
-    problem: Problem, frame: Frame, data: Data, rho: jax.Array, tol: jax.Array
-) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """One (λ, target) pair by FISTA: u (p,) and the steps taken, of λ, the target's number and how many at most."""
-    _, v, lower, upper = _columns(data, rho)
-    largest = fista.largest_eigenvalue(problem)
-
-    def member(lam: jax.Array, target: jax.Array, most: jax.Array) -> tuple[jax.Array, jax.Array]:
-        penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, data.tau[target])
-        one = Problem(problem.rows, problem.gram, problem.correlation[:, target], problem.yy[target])
-        u, info = fista.solve(one, penalty, largest, tol, most)
-        return u, info.n_iter
-
-    return member
-
-
 def _restore_all(coef: jax.Array, frame: Frame, lower: jax.Array, upper: jax.Array) -> Params:
     """Params of every member, (L, p, t) and (L, t); u at its bound gives w at its bound, to the last digit."""
     params = jax.vmap(restore, (0, None))(coef, frame)
@@ -333,7 +220,7 @@ def _certify(
 ) -> jax.Array:
     """The duality gap of every member on the original data, (L, t)."""
     p = data.X.shape[1]
-    _, v, lower, upper = _columns(data, rho)
+    _, v, lower, upper = columns_of(data, rho)
     free = jnp.zeros((p,), bool) if free is None else free
     bounded = data.lower is not None or data.upper is not None
     held = jnp.any(((v == 0) | jnp.any(lams == 0)) & ~free) if bounded else None

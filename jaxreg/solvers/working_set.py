@@ -27,11 +27,12 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import only_if, varying_like
 from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.solvers.active_set import padded, penalty_at
+from jaxreg.solvers.column_table import ColumnTable
 from jaxreg.solvers.grid import STEPS, with_steps
 from jaxreg.solvers.reduction import Problem
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 
-__all__ = ["CHUNK", "Table", "capacity", "solve_path"]
+__all__ = ["CHUNK", "capacity", "solve_path"]
 
 # λs a chunk, which one product with the whole table certifies.
 CHUNK = 8
@@ -43,31 +44,6 @@ LARGEST = 4096
 MOST_IDLE = 3
 # Columns a block, of the products between those that join and all.
 BLOCK = 256
-
-
-class Table(NamedTuple):
-    """The columns of a problem, √(s/Σs) (x_j − m_j)/d_j.
-
-    Attributes:
-        features: xᵀ, (p, n). root: √(s/Σs), (n,). mean: m, size: d, (p,).
-    """
-
-    features: jax.Array
-    root: jax.Array
-    mean: jax.Array
-    size: jax.Array
-
-    def columns(self, index: jax.Array) -> jax.Array:
-        """The columns numbered ``index``, (k,), as rows, (k, n); 0 where it is p."""
-        at = lambda a, fill: a.at[index].get(mode="fill", fill_value=fill)
-        rows = at(self.features, 0) - at(self.mean, 0)[:, None]
-        return rows / at(self.size, 1)[:, None] * self.root[None, :]
-
-    def products(self, R: jax.Array) -> jax.Array:
-        """With every column, (p, L), of R (L, n)."""
-        weighted = R * self.root[None, :]
-        total = jnp.sum(weighted, axis=1)
-        return (self.features @ weighted.T - self.mean[:, None] * total[None, :]) / self.size[:, None]
 
 
 class WorkingSet(NamedTuple):
@@ -120,7 +96,7 @@ def _take(values: jax.Array, index: jax.Array, fill: Any = 0) -> jax.Array:
     return values.at[index].get(mode="fill", fill_value=fill)
 
 
-def _join(visit: Visit, table: Table, target: jax.Array, unit: Penalty) -> Visit:
+def _join(visit: Visit, table: ColumnTable, target: jax.Array, unit: Penalty) -> Visit:
     """The columns of largest score join; their gradient is that of the residual at which the walk stands."""
     working, walk = visit.working, visit.walk
     p = len(visit.score)
@@ -178,7 +154,7 @@ def _make_room(visit: Visit, p: int) -> Visit:
 
 
 def solve_path(
-    table: Table,
+    table: ColumnTable,
     target: jax.Array,
     correlation: jax.Array,
     lams: jax.Array,
