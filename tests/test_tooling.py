@@ -355,3 +355,10 @@ def test_the_licence_is_the_one_that_is_declared():
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "Apache License" in text
         assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_no_module_is_longer_than_it_can_be_read():
+    """At most 300 lines, of which 100 to 250 are usual (CONTRIBUTING.md)."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "jaxreg").rglob("*.py")}
+    assert len(lengths) > 100
+    assert {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > 300} == {}
