@@ -17,6 +17,7 @@ def as_number(value: Any) -> Any:
 
 
 def refuse_kinds(value: Any, name: str) -> None:
+    """A TypeError for tracers, sparse, masked and lazy tables, and mappings."""
     if isinstance(value, jax.core.Tracer):
         raise TypeError(
             f"{name} is being traced by JAX (jit, vmap or grad), but this function works on NumPy arrays. "
@@ -68,6 +69,7 @@ def _parse(array: np.ndarray, name: str, names: tuple[str, ...] | None) -> np.nd
 
 
 def place_of(name: str, index: tuple[int, ...], names: tuple[str, ...] | None) -> str:
+    """An entry in words: its row, and its column by name where there are names."""
     if not index:
         return name
     column = "" if len(index) == 1 else f", column {names[index[1]]!r}" if names else f", column {index[1]}"
@@ -75,6 +77,7 @@ def place_of(name: str, index: tuple[int, ...], names: tuple[str, ...] | None) -
 
 
 def check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) -> None:
+    """A ValueError that names the first entry that is NaN or infinite."""
     if not np.isfinite([values.min(), values.max()]).all():  # NaN is both; no array is made where all is well
         finite = np.isfinite(values)
         index = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), values.shape))
@@ -87,6 +90,7 @@ def check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) -
 
 
 def largest_of(values: np.ndarray) -> float:
+    """The largest number whose squares can be summed over the whole array."""
     return float(np.sqrt(np.finfo(values.dtype).max / values.size) / 4)
 
 

@@ -48,6 +48,7 @@ class CentredTable:
         return block - self.centre if self.centre.any() else block
 
     def blocks(self, width: int) -> list[slice]:
+        """Blocks of rows that keep arrays of ``width`` numbers a row, and what is copied of the table, in bounds."""
         columns = self.a.X.shape[1] if self.copied else 1
         number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]

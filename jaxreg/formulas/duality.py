@@ -167,8 +167,7 @@ def relative_gap(
         primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, (). rounding: what F − D may not show, ().
     """
     xp = yy.__array_namespace__()
-    noise = (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy
-    scale = xp.where(yy > noise, yy, original_yy)
+    scale = xp.where(yy > (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy, yy, original_yy)
     excess = xp.maximum(primal - dual, 0.0) + rounding
     of_zero = xp.where(excess > 0, xp.inf, 0.0)  # y = 0: only F = 0 is the minimum
     return xp.where(scale == 0, of_zero, excess / xp.where(scale == 0, 1.0, scale))
@@ -265,35 +264,36 @@ def gap_given_basis(
     square = jnp.where(penalty.l2 > 0, penalty.l2 * w**2, 0.0)  # 0, also where w² overflows
     primal += jnp.sum(penalty.l1 * jnp.abs(w) + 0.5 * square)
     # r is known up to the rounding of Zw, whose square counts where free columns explain y all but to that.
-    length = jnp.linalg.norm(Z, axis=0)
-    unseen = jax.lax.stop_gradient((4 * jnp.finfo(X.dtype).eps * jnp.dot(length, jnp.abs(w))) ** 2)
+    length, eps = jnp.linalg.norm(Z, axis=0), jnp.finfo(X.dtype).eps
+    unseen = jax.lax.stop_gradient((4 * eps * jnp.dot(length, jnp.abs(w))) ** 2)
     # Residual and target with their projection on the free columns removed.
     target, r = centred, residual
     if basis is not None:
         project = lambda *rows: tuple(project_out(v, basis) for v in rows)
-        target, r = jax.lax.cond(jnp.any(free), project, lambda *rows: rows, target, r)
+        target, r = jax.lax.cond(jnp.any(free), project, lambda *same: same, target, r)
     z = jnp.where(free, 0.0, Z.T @ r)
     bound = lambda r, z: best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
     if held is None:
         dual = bound(r, z)
     else:
-        # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count for
-        # much. θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each
-        # other, however small z_j is.
-        rounding = 16 * jnp.finfo(X.dtype).eps * length * jnp.linalg.norm(target)
-        near = (penalty.l1 == 0) & (penalty.l2 == 0) & ~free & (jnp.abs(z) <= rounding)
+        # Without a penalty z_j is 0 at a minimum inside the bounds, and rounding times a bound of 1e10 would count. So
+        # θ nearest to r for which it is 0 is tried too: far from r where such columns all but depend on each other.
+        near = (penalty.l1 == 0) & (penalty.l2 == 0) & ~free
+        near = near & (jnp.abs(z) <= 16 * eps * length * jnp.linalg.norm(target))
 
         def nearest(r: jax.Array, _: jax.Array) -> tuple[jax.Array, jax.Array]:
             r = project_out(r, free_basis(Z, free | near))
             return r, jnp.where(free | near, 0.0, Z.T @ r)
 
-        def tried(found: Any, second: jax.Array) -> tuple[Any, None]:
-            dual, r, z = found
-            r, z = jax.lax.cond(second & held, nearest, lambda *same: same, r, z)
-            return (jnp.fmax(dual, bound(r, z)), r, z), None
+        def tried(dual: jax.Array, r: jax.Array, z: jax.Array, second: jax.Array) -> Any:
+            r, z = jax.lax.cond(second, nearest, lambda *same: same, r, z)
+            return jnp.fmax(dual, bound(r, z)), r, z
+
+        def turn(found: Any, second: jax.Array) -> tuple[Any, None]:
+            return jax.lax.cond(~second | held, tried, lambda *same: same[:3], *found, second), None
 
         start = varying_like((jnp.full_like(primal, -jnp.inf), r, z), primal, r, z, penalty)
-        (dual, *_), _ = jax.lax.scan(tried, start, jnp.array([False, True]))
+        (dual, *_), _ = jax.lax.scan(turn, start, jnp.array([False, True]))
     original = weighted_rows(y, sample_weight, False)
     gap = relative_gap(primal, dual, jnp.dot(target, target), jnp.dot(original, original), unseen)
     outside = jnp.any((w < penalty.lower) | (w > penalty.upper))

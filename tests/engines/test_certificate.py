@@ -29,9 +29,8 @@ def judged(X, y, coef, intercept, lam, rho, *, known=False, tol=1e-10, fit_inter
     none = np.full((1, 1), np.nan)
     params = Params(np.array([[intercept]], float), np.asarray(coef, float)[None, :, None])
     solved = Solved(np.array([[lam]]), params, none, none, none, np.ones(p), np.ones(1))
-    found = (gap_from_moments(moments_of(a), a, solved, options)[0] if known else certified(solved, a, options).gap)[
-        0, 0
-    ]
+    gaps = gap_from_moments(moments_of(a), a, solved, options)[0] if known else certified(solved, a, options).gap
+    found = gaps[0, 0]
     fill = lambda name, value, size: np.full(size, value) if given.get(name) is None else given[name]
     true = longdouble.gap(
         X, y, coef, intercept, lam, rho, weight=fill("sample_weight", 1.0, n), factor=fill("penalty_factor", 1.0, p),
