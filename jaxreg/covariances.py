@@ -12,9 +12,10 @@ import numpy as np
 from jaxreg import results
 from jaxreg.convergence import ConvergenceWarning
 from jaxreg.data import inputs, parameters
+from jaxreg.data.members import UNIT, Known
 from jaxreg.data.row_blocks import filled_up
-from jaxreg.engines.moments import found_on_moments, goes_down
-from jaxreg.engines.options import Options
+from jaxreg.engines import descent
+from jaxreg.engines import moments as on_moments
 from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.moments import Moments
 from jaxreg.precision import computing
@@ -93,9 +94,7 @@ def path_from_moments(
     eps = default_eps(int(m.weight), p) if eps is None else parameters.check_positive(eps, "eps", below=1.0)
     tol = default_tol(m.xx.dtype) if tol is None else parameters.check_positive(tol, "tol")
     max_iter = parameters.check_positive(max_iter, "max_iter", int)
-    options = Options(rho, eps, tol, max_iter, bool(fit_intercept), bool(standardize), None)
-    a = inputs.Arguments(np.empty((0, p)), np.empty((0, t)), None, None, v, *bounds)
-    if not goes_down(a, options) or not (isinstance(grid, int) or np.all(grid > 0)):
+    if descent.refuses_penalty(rho, v, *bounds) or not (isinstance(grid, int) or np.all(grid > 0)):
         raise ValueError(
             "moments alone serve l1_ratio > 0, lams > 0, penalty_factor > 0, and bounds that are 0 or infinite; use "
             "jaxreg.path on the rows for anything else."
@@ -103,11 +102,21 @@ def path_from_moments(
     with computing(True, None):
         m = filled_up(m)
         order = Order(grid if isinstance(grid, int) else np.repeat(grid[:, None], t, axis=1), t, eps)
-        found = found_on_moments(m, None, order, settings(a, options, len(m.x_mean)))
-    solved = order.solved(found, a)
+        asked = settings(
+            len(m.x_mean),
+            v,
+            *bounds,
+            l1_ratio=rho,
+            fit_intercept=fit_intercept,
+            standardize=standardize,
+            tol=tol,
+            max_iter=max_iter,
+        )
+        found = on_moments.path(Known(m, None, UNIT), order, asked)
+    solved = order.solved(found, p, m.xx.dtype)
     if not np.isfinite(solved.params.coef).all():
         raise ValueError("the coefficients are not finite: moments overflow; rescale the columns.")
-    rounding = float(np.max(order.given(found.rounding)))
+    rounding = float(np.max(solved.rounding))
     if rounding > tol / 10:
         text = f"by rounding of the moments, gaps may be off by {rounding:.1g} (tol is {tol:g}); use the rows."
         warnings.warn(text, IllConditionedWarning, stacklevel=2)

@@ -15,16 +15,15 @@ import numpy as np
 from jaxreg import results
 from jaxreg.convergence import GridEndWarning, warn_unless_converged
 from jaxreg.data import parameters
-from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
-from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
 from jaxreg.sweeps.cross_validate import Sweep, choices, conclude
 from jaxreg.sweeps.factored import conclude_factored
-from jaxreg.sweeps.folds import splits_of
+from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.grids import Grids
 from jaxreg.sweeps.measures import MEASURES, Measured, fold_weight
 
@@ -90,30 +89,46 @@ def sweep(
         >>> result.mean_mse.shape, bool(result.one_se.lam >= result.best.lam), result.converged
         ((1, 30), True, True)
     """
-    given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
-    a = without_left_out(given)
     ratios = _check_ratios(l1_ratio)
-    lams = parameters.check_lams(lams, a.X.dtype)
-    splits = splits_of(folds, given.X, a.y, parameters.check_whole_number(seed, "seed"), a.sample_weight)
+    given = check_problem(
+        X,
+        y,
+        ratios[0],
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        lower=lower,
+        upper=upper,
+        dtype=dtype,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        eps=eps,
+        tol=tol,
+        max_iter=max_iter,
+        strategy=strategy,
+        device=device,
+    )
+    problem = without_left_out(given)
+    lams = parameters.check_lams(lams, given.X.dtype)
+    target = given.y[:, 0] if given.flat else given.y
+    plan = plan_of(folds, given.X, target, parameters.check_whole_number(seed, "seed"), given.sample_weight)
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
-    device = find_device(device)
-    plain = {"max_iter": max_iter, "fit_intercept": fit_intercept, "standardize": standardize, "strategy": strategy}
-    asked = [choose.options_of(a, rho, eps=eps, tol=tol, **plain) for rho in ratios]
+    problems = [problem._replace(l1_ratio=rho) for rho in ratios]
+    for one in problems:
+        choose.refuse(one)
     with following(progress, "paths") as show:
-        grids = Grids(a, splits, asked, measure, device, show)
+        grids = Grids(problems, plan, measure, show)
         grids.solve(lams)
-    found, weight = grids.measured(), fold_weight(a, splits)
-    with computing(takes_double(a.X.dtype, device), device):
+    found, weight = grids.measured(), fold_weight(problem, plan)
+    with given.computing():
         of_losses = {name: _choices(loss, weight, found.lams) for name, loss in found.losses().items()}
         by = {name: jax.tree.map(np.asarray, chosen) for name, chosen in of_losses.items()}
         pure = _concluded(grids.paths, ratios, found, (*by["mse"][:2], *by[measure][2:]))
     steps = any(path.n_iter.any() for path in grids.paths)
     along = lambda gap: found.lams.reshape(found.lams.shape + (1,) * (gap.ndim - 2))
-    tol = asked[0].tol
-    converged = warn_unless_converged(found.gap, along(found.gap), tol, "sweep, in the folds", steps)
-    all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), tol, "sweep, on all rows", steps)
-    scale = own_scale(pure.path.scale, given, asked[0].standardize, device)
+    converged = warn_unless_converged(found.gap, along(found.gap), problem.tol, "sweep, in the folds", steps)
+    all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), problem.tol, "sweep, on all rows", steps)
+    scale = own_scale(pure.path.scale, given)
     concluded = pure._asdict() | {
         "fold_mae": found.mae,
         "fold_r2": found.r2,
@@ -121,11 +136,11 @@ def sweep(
         "se_mae": by["mae"][1] if "mae" in by else None,
         "mean_r2": 1 - by["r2"][0],
         "se_r2": by["r2"][1],
-        "best": _choice(pure.best, a.names),
-        "one_se": _choice(pure.one_se, a.names),
-        "path": _path(pure.path._replace(scale=scale), a.names),
+        "best": _choice(pure.best, given.names),
+        "one_se": _choice(pure.one_se, given.names),
+        "path": _path(pure.path._replace(scale=scale), given.names),
     }
-    of_call: Any = {"feature_names": a.names, "measure": measure, "extended": grids.extended}
+    of_call: Any = {"feature_names": given.names, "measure": measure, "extended": grids.extended}
     result = results.Sweep(**concluded, converged=converged and all_rows, **of_call)
     if result.end_in_words:
         warnings.warn(f"sweep: {result.end_in_words}", GridEndWarning, stacklevel=2)

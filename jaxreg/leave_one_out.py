@@ -9,19 +9,17 @@ import numpy as np
 from jaxreg import results
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import inputs, parameters
-from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
-from jaxreg.engines.choose import check_coef, options_of
-from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, y_scale
+from jaxreg.data.problem import Problem, check_problem
+from jaxreg.engines import choose, rows
+from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, x_scale, y_scale
 from jaxreg.engines.ridge_data import Blocks, unit_weights
-from jaxreg.engines.rows import solve_on_rows
 from jaxreg.formulas.objective import Params
-from jaxreg.precision import computing, find_device, takes_double
 from jaxreg.programs import compiled
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
 from jaxreg.solvers.left_out_sums import sums_of_rows
 from jaxreg.solvers.reduced import prepare
-from jaxreg.sweeps.cross_validate import choose
+from jaxreg.sweeps.cross_validate import choose as best_and_one_se
 
 __all__ = ["ridge_leave_one_out"]
 
@@ -34,7 +32,7 @@ def _of_all_rows(X, Y, s, v, lams, *, fit_intercept, standardize):
 _by_rows = compiled(_of_all_rows, static_argnames=("fit_intercept", "standardize"))
 _sums_of_rows = compiled(sums_of_rows, static_argnames="fit_intercept")
 _concluded = compiled(concluded, static_argnames="fit_intercept")
-_choose = compiled(jax.vmap(choose, (2, 2, None)))
+_choose = compiled(jax.vmap(best_and_one_se, (2, 2, None)))
 
 
 def ridge_leave_one_out(
@@ -85,20 +83,30 @@ def ridge_leave_one_out(
         >>> round(float(found.best.mean_mse), 1)
         2999.8
     """
-    given = check_arguments(X, y, sample_weight, penalty_factor, dtype=dtype)
-    a = without_left_out(given)
-    lams = parameters.check_lams(lams, a.X.dtype)
+    given = check_problem(
+        X,
+        y,
+        0.0,
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        dtype=dtype,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        eps=eps,
+        tol=tol,
+        device=device,
+    )
+    problem = without_left_out(given)
+    lams = parameters.check_lams(lams, given.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
-    inputs.check_values(a.X, a.names)
-    options = options_of(a, 0.0, eps=eps, tol=tol, max_iter=1, fit_intercept=fit_intercept, standardize=standardize)
-    if (unit_weights(a) > 0).sum() < 2:
+    choose.refuse(problem)
+    inputs.check_values(problem.X, problem.names)
+    if (unit_weights(problem) > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
-    centring = {"fit_intercept": options.fit_intercept, "standardize": options.standardize}
-    device = find_device(device)
-    with computing(takes_double(a.X.dtype, device), device):
-        data = Blocks(a, None, centring)
-        grid = grid_of(data, lams, options.eps)
+    with given.computing():
+        data = Blocks(problem, None)
+        grid = grid_of(data, lams)
         found = [_errors(data, total, Y, grid) for total, Y in zip(data.totals, data.Y, strict=True)]
         mse, se, gcv, gap, df = (
             joined([np.asarray(getattr(block, name)) for block, _ in found], data.targets)
@@ -106,29 +114,29 @@ def ridge_leave_one_out(
         )
         _check_errors(mse, grid)
         chosen = [np.asarray(index) for index in _choose(mse[None], se[None], grid[None])]
-        factors = Factors(grid, [block for _, block in found], gap, df, data.targets)
+        factors = Factors(grid, [block for _, block in found], gap, df, data.targets, data.columns)
         both = np.stack([grid[index[:, 1]] for index in chosen])
-        if a.penalty_factor is not None and (a.penalty_factor == 0).any():
-            intercept, coef = solve_on_rows(a, both, options).params
+        if problem.penalty_factor is not None and (problem.penalty_factor == 0).any():
+            intercept, coef = rows.solve(problem, both).params
             models = [Params(intercept[k], coef[k]) for k in range(2)]
         else:
             models = [chosen_params(factors, lam) for lam in both]
-    models = [Params(*(v.astype(a.X.dtype) for v in params)) for params in models]
-    check_coef(np.stack([params.coef for params in models]))
-    best, one_se = (_choice(grid, params, index, mse, se, a) for params, index in zip(models, chosen, strict=True))
-    converged = warn_unless_converged(gap, grid[:, None], options.tol, "ridge_leave_one_out", False)
-    mse, se, gcv, gap = (v[:, 0] if a.y.ndim == 1 else v for v in (mse, se, gcv, gap))
-    scale = own_scale(np.asarray(factors.blocks[0].scale), given, options.standardize, find_device(device))
+    models = [Params(*(v.astype(given.X.dtype) for v in params)) for params in models]
+    choose.check_coef(np.stack([params.coef for params in models]))
+    best, one_se = (_choice(grid, params, index, mse, se, given) for params, index in zip(models, chosen, strict=True))
+    converged = warn_unless_converged(gap, grid[:, None], problem.tol, "ridge_leave_one_out", False)
+    mse, se, gcv, gap = (v[:, 0] if given.flat else v for v in (mse, se, gcv, gap))
+    scale = own_scale(x_scale(factors), given)
     tau = y_scale(factors)
-    df, tau = (factors.df[:, 0], tau[0]) if a.y.ndim == 1 else (factors.df, tau)
-    as_given = lambda v: v.astype(a.X.dtype)
+    df, tau = (factors.df[:, 0], tau[0]) if given.flat else (factors.df, tau)
+    as_given = lambda v: v.astype(given.X.dtype)
     grid, mse, se, gcv, df, gap, scale, tau = map(as_given, (grid, mse, se, gcv, df, gap, scale, tau))
-    return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, a.names, tau)
+    return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, given.names, tau)
 
 
 def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
     """LeaveOneOut of a block of targets, and the factored problem: from moments and blocks of rows if they will do."""
-    n, p = data.a.X.shape
+    n, p = data.problem.X.shape
     factored = factored_moments(data, total, lams.min()) if total is not None and n > p else None
     if factored is None:
         return _by_rows(data.X, Y, data.s, data.v, lams, **data.centring)
@@ -141,17 +149,17 @@ def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
 
 
 def _choice(
-    lams: np.ndarray, params: Params, index: np.ndarray, mean: np.ndarray, se: np.ndarray, a: inputs.Arguments
+    lams: np.ndarray, params: Params, index: np.ndarray, mean: np.ndarray, se: np.ndarray, problem: Problem
 ) -> results.Choice:
     """The models at λ number ``index[:, 1]`` of every target, with their ``params``, from means and errors (L, t)."""
     position, target = index[:, 1], np.arange(len(index))
     lam, counts = lams[position], (params.coef != 0).sum(axis=0)
     values: Any = (lam, np.zeros_like(lam), mean[position, target], se[position, target], counts)
-    if a.y.ndim == 1:
+    if problem.flat:
         values, index = tuple(v[0].item() for v in values), index[0]
         params = Params(np.asarray(params.intercept[0]), params.coef[:, 0])
     lam, ratio, mean, se, counts = values
-    return results.Choice(lam, ratio, index, params, mean, se, counts, a.names)
+    return results.Choice(lam, ratio, index, params, mean, se, counts, problem.names)
 
 
 def _check_errors(mse: np.ndarray, lams: np.ndarray) -> None:

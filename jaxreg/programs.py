@@ -81,11 +81,11 @@ def compiled_door(function: F) -> F:
     signature = inspect.signature(function)
 
     def of_both(arrays: dict[str, Any], fixed: tuple[tuple[str, Any], ...]) -> Any:
-        solve = lambda arrays: function(**arrays, **dict(fixed))
         mesh = jax.sharding.get_abstract_mesh()
         if AxisType.Explicit in mesh.axis_types:  # the loops inside leave it to the compiler what lies where
-            solve = jax.sharding.auto_axes(solve, out_sharding=PartitionSpec())
-        return solve(arrays)
+            solve = lambda arrays: function(**arrays, **dict(fixed))
+            return jax.sharding.auto_axes(solve, out_sharding=PartitionSpec())(arrays)
+        return function(**arrays, **dict(fixed))
 
     of_both.__name__ = of_both.__qualname__ = function.__name__
     program = compiled(of_both, static_argnames="fixed")

@@ -12,10 +12,9 @@ import numpy as np
 from jaxreg import results
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
-from jaxreg.data.arguments import check_arguments
 from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
-from jaxreg.precision import find_device
 
 __all__ = ["fit", "path"]
 
@@ -77,29 +76,39 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
-    given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
-    a = without_left_out(given)
-    t = None if a.y.ndim == 1 else a.y.shape[1]
-    rho = parameters.check_l1_ratio(l1_ratio)
-    lam = parameters.check_lam(lam, t, a.X.dtype)
-    device = find_device(device)
-    options = choose.options_of(
-        a,
-        rho,
-        tol=tol,
-        max_iter=max_iter,
+    given = check_problem(
+        X,
+        y,
+        l1_ratio,
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        lower=lower,
+        upper=upper,
+        dtype=dtype,
         fit_intercept=fit_intercept,
         standardize=standardize,
+        tol=tol,
+        max_iter=max_iter,
         strategy=strategy,
-    )._replace(degrees=False)
-    solved = choose.solve(a, np.array(np.broadcast_to(lam, (1, t or 1))), options, device)
+        device=device,
+    )
+    problem, t = without_left_out(given)._replace(degrees=False), given.y.shape[1]
+    lam = parameters.check_lam(lam, None if given.flat else t, given.X.dtype)
+    choose.refuse(problem)
+    solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
     choose.check_coef(solved.params.coef)
-    warn_unless_converged(solved.gap, solved.lams, options.tol, "fit", bool(solved.n_iter.any()))
+    warn_unless_converged(solved.gap, solved.lams, problem.tol, "fit", bool(solved.n_iter.any()))
     found = solved.params, solved.gap, solved.n_iter
-    params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if t is None else v[0], found)
-    y_scale = solved.y_scale[..., 0] if t is None else solved.y_scale
-    scale = own_scale(solved.scale, given, options.standardize, device)
-    return results.Solution(params, gap, gap <= options.tol, n_iter, scale, a.names, y_scale)
+    params, gap, n_iter = jax.tree.map(lambda v: v[0, ..., 0] if given.flat else v[0], found)
+    return results.Solution(
+        params=params,
+        gap=gap,
+        converged=gap <= problem.tol,
+        n_iter=n_iter,
+        scale=own_scale(solved.scale, given),
+        feature_names=given.names,
+        y_scale=solved.y_scale[..., 0] if given.flat else solved.y_scale,
+    )
 
 
 def path(
@@ -141,25 +150,29 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
-    given = check_arguments(X, y, sample_weight, penalty_factor, lower, upper, dtype)
-    a = without_left_out(given)
-    rho = parameters.check_l1_ratio(l1_ratio)
-    lams = parameters.check_lams(lams, a.X.dtype)
-    device = find_device(device)
-    options = choose.options_of(
-        a,
-        rho,
+    given = check_problem(
+        X,
+        y,
+        l1_ratio,
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        lower=lower,
+        upper=upper,
+        dtype=dtype,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
         eps=eps,
         tol=tol,
         max_iter=max_iter,
-        fit_intercept=fit_intercept,
-        standardize=standardize,
         strategy=strategy,
+        device=device,
     )
-    choose.check_size(a, lams, options)
-    pure: Any = choose.path_of(a, lams, options, device)
-    warn_unless_converged(
-        pure.gap, pure.lams if a.y.ndim == 1 else pure.lams[:, None], options.tol, "path", bool(pure.n_iter.any())
-    )
-    pure = pure._replace(scale=own_scale(pure.scale, given, options.standardize, device))
-    return results.Path(**pure._asdict(), feature_names=a.names)
+    problem = without_left_out(given)
+    lams = parameters.check_lams(lams, given.X.dtype)
+    choose.refuse(problem)
+    choose.check_size(problem, lams)
+    pure: Any = choose.as_path(problem, choose.solve(problem, lams))
+    along = pure.lams if given.flat else pure.lams[:, None]
+    warn_unless_converged(pure.gap, along, problem.tol, "path", bool(pure.n_iter.any()))
+    pure = pure._replace(scale=own_scale(pure.scale, given))
+    return results.Path(**pure._asdict(), feature_names=given.names)

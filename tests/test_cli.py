@@ -24,7 +24,8 @@ import pytest
 
 import jaxreg
 from jaxreg import cli, cross_validation, plot
-from jaxreg.engines import choose, moments
+from jaxreg.data import members
+from jaxreg.engines import choose
 
 FILES = ["coefficient_paths.png", "coefficients.csv", "curve.csv", "error_curve.png", "report.html", "result.json"]
 FEATURES = ("area", "rooms", "share", "income")
@@ -679,7 +680,7 @@ def test_bad_values(data, earlier, monkeypatch, options, message):
 
 
 def test_73_a_billion_λs_are_refused_at_once(earlier, monkeypatch):
-    monkeypatch.setattr(moments, "moments_of", None)
+    monkeypatch.setattr(members, "moments_of", None)
     start = time.monotonic()
     message = refusal("sweep", "--dataset", "diabetes", "--lams", "1000000000", "--out", earlier)
     assert message == "lams: 1,000,000,000 λs × 10 columns × 1 targets are 134 GiB of results; ask for fewer λs."

@@ -14,7 +14,7 @@ import pytest
 
 import jaxreg
 from jaxreg import ConvergenceWarning, solvers
-from jaxreg.data.arguments import check_arguments
+from jaxreg.data.problem import check_problem
 from jaxreg.engines import degrees, moments, rows
 from jaxreg.formulas import duality_gap, kkt_residual, lam_max
 
@@ -215,7 +215,7 @@ def test_the_users_settings_do_not_change(usual):
             assert jnp.asarray(1.0).dtype == np.float64, "64-bit mode is on inside"
             raise KeyboardInterrupt
 
-        patch.setattr(moments, "path_on_moments", fail)
+        patch.setattr(moments, "solve", fail)
         with pytest.raises(KeyboardInterrupt):
             jaxreg.fit(X, Y, 0.1, device="cpu")
     assert settings() == before
@@ -300,7 +300,7 @@ def test_any_block_size_gives_the_same_answers(monkeypatch, usual):
     agree(found, usual, 1e-9)
     assert found.gap.shape == (L,)
     monkeypatch.setattr(rows, "BLOCK_BYTES", 1)  # never less than one λ
-    assert rows.block_length(check_arguments(X, Y), L) == 1
+    assert rows.block_length(check_problem(X, Y), L) == 1
 
 
 def test_more_coefficients_than_memory_are_refused():

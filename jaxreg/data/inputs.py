@@ -5,7 +5,7 @@ native byte order, float64 (float32 where the input is float32 or ``dtype`` asks
 table that is right as it is is not copied.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from jaxreg.data.values import as_floats, check_finite, check_magnitude, largest
 from jaxreg.formulas.arrays import NO_BOUND
 
 __all__ = [
-    "Arguments",
     "check_bounds",
     "check_factors",
     "check_matrix",
@@ -24,21 +23,6 @@ __all__ = [
     "check_weights",
     "feature_names_of",
 ]
-
-
-class Arguments(NamedTuple):
-    """The checked data of one call: X (n, p), y (n,) or (n, t); what weights rows (n,) and columns (p,), or None.
-
-    X is of the dtype in which results are returned, all else of float64.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    names: tuple[str, ...] | None
-    sample_weight: np.ndarray | None
-    penalty_factor: np.ndarray | None
-    lower: np.ndarray | None
-    upper: np.ndarray | None
 
 
 def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True, sparse: bool = False) -> Any:

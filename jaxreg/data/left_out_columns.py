@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments, check_values
+from jaxreg.data.inputs import check_values
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.formulas.scaling import standard_deviation
-from jaxreg.precision import computing
 
 __all__ = ["own_scale", "without_left_out"]
 
@@ -19,33 +19,34 @@ __all__ = ["own_scale", "without_left_out"]
 NUMBERS = 2**22
 
 
-def _out(a: Arguments) -> np.ndarray:
-    return np.zeros(a.X.shape[1], bool) if a.penalty_factor is None else np.isinf(a.penalty_factor)
+def _out(problem: Problem) -> np.ndarray:
+    v = problem.penalty_factor
+    return np.zeros(problem.X.shape[1], bool) if v is None else np.isinf(v)
 
 
-def without_left_out(a: Arguments) -> Arguments:
+def without_left_out(problem: Problem) -> Problem:
     """The same problem with a column of zeros, of factor 1, for each that is left out.
 
     Raises:
         ValueError: numbers in X, those columns included, that are not finite or too large.
     """
-    out = _out(a)
+    out = _out(problem)
     if not out.any():
-        return a
-    check_values(a.X, a.names)
-    X: Any = a.X
+        return problem
+    check_values(problem.X, problem.names)
+    X: Any = problem.X
     X = X.multiply(~out).tocsr() if is_sparse(X) else np.where(out, np.zeros((), X.dtype), X)
-    return a._replace(X=X, penalty_factor=np.where(out, np.ones((), X.dtype), a.penalty_factor))
+    return problem._replace(X=X, penalty_factor=np.where(out, 1.0, problem.penalty_factor))
 
 
-def own_scale(scale: Any, given: Arguments, standardize: Any, device: Any) -> Any:
+def own_scale(scale: Any, given: Problem) -> Any:
     """σ, (p,), of the columns as they were given, from that of :func:`without_left_out`."""
     places = np.flatnonzero(_out(given))
-    if not len(places) or not standardize:
+    if not len(places) or not given.standardize:
         return scale
     scale, X = np.array(scale), given.X
     many = max(1, NUMBERS // X.shape[0]) if is_sparse(X) else len(places)
-    with computing(True, device):
+    with given.computing(double=True):
         for some in np.split(places, range(many, len(places), many)):
             columns: Any = X[:, some]
             columns = columns.toarray() if is_sparse(X) else columns

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.gaps import EPS, LARGEST, NUMBERS, SMALLEST, scaling
 
@@ -27,29 +27,28 @@ class CentredTable:
         copied: whether a block is a copy and not a part of the caller's table.
     """
 
-    def __init__(self, a: Arguments, fit_intercept: bool) -> None:
-        n = a.X.shape[0]
-        self.a, self.fit_intercept = a, fit_intercept
-        s = np.ones(n) if a.sample_weight is None else a.sample_weight.astype(float)
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.fit_intercept = problem, problem.fit_intercept
+        s = problem.weights
         self.rows = np.flatnonzero(s > 0)
-        self.all = len(self.rows) == n
+        self.all = len(self.rows) == len(s)
         s = s[self.rows] / np.max(s)
         self.share = s / s.sum()
         self.scale, self.mean, self.centre, square = self._scale_mean_centre_and_square()
         self.size = np.sqrt(square)
-        plain = self.all and a.X.dtype == float and not is_sparse(a.X)
+        plain = self.all and problem.X.dtype == float and not is_sparse(problem.X)
         self.copied = not plain or bool(np.any(self.scale != 1) or self.centre.any())
 
     def block(self, here: slice) -> np.ndarray:
         """Some rows divided by the columns' scale, less the centre, (k, p); dense."""
         rows = here if self.all else self.rows[here]
-        block = self.a.X[rows].astype(float, copy=False)
+        block = self.problem.X[rows].astype(float, copy=False)
         block = block if np.all(self.scale == 1) else block / self.scale
         return block - self.centre if self.centre.any() else block
 
     def blocks(self, width: int) -> list[slice]:
         """Blocks of rows that keep arrays of ``width`` numbers a row, and what is copied of the table, in bounds."""
-        columns = self.a.X.shape[1] if self.copied else 1
+        columns = self.problem.X.shape[1] if self.copied else 1
         number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
@@ -57,7 +56,7 @@ class CentredTable:
         """1 for columns of usual sizes, else a power of two; then, of the columns divided by it: means; what is taken
         off before products, 0 where the means are small; mean squares, about the means if the intercept is fitted;
         each (p,)."""
-        X: Any = self.a.X
+        X: Any = self.problem.X
         p, scale = X.shape[1], np.ones(X.shape[1])
         rows = X if self.all else X[self.rows]
         square = self._mean_square(rows)
@@ -89,7 +88,7 @@ class CentredTable:
 
     def basis(self, which: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
         """Orthonormal, in weighted rows, for the span of the columns flagged; orthogonal to the basis ``beside``."""
-        X: Any = self.a.X
+        X: Any = self.problem.X
         X = X[self.rows][:, which]
         columns = (X.toarray() if is_sparse(X) else X).astype(float)
         columns /= self.scale[which]

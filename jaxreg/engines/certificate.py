@@ -23,12 +23,12 @@ These are host functions: NumPy arrays in, NumPy numbers out.
 import jax
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.members import UNIT
+from jaxreg.data.problem import Problem
 from jaxreg.data.row_blocks import filled_up
-from jaxreg.engines.gaps import EPS, some_lams
-from jaxreg.engines.options import Options, Solved
-from jaxreg.engines.order import settings
+from jaxreg.engines.order import settings_of
 from jaxreg.engines.row_gaps import gap_from_rows
+from jaxreg.engines.solved import Solved, some_lams
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import computing, find_device
@@ -37,27 +37,21 @@ from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
 from jaxreg.solvers.moment_problem import Judgement, judge, moment_problem
 
-__all__ = ["UNIT", "certified", "gap_from_moments", "gap_from_rows"]
-
-# Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
-UNIT = 8 * EPS
+__all__ = ["certified", "gap_from_moments", "gap_from_rows"]
 
 
-def certified(solved: Solved, a: Arguments, options: Options, rounding: np.ndarray | None = None) -> Solved:
-    """``solved`` in the caller's precision, with the gaps of its parameters.
-
-    Args:
-        rounding: what it may make of the gaps that are there, (L, t); None where none are.
-    """
-    dtype = a.X.dtype
-    params = Params(*(v.astype(dtype, copy=False) for v in solved.params))
-    solved = solved._replace(params=params)
-    late = np.ones(len(solved.lams), bool) if rounding is None else ~np.all(rounding <= options.tol / 10, axis=1)
+def certified(problem: Problem, solved: Solved) -> Solved:
+    """``solved`` in the caller's precision, with the gaps of its parameters: those that are there, where rounding makes
+    little of them, and else from the rows."""
+    dtype = problem.X.dtype
+    as_given = lambda v: v.astype(dtype, copy=False)
+    solved = solved._replace(params=Params(*map(as_given, solved.params)))
+    late = ~np.all(solved.rounding <= problem.tol / 10, axis=1)
     gap = np.array(solved.gap, float)
     if late.any():
-        gap[late] = gap_from_rows(a, some_lams(solved, late), options)
-    lams, scale, tau = (v.astype(dtype, copy=False) for v in (solved.lams, solved.scale, solved.y_scale))
-    return solved._replace(lams=lams, gap=gap.astype(dtype), scale=scale, y_scale=tau)
+        gap[late] = gap_from_rows(problem, some_lams(solved, late))
+    lams, scale, y_scale = map(as_given, (solved.lams, solved.scale, solved.y_scale))
+    return solved._replace(lams=lams, gap=as_given(gap), scale=scale, y_scale=y_scale)
 
 
 def _judge(m: Moments, asked: Settings, lams: jax.Array, params: Params, unit: float) -> Judgement:
@@ -68,16 +62,16 @@ def _judge(m: Moments, asked: Settings, lams: jax.Array, params: Params, unit: f
 _program = compiled(_judge)
 
 
-def gap_from_moments(m: Moments, a: Arguments, solved: Solved, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """The gaps of what was found elsewhere, and what rounding may make of them, each (L, t), on the CPU.
+def gap_from_moments(m: Moments, problem: Problem, solved: Solved) -> Solved:
+    """With the gaps of what was found elsewhere, and what rounding may make of them, computed on the CPU.
 
     Args:
         m: in float64, of the rows that have weight, p columns. solved: at λ > 0, all columns penalised.
     """
     L, m = len(solved.lams), filled_up(m)
     more = lambda v: np.concatenate([v, np.repeat(v[-1:], padded(L) - L, axis=0)]).astype(float)
-    coef, fill = more(solved.params.coef), len(m.x_mean) - a.X.shape[1]
+    coef, fill = more(solved.params.coef), len(m.x_mean) - problem.X.shape[1]
     params = Params(more(solved.params.intercept), np.pad(coef, ((0, 0), (0, fill), (0, 0))))
     with computing(True, find_device("cpu")):
-        found = _program(m, settings(a, options, len(m.x_mean)), more(solved.lams), params, UNIT)
-    return np.asarray(found.gap)[:L], np.asarray(found.rounding)[:L]
+        found = _program(m, settings_of(problem, len(m.x_mean)), more(solved.lams), params, UNIT)
+    return solved._replace(gap=np.asarray(found.gap)[:L], rounding=np.asarray(found.rounding)[:L])

@@ -1,102 +1,138 @@
-"""Which engine solves a problem on this machine, and what none of them can solve."""
+"""Which engine solves a problem on this machine, what it leaves to the rows, and the certificate of what leaves.
 
+Each engine is a module: ``refuses(problem, lams)`` says why it cannot take the problem, or None, and
+``solve(problem, lams, members, b, found)`` returns what it finds, or None where float64 does not carry it that way. The
+first that does not refuse is taken. Its answer is certified here from the parameters as they are returned, and λs that
+are above the tolerance are solved again on the rows.
+"""
+
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 
-from jaxreg.data import inputs, parameters
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.inputs import check_values
+from jaxreg.data.members import Members
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
-from jaxreg.engines.moments import WIDE, solve_on_moments, takes_moments
-from jaxreg.engines.options import Options, Solved
-from jaxreg.engines.ridge import solve_on_factors, takes_factors
-from jaxreg.engines.rows import BLOCK_BYTES, block_length, solve_on_rows
-from jaxreg.engines.wide import MOST_ROWS, solve_on_columns, takes_columns
-from jaxreg.precision import computing, on_accelerator, takes_double
-from jaxreg.solvers.grid import default_eps
-from jaxreg.solvers.paths import Path, default_tol
+from jaxreg.engines import columns, moments, ridge, rows
+from jaxreg.engines.certificate import certified
+from jaxreg.engines.degrees import degrees_on_rows
+from jaxreg.engines.solved import Solved, improved, joined, some_lams
+from jaxreg.solvers.paths import Path
 
-__all__ = ["check_coef", "check_size", "options_of", "path_of", "solve"]
+__all__ = ["as_path", "check_coef", "check_size", "computing", "engine_of", "refuse", "solve"]
+
+# In the order in which they are asked; the rows take what is left.
+ENGINES: tuple[Any, ...] = (moments, columns, ridge)
 
 
-def options_of(
-    a: Arguments,
-    l1_ratio: float,
-    *,
-    max_iter: Any,
-    fit_intercept: Any,
-    standardize: Any,
-    eps: Any = None,
-    tol: Any = None,
-    strategy: Any = None,
-) -> Options:
-    """The options of :func:`jaxreg.path`, checked; defaults are those of the shape and dtype of X.
+def refuse(problem: Problem) -> None:
+    """What no engine can solve is refused.
 
     Raises:
-        ValueError, TypeError: an option that is not as there; a sparse X, or a strategy, that no engine takes.
+        ValueError: a sparse X, or strategy="active set", that none takes.
     """
-    eps = default_eps(*a.X.shape) if eps is None else parameters.check_positive(eps, "eps", below=1.0)
-    tol = default_tol(a.X.dtype) if tol is None else parameters.check_positive(tol, "tol")
-    max_iter = parameters.check_positive(max_iter, "max_iter", int)
-    if strategy not in (None, "active set", "parallel"):
-        raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
-    options = Options(l1_ratio, eps, tol, max_iter, bool(fit_intercept), bool(standardize), strategy)
-    if is_sparse(a.X) and not (takes_moments(a, options) and a.X.shape[1] ** 2 * 8 <= BLOCK_BYTES):
+    X = problem.X
+    refused = moments.refuses(problem, 1)
+    if is_sparse(X) and (refused or X.shape[1] ** 2 * 8 > rows.BLOCK_BYTES):
         raise ValueError(
-            f"X is sparse and would be a dense table of {np.prod(a.X.shape, dtype=float) * 8 / 2**30:.3g} GiB. Without "
+            f"X is sparse and would be a dense table of {np.prod(X.shape, dtype=float) * 8 / 2**30:.3g} GiB. Without "
             "one, only l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, no strategy 'parallel', "
-            f"at most {WIDE} columns a row and {math.isqrt(BLOCK_BYTES // 8):,} columns are possible; else use "
-            "X.toarray() if memory allows."
+            f"at most {moments.WIDE} columns a row and {math.isqrt(rows.BLOCK_BYTES // 8):,} columns are possible; "
+            "else use X.toarray() if memory allows."
         )
-    if strategy == "active set" and not (takes_moments(a, options) or takes_columns(a, options)):
+    if problem.strategy == "active set" and refused and columns.refuses(problem, 1):
         raise ValueError(
             "strategy='active set' needs l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, and "
-            f"at most {MOST_ROWS:,} rows where there are more than {WIDE} columns a row."
+            f"at most {columns.MOST_ROWS:,} rows where there are more than {moments.WIDE} columns a row."
         )
-    return options
 
 
-def solve(a: Arguments, lams: int | np.ndarray, options: Options, device: Any, moments: Any = None) -> Solved:
-    """A path by the engine that suits the problem and the device.
+def engine_of(problem: Problem, lams: int | np.ndarray) -> Any:
+    """The first engine that does not refuse; None where the rows are left.
 
     Args:
         lams: how many, or (L, t).
-        moments: the :class:`~jaxreg.sweeps.fold_paths.FoldMoments` of ``a``, if they are at hand.
     """
-    if is_sparse(a.X) or not (options.strategy is None and on_accelerator(device)):
-        with computing(True, device):
-            if takes_moments(a, options):
-                return solve_on_moments(a, lams, options, moments)
-            if takes_columns(a, options):
-                return solve_on_columns(a, lams, options)
-    inputs.check_values(a.X, a.names)
-    by = solve_on_factors if takes_factors(a, options, lams) else solve_on_rows
-    with computing(takes_double(a.X.dtype, device), device):
-        return by(a, lams, options)
+    return next((engine for engine in ENGINES if engine.refuses(problem, lams) is None), None)
 
 
-def path_of(a: Arguments, lams: int | np.ndarray, options: Options, device: Any, moments: Any = None) -> Path:
-    """The pure Path, with NumPy arrays; without the axis of targets where y has none.
+def computing(engine: Any, problem: Problem) -> contextlib.AbstractContextManager[None]:
+    """In the precision of this engine: moments and working sets always compute in float64."""
+    return problem.computing(double=engine in (moments, columns))
+
+
+def solve(
+    problem: Problem,
+    lams: int | np.ndarray,
+    members: Members | None = None,
+    b: int | None = None,
+    found: Any = None,
+) -> Solved:
+    """A path with its certificate.
 
     Args:
-        lams: how many, or (L,). The others: as in :func:`solve`.
+        problem: on all rows. lams: how many, (L,), or (L, t) for targets with λs of their own.
+        members: what is read of the table; made if it is not at hand. b: the member of the plan that is trained, None
+            for all rows. found: what is known of it, for its engine.
+    """
+    if not isinstance(lams, int) and lams.ndim == 1:
+        lams = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
+    engine = engine_of(problem, lams)
+    members = Members(problem) if members is None else members
+    problem = members.problem(problem, b)
+    with computing(engine, problem):
+        if engine not in (moments, columns):  # these find out by themselves, and need not look at every number
+            check_values(problem.X, problem.names)
+        if engine is None:
+            return on_rows(problem, lams)
+        zero = np.zeros(0, bool) if isinstance(lams, int) else np.any(lams == 0, axis=1)
+        some = lams if isinstance(lams, int) or not zero.any() else lams[~zero]
+        solved = engine.solve(problem, some, members, b, found)
+        if solved is None:
+            check_values(problem.X, problem.names)
+            return on_rows(problem, lams)
+        solved = _repaired(problem, solved)
+        return joined(solved, ~zero, on_rows(problem, lams[zero])) if zero.any() else solved  # type: ignore[index]
+
+
+def on_rows(problem: Problem, lams: int | np.ndarray) -> Solved:
+    """A path on the rows themselves, with its certificate."""
+    return certified(problem, rows.solve(problem, lams))
+
+
+def _repaired(problem: Problem, solved: Solved) -> Solved:
+    """With its certificate, and where that is above the tolerance from the rows; degrees of freedom that are missing
+    are counted there."""
+    solved = certified(problem, solved)
+    missing = np.isnan(solved.df).any(axis=1) if problem.degrees else np.zeros(len(solved.lams), bool)
+    if is_sparse(problem.X):
+        return solved
+    if missing.any():
+        some, df = some_lams(solved, missing), solved.df.copy()
+        df[missing] = degrees_on_rows(problem, some.params.coef, some.lams, some.y_scale)
+        solved = solved._replace(df=df)
+    late = ~np.all(solved.gap <= problem.tol, axis=1)
+    return improved(solved, late, on_rows(problem, solved.lams[late])) if late.any() else solved
+
+
+def as_path(problem: Problem, solved: Solved) -> Path:
+    """The pure Path, with NumPy arrays; without the axis of targets where y has none.
 
     Raises:
         FloatingPointError: a coefficient is not finite.
     """
-    targets = 1 if a.y.ndim == 1 else a.y.shape[1]
-    members = lams if isinstance(lams, int) else np.repeat(lams[:, None], targets, axis=1)
-    solved = solve(a, members, options, device, moments)
     coef, gap = solved.params.coef, solved.gap
     check_coef(coef)
-    own: Any = lambda v: v if a.y.ndim == 2 else v[..., 0]
+    own: Any = lambda v: v[..., 0] if problem.flat else v
     fields: Any = {
         "lams": solved.lams[:, 0],
         "coef": own(coef),
         "intercept": own(solved.params.intercept),
         "gap": own(gap),
-        "converged": own(gap <= options.tol),
+        "converged": own(gap <= problem.tol),
         "n_iter": own(solved.n_iter),
         "df": own(solved.df),
         "n_nonzero": own((coef != 0).sum(axis=1)),
@@ -106,14 +142,14 @@ def path_of(a: Arguments, lams: int | np.ndarray, options: Options, device: Any,
     return Path(**fields)
 
 
-def check_size(a: Arguments, lams: int | np.ndarray, options: Options) -> None:
+def check_size(problem: Problem, lams: int | np.ndarray) -> None:
     """Results that no memory holds are refused before the work; ridge does without most of them.
 
     Raises:
         MemoryError: they are more than 16 GiB.
     """
-    if not takes_factors(a, options, lams):
-        block_length(a, lams if isinstance(lams, int) else len(lams))
+    if ridge.refuses(problem, lams if isinstance(lams, int) else lams[:, None]):
+        rows.block_length(problem, lams)
 
 
 def check_coef(coef: np.ndarray) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
-from jaxreg.engines.options import Options, arrays_of
+from jaxreg.data.padding import padded_problem
+from jaxreg.data.problem import Problem
 from jaxreg.formulas.projection import smallest_direction
 from jaxreg.programs import compiled
 from jaxreg.solvers.degrees import degrees_of_freedom
@@ -25,42 +25,42 @@ def _degrees(X, y, coef, lams, l1_ratio, arrays, standardize, *, fit_intercept, 
     return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
 
 
-def degrees_on_rows(
-    a: Arguments, coef: np.ndarray, lams: np.ndarray, y_scale: np.ndarray, options: Options
-) -> np.ndarray:
+def degrees_on_rows(problem: Problem, coef: np.ndarray, lams: np.ndarray, y_scale: np.ndarray) -> np.ndarray:
     """df, (L, t); NaN if they are not asked for.
 
     Args:
         coef: (L, p, t). lams: (L, t). y_scale: τ, (t,).
     """
-    if not options.degrees:
-        return np.full(lams.shape, np.nan, a.X.dtype)
+    if not problem.degrees:
+        return np.full(lams.shape, np.nan, problem.X.dtype)
+    problem = padded_problem(problem)
+    X: Any = problem.X
+    coef = np.pad(coef, ((0, 0), (0, X.shape[1] - coef.shape[1]), (0, 0)))
     most = int((coef != 0).sum(axis=1).max())
-    capacity = min(1 << max(most - 1, 0).bit_length(), *a.X.shape)
-    given = a.X, a.y, coef, lams.astype(float), np.float64(options.l1_ratio), arrays_of(a)
+    capacity = min(1 << max(most - 1, 0).bit_length(), *X.shape)
+    given = X, problem.y, coef, lams.astype(float), np.float64(problem.l1_ratio), problem.arrays()
     df = np.array(
-        _degrees(*given, np.bool_(options.standardize), fit_intercept=options.fit_intercept, capacity=capacity)
+        _degrees(*given, np.bool_(problem.standardize), fit_intercept=problem.fit_intercept, capacity=capacity)
     )
-    squares = lams * (1 - options.l1_ratio) / y_scale
+    squares = lams * (1 - problem.l1_ratio) / y_scale
     for l, k in np.argwhere((squares > 0) & (squares < FEW_SQUARES)):
-        df[l, k] = _by_singular_values(a, coef[l, :, k], squares[l, k], options)
+        df[l, k] = _by_singular_values(problem, coef[l, :, k], squares[l, k])
     return df
 
 
-def _by_singular_values(a: Arguments, w: np.ndarray, square: Any, options: Options) -> float:
+def _by_singular_values(problem: Problem, w: np.ndarray, square: Any) -> float:
     """Σ d²/(d² + 1) over the singular values d of Z_I diag(l2_I)^(−1/2), I the coefficients inside their bounds."""
-    p = len(w)
-    s = np.ones(len(a.X)) if a.sample_weight is None else a.sample_weight
+    s = problem.weights
     share = (s / s.sum())[s > 0]
     inside = w != 0
-    inside &= True if a.lower is None else w > a.lower
-    inside &= True if a.upper is None else w < a.upper
-    X = a.X[s > 0][:, inside].astype(float)
-    X -= X[:1]
-    about_mean = X - share @ X
-    scale = np.sqrt(share @ about_mean**2) if options.standardize else 1.0
-    Z = np.sqrt(share)[:, None] * (about_mean if options.fit_intercept else a.X[s > 0][:, inside])
-    v = (np.ones(p) if a.penalty_factor is None else a.penalty_factor)[inside]
+    inside &= True if problem.lower is None else w > problem.lower
+    inside &= True if problem.upper is None else w < problem.upper
+    X = problem.X[s > 0][:, inside].astype(float)
+    about_mean = X - X[:1]
+    about_mean -= share @ about_mean
+    scale = np.sqrt(share @ about_mean**2) if problem.standardize else 1.0
+    Z = np.sqrt(share)[:, None] * (about_mean if problem.fit_intercept else X)
+    v = np.ones(X.shape[1]) if problem.penalty_factor is None else problem.penalty_factor[inside]
     d = np.linalg.svd(Z[:, v > 0] / (np.sqrt(square * v) * scale)[v > 0], compute_uv=False)
     d = np.where(d > smallest_direction(len(d), float) * d.max(initial=0.0), d, 0.0)
     return float(np.count_nonzero(v == 0) + np.sum(d**2 / (d**2 + 1)))

@@ -7,26 +7,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
-from jaxreg.engines.options import Options, Solved
+from jaxreg.data.problem import Problem
+from jaxreg.engines.solved import Solved
 from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty_free_scale, relative_gap
-from jaxreg.formulas.objective import Params
 
 __all__ = [
     "EPS",
     "LARGEST",
     "NUMBERS",
     "SMALLEST",
-    "Members",
+    "Models",
     "Sums",
     "Weights",
-    "each_member",
+    "each_model",
     "gap_of",
     "per_scale",
     "rounding_of",
     "scaling",
     "share_of",
-    "some_lams",
 ]
 
 EPS = np.finfo(float).eps
@@ -36,7 +34,7 @@ NUMBERS = 2**20
 SMALLEST, LARGEST = 1e-70, 1e70
 
 
-class Members(NamedTuple):
+class Models(NamedTuple):
     """M models, λ after λ: coef (p, M), used (p,) whether any is not 0, intercept, lam, tau (M,), target (M,)."""
 
     coef: np.ndarray
@@ -60,13 +58,8 @@ class Sums(NamedTuple):
     magnitude: Any  # |ȳ| + |b| + Σ |w_j x̄_j|
 
 
-def some_lams(solved: Solved, which: np.ndarray) -> Solved:
-    params = Params(*(v[which] for v in solved.params))
-    return solved._replace(lams=solved.lams[which], params=params)
-
-
-def each_member(judge: Any, solved: Solved) -> tuple[np.ndarray, ...]:
-    """What ``judge`` says of all members, block by block, each (L, t)."""
+def each_model(judge: Any, solved: Solved) -> tuple[np.ndarray, ...]:
+    """What ``judge`` says of all models, block by block, each (L, t)."""
     L, p, t = solved.params.coef.shape
     W = np.moveaxis(solved.params.coef, 1, 0).reshape(p, L * t)
     tau, target = np.tile(solved.y_scale, L).astype(float), np.tile(np.arange(t), L)
@@ -76,7 +69,7 @@ def each_member(judge: Any, solved: Solved) -> tuple[np.ndarray, ...]:
     found = []
     for here in blocks:
         coef = W[:, here].astype(float)
-        found.append(judge(Members(coef, coef.any(axis=1), *(v[here] for v in flat))))
+        found.append(judge(Models(coef, coef.any(axis=1), *(v[here] for v in flat))))
     return tuple(np.concatenate(v).reshape(L, t) for v in zip(*found, strict=True))
 
 
@@ -93,36 +86,36 @@ def per_scale(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
 class Weights:
     """h_j for columns divided by ``scale``: l1 = λ a, l2 = λ b/τ with a and b of (p,), and bounds."""
 
-    def __init__(self, a: Arguments, options: Options, sigma: np.ndarray, scale: np.ndarray) -> None:
-        p, rho = len(scale), options.l1_ratio
-        v = np.ones(p) if a.penalty_factor is None else a.penalty_factor
+    def __init__(self, problem: Problem, sigma: np.ndarray, scale: np.ndarray) -> None:
+        p, rho = len(scale), problem.l1_ratio
+        v = np.ones(p) if problem.penalty_factor is None else problem.penalty_factor
         ratio = sigma.astype(float) / scale
         self.scale, self.a, self.b = scale, rho * v * ratio, (1 - rho) * v * ratio * ratio
         side: Any = lambda bound, none: np.full(p, none) if bound is None else bound * scale
-        self.lower, self.upper = side(a.lower, -np.inf), side(a.upper, np.inf)
+        self.lower, self.upper = side(problem.lower, -np.inf), side(problem.upper, np.inf)
         one_sided = all(np.all((bound == 0) | np.isinf(bound)) for bound in (self.lower, self.upper))
         self.lasso = rho == 1 and one_sided and bool(np.all(self.a > 0))
 
-    def of(self, members: Members) -> Any:
+    def of(self, models: Models) -> Any:
         """Penalty at every λ, (p, M)."""
         l1: Any
         l2: Any
-        l1, l2 = self.a[:, None] * members.lam, self.b[:, None] * (members.lam / members.tau)
+        l1, l2 = self.a[:, None] * models.lam, self.b[:, None] * (models.lam / models.tau)
         return Penalty(l1, l2, self.lower[:, None], self.upper[:, None])
 
-    def primal(self, of: Sums, members: Members) -> Any:
+    def primal(self, of: Sums, models: Models) -> Any:
         """F, (M,); ∞ outside the bounds."""
-        used = members.used
-        u = members.coef[used] * self.scale[used, None]
-        penalty = members.lam * (self.a[used] @ np.abs(u))
+        used = models.used
+        u = models.coef[used] * self.scale[used, None]
+        penalty = models.lam * (self.a[used] @ np.abs(u))
         if self.b.any():
             square = np.where(self.b[used, None] > 0, self.b[used, None] * u * u, 0.0)  # 0, also where u² overflows
-            penalty = penalty + 0.5 * members.lam / members.tau * square.sum(axis=0)
+            penalty = penalty + 0.5 * models.lam / models.tau * square.sum(axis=0)
         outside = (u < self.lower[used, None]) | (u > self.upper[used, None])
         return np.where(outside.any(axis=0), np.inf, 0.5 * of.squares + penalty)
 
 
-def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -> np.ndarray:
+def gap_of(of: Sums, models: Models, weights: Weights, original: np.ndarray) -> np.ndarray:
     """The gap (M,) from the sums."""
     if weights.lasso:  # no squares, bounds 0 or infinite: every h_j* is 0 where it is finite, at |c z_j| ≤ l1_j
         z = of.z if np.isinf(weights.upper).all() else np.where(weights.upper[:, None] > 0, of.z, np.minimum(of.z, 0.0))
@@ -131,23 +124,23 @@ def gap_of(of: Sums, members: Members, weights: Weights, original: np.ndarray) -
             largest = np.maximum(z.max(axis=0), -z.min(axis=0)) / weights.a[0]
         else:
             largest = np.max(np.abs(z) / weights.a[:, None], axis=0)
-        c = np.where(largest > members.lam, members.lam / largest, 1.0)
+        c = np.where(largest > models.lam, models.lam / largest, 1.0)
         c = np.clip(of.yr / np.where(of.rr > 0, of.rr, 1.0), 0.0, c)
         dual = c * of.yr - 0.5 * c**2 * of.rr
     else:
-        penalty = weights.of(members)
+        penalty = weights.of(models)
         c_max = largest_scale(of.z, penalty)
         c_free = penalty_free_scale(of.yr, of.rr, of.z, penalty, c_max)
         # Two values of c that need no search; at the minimum one of them is the best.
         dual = better_dual(c_max, c_free, of.yr, of.rr, of.z, penalty)
-    gap = share_of(weights.primal(of, members), dual, of, members, original)
-    return np.where(np.isnan(members.coef[members.used]).any(axis=0), np.nan, gap)
+    gap = share_of(weights.primal(of, models), dual, of, models, original)
+    return np.where(np.isnan(models.coef[models.used]).any(axis=0), np.nan, gap)
 
 
-def share_of(primal: Any, dual: Any, of: Sums, members: Members, original: np.ndarray) -> Any:
+def share_of(primal: Any, dual: Any, of: Sums, models: Models, original: np.ndarray) -> Any:
     """F − D as a share of ‖ỹ‖²; a residual of some ε of the numbers that predictions are made of is rounding, and the
     rounding of Xw itself leaves no trace in F − D."""
-    numbers = np.maximum(original[members.target], (of.spread + of.magnitude) ** 2)
+    numbers = np.maximum(original[models.target], (of.spread + of.magnitude) ** 2)
     unseen = (4 * EPS * (of.spread - np.sqrt(of.yy))) ** 2
     return relative_gap(primal, dual, of.yy, numbers, unseen)
 

@@ -1,4 +1,4 @@
-"""The ridge route: whole λ-grids, folds and thousands of targets from one factorisation of each set of rows."""
+"""The ridge engine: whole λ-grids, members and thousands of targets from one factorisation of each set of rows."""
 
 import contextlib
 import os
@@ -10,34 +10,26 @@ import jax
 import numpy as np
 
 from jaxreg.data.cores import blas_of_one_thread
-from jaxreg.data.inputs import Arguments, check_values
-from jaxreg.data.splits import Splits
-from jaxreg.engines import held_out
+from jaxreg.data.inputs import check_values
+from jaxreg.data.members import Members
+from jaxreg.data.plan import Plan
+from jaxreg.data.problem import Problem
+from jaxreg.engines import held_out, rows
 from jaxreg.engines.certificate import certified, gap_from_moments
-from jaxreg.engines.moments import improved
-from jaxreg.engines.options import Options, Solved
 from jaxreg.engines.ridge_blocks import (
     Factors,
     all_intercepts,
     all_params,
     grid_of,
-    solve,
+    solve_all,
     solve_fold,
+    x_scale,
     y_scale,
 )
-from jaxreg.engines.ridge_data import Blocks
-from jaxreg.engines.rows import block_length, solve_on_rows
-from jaxreg.precision import computing, takes_double
+from jaxreg.engines.ridge_data import Blocks, unit_weights
+from jaxreg.engines.solved import Solved
 
-__all__ = [
-    "FactoredPath",
-    "errors_on_factors",
-    "factor_all",
-    "factored_path",
-    "is_large",
-    "solve_on_factors",
-    "takes_factors",
-]
+__all__ = ["FactoredPath", "errors_on_factors", "factor_all", "factored_path", "is_large", "refuses", "solve"]
 
 # A path of more coefficients than this computes them when they are asked for.
 COEF_BYTES = 2**28
@@ -45,95 +37,96 @@ COEF_BYTES = 2**28
 MOST_CERTIFIED = 2**22
 
 
-def takes_factors(a: Arguments, options: Options, lams: int | np.ndarray) -> bool:
-    """Whether this route can solve the problem: ρ = 0, several λs > 0 that all targets share, no bounds, all v > 0.
-
-    Args:
-        lams: how many, (L,) or (L, t).
-    """
-    ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
-    if not ridge or (a.penalty_factor is not None and not np.all(a.penalty_factor > 0)):
-        return False
-    if isinstance(lams, int):
-        return True
-    shared = lams.ndim == 1 or bool(np.all(lams == lams[:, :1]))
-    return len(lams) > 1 and shared and bool(np.all(lams > 0))
-
-
-def _blocks(a: Arguments, splits: Splits | None, options: Options) -> Blocks:
-    check_values(a.X, a.names)
-    return Blocks(a, splits, {"fit_intercept": options.fit_intercept, "standardize": options.standardize})
-
-
-def solve_on_factors(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
-    """A path. What the bound from the factors cannot certify is solved and certified on the rows.
+def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
+    """Why one factorisation cannot solve the problem; None where it can.
 
     Args:
         lams: how many, or (L, t).
     """
-    block_length(a, lams if isinstance(lams, int) else len(lams))  # refuses what no memory holds
-    data = _blocks(a, None, options)
-    factors = solve(data, grid_of(data, lams if isinstance(lams, int) else lams[:, 0], options.eps))
-    members = np.repeat(factors.lams[:, None], factors.targets, axis=1)
-    if not np.all(factors.gap <= options.tol):
-        return solve_on_rows(a, members, options)
-    params = all_params(factors)
-    scales = np.asarray(factors.blocks[0].scale), y_scale(factors)
-    solved = Solved(members, params, factors.gap, np.zeros(members.shape, np.int32), factors.df, *scales)
+    if problem.l1_ratio != 0:
+        return "l1_ratio is not 0"
+    if problem.lower is not None or problem.upper is not None:
+        return "coefficients are bounded"
+    if problem.penalty_factor is not None and not np.all(problem.penalty_factor > 0):
+        return "a penalty factor is 0"
+    if isinstance(lams, int):
+        return None
+    if len(lams) < 2:
+        return "one λ takes less time on the rows"
+    if not np.all(lams > 0):
+        return "a λ is 0"
+    return None if np.all(lams == lams[:, :1]) else "targets have λs of their own"
+
+
+def solve(
+    problem: Problem, lams: int | np.ndarray, members: Members | None = None, b: int | None = None, found: Any = None
+) -> Solved | None:
+    """A path; None where the bound from the factors cannot certify it.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    del members, b, found
+    rows.block_length(problem, lams)  # refuses what no memory holds
+    data = Blocks(problem, None)
+    factors = solve_all(data, grid_of(data, lams if isinstance(lams, int) else lams[:, 0]))
+    if not np.all(factors.gap <= problem.tol):
+        return None
+    lams = np.repeat(factors.lams[:, None], factors.targets, axis=1)
+    params, none = all_params(factors), np.zeros(lams.shape)
+    scales = x_scale(factors), y_scale(factors)
+    solved = Solved(lams, params, factors.gap, none.astype(np.int32), factors.df, none, *scales)
     if params.coef.size > MOST_CERTIFIED:
         return solved
-    total, rounding = data.totals[0] if len(data.totals) == 1 else None, None
-    if total is not None:
-        gap, rounding = gap_from_moments(total, a, solved, options)
-        solved = solved._replace(gap=gap)
-    solved = certified(solved, a, options, rounding)
-    late = ~np.all(solved.gap <= options.tol, axis=1)
-    return improved(solved, late, solve_on_rows(a, members[late], options)) if late.any() else solved
+    total = data.totals[0] if len(data.totals) == 1 else None
+    if total is None:
+        return solved._replace(rounding=np.full(lams.shape, np.inf))
+    return gap_from_moments(total, problem, solved)
 
 
-def factor_all(a: Arguments, lams: int | np.ndarray, options: Options) -> Factors:
+def factor_all(problem: Problem, lams: int | np.ndarray) -> Factors:
     """All rows factored; ``lams`` is how many, or (L,)."""
-    data = _blocks(a, None, options)
-    return solve(data, grid_of(data, lams, options.eps))
+    check_values(problem.X, problem.names)
+    data = Blocks(problem, None)
+    return solve_all(data, grid_of(data, lams))
 
 
-def errors_on_factors(
-    a: Arguments, splits: Splits, lams: np.ndarray, options: Options, device: Any
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """Mean squared and absolute held-out errors and gaps of one fold after the other, each (L, t).
+def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Mean squared and absolute held-out errors and gaps of one member after the other, each (L, t).
 
     Args:
         lams: (L,).
     """
-    with computing(takes_double(a.X.dtype, device), device):
-        data = _blocks(a, splits, options)
-        on_moments = data.totals[0] is not None
-    Y = a.y.reshape(len(a.y), -1)
+    check_values(problem.X, problem.names)
+    with problem.computing():
+        data = Blocks(problem, plan)
+        on_moments, weight = data.totals[0] is not None, unit_weights(problem)
 
-    def fold(k: int) -> tuple[np.ndarray, ...]:
-        with computing(takes_double(a.X.dtype, device), device):  # of this thread
-            found = solve_fold(data, data.folds[k], lams)
-            if np.all(found[-1] <= options.tol) or _is_large(a, found[-1].size):
+    def fold(b: int) -> tuple[np.ndarray, ...]:
+        with problem.computing():  # of this thread
+            found = solve_fold(data, data.folds[b], lams)
+            if np.all(found[-1] <= problem.tol) or _is_large(problem, found[-1].size):
                 return found
-            rest = a._replace(sample_weight=splits.training_weight(k, data.s))
-            solved = solve_on_rows(rest, np.repeat(lams[:, None], Y.shape[1], axis=1), options)
-            rows = splits.test_rows(k)
-            rows = rows[data.s[rows] > 0]
-            return *held_out.from_rows(solved.params, a.X, Y, a.sample_weight, rows), solved.gap
+            rest = problem._replace(sample_weight=plan.training_weight(b, weight))
+            each = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
+            solved = certified(rest, rows.solve(rest, each))
+            some = plan.test_rows(b)
+            some = some[weight[some] > 0]
+            return *held_out.from_rows(solved.params, problem.X, problem.y, problem.sample_weight, some), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
-    workers = min(os.cpu_count() or 1, len(splits)) if on_moments else 1
+    workers = min(os.cpu_count() or 1, len(plan)) if on_moments else 1
     with blas_of_one_thread() if workers > 1 else contextlib.nullcontext(), ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(fold, range(len(splits)))
+        yield from pool.map(fold, range(len(plan)))
 
 
-def is_large(a: Arguments, lams: int | np.ndarray) -> bool:
+def is_large(problem: Problem, lams: int | np.ndarray) -> bool:
     """Whether the coefficients at these λs, or so many, are so many that they are computed when asked for."""
-    return a.y.ndim == 2 and _is_large(a, (lams if isinstance(lams, int) else len(lams)) * a.y.shape[1])
+    return not problem.flat and _is_large(problem, (lams if isinstance(lams, int) else len(lams)) * problem.y.shape[1])
 
 
-def _is_large(a: Arguments, models: int) -> bool:
-    return models * a.X.shape[1] * a.X.itemsize > COEF_BYTES
+def _is_large(problem: Problem, models: int) -> bool:
+    return models * problem.X.shape[1] * problem.X.itemsize > COEF_BYTES
 
 
 class FactoredPath(NamedTuple):
@@ -180,6 +173,6 @@ def factored_path(factors: Factors, dtype: Any, tol: float) -> FactoredPath:
         converged=factors.gap <= tol,
         n_iter=np.zeros(factors.gap.shape, np.int32),
         df=as_given(factors.df),
-        scale=as_given(np.asarray(factors.blocks[0].scale)),
+        scale=as_given(x_scale(factors)),
         y_scale=as_given(y_scale(factors)),
     )

@@ -39,8 +39,9 @@ __all__ = [
     "factored_moments",
     "grid_of",
     "joined",
-    "solve",
+    "solve_all",
     "solve_fold",
+    "x_scale",
     "y_scale",
 ]
 
@@ -81,13 +82,17 @@ def certify(factored, lams):
 
 
 class Factors(NamedTuple):
-    """All rows factored, in blocks of targets of one length, and what is known of every λ: gap and df, (L, t)."""
+    """All rows factored, in blocks of targets of one length, and what is known of every λ: gap and df, (L, t).
+
+    ``targets`` and ``columns`` are how many there are without those that fill up.
+    """
 
     lams: np.ndarray
     blocks: list[FactoredRidge]
     gap: np.ndarray
     df: np.ndarray
     targets: int
+    columns: int
 
 
 def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRidge | None:
@@ -96,7 +101,7 @@ def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRid
     return found if accurate else None
 
 
-def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
+def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
     """The grid, of λs that X's dtype holds; an automatic one starts at the largest λ_max of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
     if count * data.targets * data.s.itemsize > 2**34:
@@ -106,7 +111,7 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
         )
     if not isinstance(lams, int):
         return lams.astype(float)
-    a, weights = data.a, {"sample_weight": data.s, "penalty_factor": data.v}
+    problem, weights = data.problem, {"sample_weight": data.s, "penalty_factor": data.v}
 
     def start(total: Moments | None, Y: jax.Array) -> Any:
         if total is None:
@@ -114,11 +119,11 @@ def grid_of(data: Blocks, lams: int | np.ndarray, eps: float) -> np.ndarray:
         return _start(total, data.v, **data.centring)
 
     largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
-    grid = np.asarray(largest) * eps ** (np.arange(lams) / max(lams - 1, 1))
-    return grid.astype(a.X.dtype).astype(float)
+    grid = np.asarray(largest) * problem.eps ** (np.arange(lams) / max(lams - 1, 1))
+    return grid.astype(problem.X.dtype).astype(float)
 
 
-def solve(data: Blocks, lams: np.ndarray) -> Factors:
+def solve_all(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
     blocks, gaps, degrees = [], [], []
     for total, Y in zip(data.totals, data.Y, strict=True):
@@ -129,7 +134,8 @@ def solve(data: Blocks, lams: np.ndarray) -> Factors:
         blocks.append(factored)
         gaps.append(np.asarray(gap))
         degrees.append(np.asarray(df))
-    return Factors(lams, blocks, joined(gaps, data.targets), joined(degrees, data.targets), data.targets)
+    gap, df = joined(gaps, data.targets), joined(degrees, data.targets)
+    return Factors(lams, blocks, gap, df, data.targets, data.columns)
 
 
 def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
@@ -145,7 +151,7 @@ def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, 
         factored = None
         if total is not None:
             rows = fold.rows[fold.row_weight > 0]
-            whole = data.splits is not None and data.splits.train is None
+            whole = data.plan is not None and data.plan.trained is None
             part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
             with np.errstate(all="ignore"):
                 train, enough = training_moments(total, part) if whole else (part, True)
@@ -159,6 +165,11 @@ def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, 
     return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
 
 
+def x_scale(factors: Factors) -> np.ndarray:
+    """σ of every column, (p,)."""
+    return np.asarray(factors.blocks[0].scale)[: factors.columns]
+
+
 def y_scale(factors: Factors) -> np.ndarray:
     """τ of every target, (t,)."""
     blocks = [np.broadcast_to(np.asarray(block.y_scale), block.y_mean.shape) for block in factors.blocks]
@@ -168,7 +179,7 @@ def y_scale(factors: Factors) -> np.ndarray:
 def all_params(factors: Factors) -> Params:
     """coef (L, p, t), intercept (L, t)."""
     found = [_grid_params(block, factors.lams) for block in factors.blocks]
-    return Params(*(joined([np.asarray(v) for v in parts], factors.targets) for parts in zip(*found, strict=True)))
+    return _joined_params(factors, found)
 
 
 def all_intercepts(factors: Factors) -> np.ndarray:
@@ -182,4 +193,9 @@ def chosen_params(factors: Factors, lam: np.ndarray) -> Params:
     filled = np.concatenate([lam, np.repeat(lam[-1:], length * len(factors.blocks) - len(lam))])
     parts = np.split(filled, len(factors.blocks))
     found = [_params(block, part) for block, part in zip(factors.blocks, parts, strict=True)]
-    return Params(*(joined([np.asarray(v) for v in side], factors.targets) for side in zip(*found, strict=True)))
+    return _joined_params(factors, found)
+
+
+def _joined_params(factors: Factors, found: list[Params]) -> Params:
+    intercept, coef = (joined([np.asarray(v) for v in side], factors.targets) for side in zip(*found, strict=True))
+    return Params(intercept, coef[..., : factors.columns, :])

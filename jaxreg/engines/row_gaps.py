@@ -8,53 +8,51 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.centred_table import DEPENDENT, CentredTable
 from jaxreg.engines.gaps import (
-    Members,
+    Models,
     Sums,
     Weights,
-    each_member,
+    each_model,
     gap_of,
     per_scale,
     rounding_of,
     share_of,
-    some_lams,
 )
-from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.solved import Solved, some_lams
 from jaxreg.formulas.duality import Penalty, best_dual
 
 __all__ = ["gap_from_rows"]
 
 # So many numbers in a table for which θ is sought, one member after the other, for so many of them.
-POLISHED, MEMBERS = 2**24, 256
+POLISHED, MODELS = 2**24, 256
 
 
-def gap_from_rows(a: Arguments, solved: Solved, options: Options) -> np.ndarray:
+def gap_from_rows(problem: Problem, solved: Solved) -> np.ndarray:
     """The gaps, (L, t), from the rows themselves; λ = 0, free columns and sparse tables too."""
     gap = np.empty(solved.lams.shape)
     zero = np.any(solved.lams == 0, axis=1)
     with np.errstate(all="ignore"):
         for which, all_free in ((~zero, False), (zero, True)):
             if which.any():
-                gap[which] = _Rows(a, options, all_free).gaps(some_lams(solved, which))
+                gap[which] = _Rows(problem, all_free).gaps(some_lams(solved, which))
     return gap
 
 
 class _Rows(CentredTable):
     """The table about its means, the targets, and the free columns' span."""
 
-    def __init__(self, a: Arguments, options: Options, all_free: bool) -> None:
-        super().__init__(a, options.fit_intercept)
-        self.options = options
-        Y = a.y.reshape(len(a.y), -1)[self.rows].astype(float)
+    def __init__(self, problem: Problem, all_free: bool) -> None:
+        super().__init__(problem)
+        Y = problem.y[self.rows].astype(float)
         self.original = self.share @ Y**2
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
-        y_mean = self.y_centre if options.fit_intercept else np.zeros(Y.shape[1])
+        y_mean = self.y_centre if problem.fit_intercept else np.zeros(Y.shape[1])
         self.Y = Y - self.y_centre
         self.target = Y - y_mean
-        if options.fit_intercept:
+        if problem.fit_intercept:
             self.target -= self.share @ self.target
         self.Q = self._free_basis(all_free)
         if self.Q is not None:
@@ -63,11 +61,11 @@ class _Rows(CentredTable):
 
     def _free_basis(self, all_free: bool) -> np.ndarray | None:
         """Orthonormal in weighted rows, (n, k): of the columns that neither penalty nor bounds hold."""
-        a, p = self.a, self.a.X.shape[1]
+        problem, p = self.problem, self.problem.X.shape[1]
         free = np.full(p, all_free)
-        free |= False if a.penalty_factor is None else a.penalty_factor == 0
-        free &= True if a.lower is None else a.lower == -np.inf
-        free &= True if a.upper is None else a.upper == np.inf
+        free |= False if problem.penalty_factor is None else problem.penalty_factor == 0
+        free &= True if problem.lower is None else problem.lower == -np.inf
+        free &= True if problem.upper is None else problem.upper == np.inf
         self.free = free
         if not free.any():
             return None
@@ -82,41 +80,43 @@ class _Rows(CentredTable):
         return values
 
     def gaps(self, solved: Solved) -> np.ndarray:
-        weights = Weights(self.a, self.options, solved.scale, self.scale)
+        weights = Weights(self.problem, solved.scale, self.scale)
 
-        def judge(members: Members) -> tuple[np.ndarray]:
-            of = self.sums(members)
-            gap = gap_of(of, members, weights, self.original)
-            nearest = self._without_held(of, members, weights)
+        def judge(models: Models) -> tuple[np.ndarray]:
+            of = self.sums(models)
+            gap = gap_of(of, models, weights, self.original)
+            nearest = self._without_held(of, models, weights)
             if nearest is not of:
-                of, gap = nearest, np.fmin(gap, gap_of(nearest, members, weights, self.original))
-            return (self._improved(gap, of, members, weights),)
+                of, gap = nearest, np.fmin(gap, gap_of(nearest, models, weights, self.original))
+            return (self._improved(gap, of, models, weights),)
 
-        return each_member(judge, solved)[0]
+        return each_model(judge, solved)[0]
 
-    def sums(self, members: Members) -> Sums:
-        a, used, target, intercept = self.a, members.used, members.target, self.options.fit_intercept
-        W = members.coef[used]
+    def sums(self, models: Models) -> Sums:
+        X: Any = self.problem.X
+        used, target, intercept = models.used, models.target, self.problem.fit_intercept
+        W = models.coef[used]
         u = W * self.scale[used, None]
-        constant, M = self._constant(members.coef * self.scale[:, None], target, members.intercept), len(target)
-        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(members.coef.shape)
+        constant, M = self._constant(models.coef * self.scale[:, None], target, models.intercept), len(target)
+        squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(models.coef.shape)
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
-        v = W if is_sparse(a.X) else u
+        sparse = is_sparse(X)
+        v = W if sparse else u
         for here in self.blocks(max(M, int(used.sum()))):
             share = self.share[here, None]
-            X = a.X[self.rows[here]] if is_sparse(a.X) else self.block(here)
-            R = self.Y[here][:, target] + constant - (X[:, used] @ v if not used.all() else X @ v)
+            block = X[self.rows[here]] if sparse else self.block(here)
+            R = self.Y[here][:, target] + constant - (block[:, used] @ v if not used.all() else block @ v)
             weighted = share * R
             squares += np.einsum("nm,nm->m", weighted, R)
             total += weighted.sum(axis=0)
             yr += np.einsum("nm,nm->m", self.target[here][:, target], weighted)
-            z += X.T @ weighted
-            shift += X.T @ share[:, 0]
+            z += block.T @ weighted
+            shift += block.T @ share[:, 0]
             if self.Q is not None:
                 Qr += self.Q[here].T @ (np.sqrt(share) * R)
-        z = per_scale(z, self.scale) if is_sparse(a.X) else z
-        shift = shift / self.scale if is_sparse(a.X) else shift
+        z = per_scale(z, self.scale) if sparse else z
+        shift = shift / self.scale if sparse else shift
         rr = np.maximum(squares - total**2, 0.0) if intercept else squares
         if intercept:
             z -= np.outer(shift, total)
@@ -126,7 +126,7 @@ class _Rows(CentredTable):
             z, rr = self._without_free(z, rr, Qr)
         yy = self.yy[target]
         spread = np.sqrt(yy) + self.size[used] @ np.abs(u)
-        magnitude = np.abs(self.y_centre[target]) + np.abs(members.intercept) + np.abs(self.mean[used]) @ np.abs(u)
+        magnitude = np.abs(self.y_centre[target]) + np.abs(models.intercept) + np.abs(self.mean[used]) @ np.abs(u)
         return Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
 
     def _constant(self, u: np.ndarray, target: np.ndarray, intercept: Any) -> np.ndarray:
@@ -138,17 +138,17 @@ class _Rows(CentredTable):
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
-        table: Any = self.a.X
+        table: Any = self.problem.X
         Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
         assert Q is not None
         for here in self.blocks(Qr.shape[0]):
             X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self.block(here)
-            X = X + self.centre if self.centre.any() and not self.options.fit_intercept else X
+            X = X + self.centre if self.centre.any() and not self.problem.fit_intercept else X
             product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
-    def _without_held(self, of: Sums, members: Members, weights: Weights) -> Sums:
+    def _without_held(self, of: Sums, models: Models, weights: Weights) -> Sums:
         """The sums of θ, the nearest to r for which z_j is 0 where it is that but for rounding, no penalty weighs, and
         bounds hold the column: a bound of 1e10 would multiply the rounding.
 
@@ -157,10 +157,10 @@ class _Rows(CentredTable):
         bounded = np.isfinite(weights.lower) | np.isfinite(weights.upper)
         if not bounded.any():
             return of
-        penalty: Any = weights.of(members)
+        penalty: Any = weights.of(models)
         held = bounded[:, None] & (penalty.l1 == 0) & (penalty.l2 == 0)
         near = held & (np.abs(of.z) <= rounding_of(of)) & (of.z != 0)
-        some = np.flatnonzero(near.any(axis=0) & np.isfinite(members.coef).all(axis=0))
+        some = np.flatnonzero(near.any(axis=0) & np.isfinite(models.coef).all(axis=0))
         if len(some) == 0:
             return of
         z, rr, yr, before, basis = of.z.copy(), of.rr.copy(), of.yr.copy(), None, np.empty((0, 0))
@@ -168,11 +168,11 @@ class _Rows(CentredTable):
         for k in some:
             if before is None or (near[:, k] != near[:, before]).any():
                 basis, before = self.basis(near[:, k], self.Q), k
-            r = root * self._residual(members.coef[:, k] * self.scale, members.target[k])
+            r = root * self._residual(models.coef[:, k] * self.scale, models.target[k])
             part = basis @ (basis.T @ r)
             z[:, k] = np.where(near[:, k] | self.free, 0.0, z[:, k] - self.products(part))
             rr[k] = max(rr[k] - part @ part, 0.0)
-            yr[k] -= (root * self.target[:, members.target[k]]) @ part
+            yr[k] -= (root * self.target[:, models.target[k]]) @ part
         return of._replace(z=z, rr=rr, yr=yr)
 
     def _residual(self, u: np.ndarray, target: int) -> np.ndarray:
@@ -181,23 +181,23 @@ class _Rows(CentredTable):
         r = self.Y[:, target] + self._constant(u[:, None], np.array([target]), 0.0)
         for here in self.blocks(int(used.sum())):
             r[here] -= self.block(here)[:, used] @ u[used]
-        r = r - self.share @ r if self.options.fit_intercept else r
+        r = r - self.share @ r if self.problem.fit_intercept else r
         r = r if self.Q is None else self._project(r[:, None])[:, 0]
         return np.sqrt(self.share) * r
 
-    def _improved(self, gap: np.ndarray, of: Sums, members: Members, weights: Weights) -> np.ndarray:
+    def _improved(self, gap: np.ndarray, of: Sums, models: Models, weights: Weights) -> np.ndarray:
         """Where the gap is above the tolerance: with the best c, then with θ nearest to r."""
-        late = np.flatnonzero(~(gap <= self.options.tol) & np.isfinite(members.coef).all(axis=0))
+        late = np.flatnonzero(~(gap <= self.problem.tol) & np.isfinite(models.coef).all(axis=0))
         if len(late) == 0:
             return gap
         some = lambda v: v[..., late]
-        here = members._replace(**{name: some(getattr(members, name)) for name in members._fields if name != "used"})
+        here = models._replace(**{name: some(getattr(models, name)) for name in models._fields if name != "used"})
         of = of._replace(**{name: some(getattr(of, name)) for name in of._fields if name != "size"})
         penalty, primal = weights.of(here), weights.primal(of, here)
         rounding = rounding_of(of)
         dual = best_dual(of.yr, of.rr, of.z, penalty)
-        if self.a.X.size <= POLISHED and not is_sparse(self.a.X):
-            for k in range(min(len(late), MEMBERS)):
+        if self.problem.X.size <= POLISHED and not is_sparse(self.problem.X):
+            for k in range(min(len(late), MODELS)):
                 if np.isfinite(primal[k]):
                     dual[k] = np.fmax(dual[k], self._polished(k, of, here, penalty, rounding))
         better = share_of(primal, dual, of, here, self.original)
@@ -205,22 +205,22 @@ class _Rows(CentredTable):
         gap[late] = np.fmin(gap[late], better)
         return gap
 
-    def _polished(self, k: int, of: Sums, members: Members, penalty: Any, rounding: np.ndarray) -> float:
+    def _polished(self, k: int, of: Sums, models: Models, penalty: Any, rounding: np.ndarray) -> float:
         """D at the θ nearest to r that is optimal for the columns inside their bounds."""
         cut = lambda v: v[:, k] if v.shape[1] > 1 else v[:, 0]
         h: Any = Penalty(*map(cut, penalty))
-        u = members.coef[:, k] * self.scale
+        u = models.coef[:, k] * self.scale
         inside = (u != 0) & (u > h.lower) & (u < h.upper)
         inside |= (h.l1 == 0) & (np.abs(of.z[:, k]) <= rounding[:, k])
         inside &= (h.l2 == 0) & ~self.free
         if not inside.any():
             return -np.inf
         X = self.block(slice(0, len(self.rows)))
-        X = X - self.share @ X if self.options.fit_intercept else X + self.centre
+        X = X - self.share @ X if self.problem.fit_intercept else X + self.centre
         root = np.sqrt(self.share)
-        Z, y = root[:, None] * X, self.target[:, members.target[k]]
+        Z, y = root[:, None] * X, self.target[:, models.target[k]]
         Z = Z if self.Q is None else Z - self.Q @ (self.Q.T @ Z)
-        r = self._residual(u, members.target[k])
+        r = self._residual(u, models.target[k])
         off = Z[:, inside].T @ r - h.l1[inside] * np.sign(u[inside])
         theta = r - np.linalg.lstsq(Z[:, inside].T, off, rcond=DEPENDENT)[0]
         z = Z.T @ theta

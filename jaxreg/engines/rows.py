@@ -1,22 +1,23 @@
-"""The rows route: closed forms and FISTA on the table itself, λs in blocks that fit into memory."""
+"""The rows engine: closed forms and FISTA on the table itself, λs in blocks that fit into memory."""
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.padding import padded_problem
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
-from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import degrees_on_rows
-from jaxreg.engines.options import Options, Solved, arrays_of
+from jaxreg.engines.solved import Solved
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.reduced import prepare, solve_without_derivatives
 
-__all__ = ["BLOCK_BYTES", "block_length", "solve_on_rows"]
+__all__ = ["BLOCK_BYTES", "block_length", "solve"]
 
 # λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
 BLOCK_BYTES = 2**30
@@ -35,7 +36,7 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, max_iter, standardize, *, ridge, s
 _grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept"))
 
 
-def block_length(a: Arguments, count: int) -> int:
+def block_length(problem: Problem, lams: int | np.ndarray) -> int:
     """How many λs are solved at once: about 25 vectors of length p and 8 of length n live for every λ and target.
 
     Up to 16 a power of two, else a multiple of 16: few programs serve all counts of them.
@@ -43,16 +44,16 @@ def block_length(a: Arguments, count: int) -> int:
     Raises:
         MemoryError: results beyond 16 GiB.
     """
-    n, p = a.X.shape
-    targets = 1 if a.y.ndim == 1 else a.y.shape[1]
-    result = count * targets * (p + 8) * a.X.dtype.itemsize
+    (n, p), targets, size = problem.X.shape, problem.y.shape[1], problem.X.dtype.itemsize
+    count = lams if isinstance(lams, int) else len(lams)
+    result = count * targets * (p + 8) * size
     if result > 2**34:
         raise MemoryError(
             f"lams: {count:,} λs × {p:,} columns × {targets:,} targets are {result / 2**30:,.0f} GiB of results; "
             "ask for fewer λs."
         )
     rounded = 1 << max(count - 1, 0).bit_length() if count <= 16 else -(-count // 16) * 16
-    return max(1, min(rounded, BLOCK_BYTES // ((25 * p + 8 * n) * targets * a.X.dtype.itemsize)))
+    return max(1, min(rounded, BLOCK_BYTES // ((25 * p + 8 * n) * targets * size)))
 
 
 def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -62,15 +63,15 @@ def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.concatenate([block, np.repeat(block[-1:], length - len(block), axis=0)]), len(block)
 
 
-def grid_on_rows(a: Arguments, count: int, options: Options) -> np.ndarray:
+def grid_on_rows(problem: Problem, count: int) -> np.ndarray:
     """The automatic grid, (count,)."""
-    ratio = np.float64(options.l1_ratio)
-    how = {"fit_intercept": options.fit_intercept, "standardize": np.bool_(options.standardize)}
-    return np.asarray(_grid(a.X, a.y, count, ratio, np.float64(options.eps), **arrays_of(a), **how)).astype(a.X.dtype)
+    how: Any = {"fit_intercept": problem.fit_intercept, "standardize": np.bool_(problem.standardize)}
+    given = problem.X, problem.y, count, np.float64(problem.l1_ratio), np.float64(problem.eps)
+    return np.asarray(_grid(*given, **problem.arrays(), **how)).astype(problem.X.dtype)
 
 
-def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Solved:
-    """A path with its certificate; λ = 0 and ρ = 0 too.
+def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
+    """A path whose gaps are those of the solver's units, and so not known; λ = 0 and ρ = 0 too.
 
     Args:
         lams: how many, or (L, t).
@@ -78,26 +79,26 @@ def solve_on_rows(a: Arguments, lams: int | np.ndarray, options: Options) -> Sol
     Raises:
         ValueError: X is sparse.
     """
-    if is_sparse(a.X):
+    X = problem.X
+    if is_sparse(X):
         raise ValueError(
             "X is sparse and too large to be made dense, but λ = 0, and columns whose squares vanish, need dense rows. "
             "Use X.toarray() if memory allows."
         )
-    t = 1 if a.y.ndim == 1 else a.y.shape[1]
+    length, p, problem = block_length(problem, lams), X.shape[1], padded_problem(problem)
+    X, Y = problem.X, problem.y
     if isinstance(lams, int):
-        length = block_length(a, lams)
-        lams = np.repeat(grid_on_rows(a, lams, options)[:, None], t, axis=1)
-    else:
-        length = block_length(a, len(lams))
-    ridge = options.l1_ratio == 0 and a.lower is None and a.upper is None
-    ratio, precise = np.float64(options.l1_ratio), lams.astype(float)
+        lams = np.repeat(grid_on_rows(problem, lams)[:, None], Y.shape[1], axis=1)
+    lams = lams.astype(X.dtype)
+    ridge = problem.l1_ratio == 0 and problem.lower is None and problem.upper is None
+    limits = np.float64(problem.tol), np.int32(min(problem.max_iter, 2**31 - 1)), np.bool_(problem.standardize)
     parts, scales = [], (np.ones(0), np.ones(0))
-    limits = np.float64(options.tol), np.int32(min(options.max_iter, 2**31 - 1)), np.bool_(options.standardize)
-    for block, count in _blocks(precise, length):
-        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "fit_intercept": options.fit_intercept}
-        solved = _solve(a.X, a.y, block, ratio, arrays_of(a, not ridge), *limits, **static)
-        params, gap, n_iter, *scales = jax.tree.map(np.asarray, solved)
-        df = degrees_on_rows(a, params.coef, block, scales[1], options)
+    for block, count in _blocks(lams.astype(float), length):
+        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "fit_intercept": problem.fit_intercept}
+        found = _solve(X, Y, block, np.float64(problem.l1_ratio), problem.arrays(not ridge), *limits, **static)
+        params, gap, n_iter, *scales = jax.tree.map(np.asarray, found)
+        df = degrees_on_rows(problem, params.coef, block, scales[1])
         parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
     coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
-    return certified(Solved(lams, Params(intercept, coef), gap, n_iter, df, *scales), a, options)
+    params, (scale, y_scale) = Params(intercept, coef[:, :p]), scales
+    return Solved(lams, params, gap, n_iter, df, np.full(gap.shape, np.inf), scale[:p], y_scale)

@@ -11,8 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxreg.data.inputs import check_matrix
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
-from jaxreg.estimators.problems import Problem, problem_of
+from jaxreg.estimators.problems import problem_of
 from jaxreg.formulas.objective import Params
 
 __all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "as_table", "warn_unless_converged"]

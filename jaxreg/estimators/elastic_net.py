@@ -10,10 +10,11 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_array
 
+from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
-from jaxreg.estimators.problems import Problem, certificate, solve, squares
+from jaxreg.estimators.problems import certificate, solve, squares
 from jaxreg.formulas.objective import Params
 
 __all__ = ["ElasticNet", "Lasso", "weights_of"]
@@ -136,7 +137,7 @@ class ElasticNet(LinearModel):
         params, gap, n_iter = found
         self._keep(params, y)
         several = problem.y.shape[1] > 1
-        dual_gap = (gap * squares(problem, self.alpha)).astype(problem.dtype)
+        dual_gap = (gap * squares(problem, self.alpha)).astype(problem.X.dtype)
         self.dual_gap_ = dual_gap if several else dual_gap[0]
         self.n_iter_ = n_iter.tolist() if several else int(n_iter[0])
         warn_unless_converged(gap, self.tol, self.alpha, type(self).__name__)
@@ -144,10 +145,10 @@ class ElasticNet(LinearModel):
 
     def _kept(self, problem: Problem, lam: np.ndarray) -> tuple[Params, np.ndarray, np.ndarray] | None:
         """The last coefficients, if they still are within the tolerance."""
-        a = problem.arguments
+        a = problem
         free = lam[0] == 0 or (a.penalty_factor is not None and (a.penalty_factor == 0).any())
         coef = np.atleast_2d(getattr(self, "coef_", np.zeros(0))).T
-        if free or is_sparse(a.X) or coef.shape != (problem.columns, len(lam)):
+        if free or is_sparse(a.X) or coef.shape != (a.X.shape[1], len(lam)):
             return None
         params, gap = certificate(problem, coef, lam)
         return (params, gap, np.zeros(len(lam), int)) if np.all(gap <= self.tol) else None

@@ -12,10 +12,11 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routi
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 
 from jaxreg.data.parameters import check_l1_ratio
+from jaxreg.data.problem import Problem
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.elastic_net import weights_of
-from jaxreg.estimators.problems import Folds, Problem, solve, squares
+from jaxreg.estimators.problems import Folds, solve, squares
 from jaxreg.formulas.objective import Params
 from jaxreg.progress import Bar
 
@@ -159,7 +160,7 @@ class ElasticNetCV(LinearModel):
         report = (lambda: bar(next(done), total)) if self.verbose else (lambda: None)
         paths, grids, errors, gaps = [], [], [], []
         for rho in ratios:
-            here = problem.of_ratio(rho)
+            here = problem._replace(l1_ratio=float(rho))
             path = solve(here, lams)
             grid = path.lams[:, 0]
             mse, gap = folds.errors(here, grid, report)
@@ -181,7 +182,7 @@ class ElasticNetCV(LinearModel):
                     "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by "
                     "providing your estimator with the appropriate `alphas=` argument."
                 )
-            seen = problem.y[problem.sample_weight > 0]
+            seen = problem.y[problem.weights > 0]
             centre = seen[:1] if self.fit_intercept else 0.0
             if np.any(seen != centre):
                 return int(self.alphas)
@@ -196,12 +197,19 @@ class ElasticNetCV(LinearModel):
         return np.repeat(values[:, None], t, axis=1).astype(problem.y.dtype)
 
     def _conclude(
-        self, problem: Problem, ratios: list[float], paths: list[Any], grids: np.ndarray, errors: np.ndarray, y: Any
+        self,
+        problem: Problem,
+        ratios: list[float],
+        paths: list[Any],
+        grids: np.ndarray,
+        errors: np.ndarray,
+        y: Any,
     ) -> None:
         """The attributes, from the paths on all rows and the held-out errors (R, L, K, t)."""
         targets = range(errors.shape[3])
         chosen = [choose(errors[..., k], self.one_se) for k in targets]
-        own: Any = [self._model(problem.of_ratio(ratios[r]), paths[r], l, k) for k, (r, l) in enumerate(chosen)]
+        at = lambda r: problem._replace(l1_ratio=float(ratios[r]))
+        own: Any = [self._model(at(r), paths[r], l, k) for k, (r, l) in enumerate(chosen)]
         coef, intercept, gap, dual_gap, n_iter = (np.stack(v, axis=-1) for v in zip(*own, strict=True))
         self._keep(Params(intercept, coef), y)
         alpha = np.array([grids[r, l] for r, l in chosen])

@@ -105,7 +105,7 @@ class Ridge(LinearModel):
         max_iter = 1000 if self.max_iter is None else self.max_iter
         problem = self._problem(X, y, s, l1_ratio=0.0, tol=self.tol, max_iter=max_iter)
         alpha = self._alphas(problem.y.shape[1])
-        solved = solve(problem, (alpha / problem.sample_weight.sum()).astype(problem.y.dtype)[None])
+        solved = solve(problem, (alpha / problem.weights.sum()).astype(problem.y.dtype)[None])
         self._keep(Params(solved.params.intercept[0], solved.params.coef[0]), y)
         self.n_iter_ = None
         warn_unless_converged(solved.gap[0], self.tol, alpha, "Ridge")

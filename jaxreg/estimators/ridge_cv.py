@@ -14,9 +14,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routi
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 from sklearn.utils.validation import _check_sample_weight
 
+from jaxreg.data.problem import Problem
 from jaxreg.estimators.base import ADDED, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
-from jaxreg.estimators.problems import Problem, leave_one_out, left_out, solve
+from jaxreg.estimators.problems import leave_one_out, left_out, solve
 from jaxreg.estimators.ridge import Ridge
 from jaxreg.formulas.objective import Params
 
@@ -156,7 +157,7 @@ class RidgeCV(LinearModel):
         self, X: np.ndarray, y: np.ndarray, s: np.ndarray | None, alphas: np.ndarray, params: dict[str, Any]
     ) -> None:
         problem = self._problem(X, y, s, l1_ratio=0.0, tol=TOL, max_iter=MAX_ITER)
-        weight = problem.sample_weight.sum()
+        weight = problem.weights.sum()
         lams = alphas / weight
         per_target = self.alpha_per_target or problem.y.shape[1] == 1
         if self.one_se and (self.scoring is not None or not per_target):
@@ -222,7 +223,7 @@ class RidgeCV(LinearModel):
                 X[train], y[train], None if s is None else s[train], l1_ratio=0.0, tol=TOL, max_iter=MAX_ITER
             )
             t = problem.y.shape[1]
-            lams = np.repeat(alphas[order, None], t, axis=1) / problem.sample_weight.sum()
+            lams = np.repeat(alphas[order, None], t, axis=1) / problem.weights.sum()
             solved = solve(problem, lams.astype(problem.y.dtype))
             warn_unless_converged(solved.gap, TOL, alphas[order, None], "RidgeCV")
             here = {name: np.asarray(value)[test] if np.ndim(value) else value for name, value in to_score.items()}
@@ -253,7 +254,7 @@ class RidgeCV(LinearModel):
 
     def _fit_at(self, problem: Problem, alpha: np.ndarray, y: np.ndarray) -> None:
         """The fit on all rows; alpha is (1,) or (t,)."""
-        lam = np.broadcast_to(alpha, problem.y.shape[1]) / problem.sample_weight.sum()
+        lam = np.broadcast_to(alpha, problem.y.shape[1]) / problem.weights.sum()
         solved = solve(problem, lam.astype(problem.y.dtype)[None])
         warn_unless_converged(solved.gap[0], TOL, alpha, "RidgeCV")
         self._keep(Params(solved.params.intercept[0], solved.params.coef[0]), y)

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.updated_inverse import Inverse
 
 __all__ = ["ACCURACY", "Line", "State", "exceeds", "most_changes", "restart", "round_"]
@@ -102,7 +102,7 @@ def exceeds(g: jax.Array, limit: jax.Array, penalty: Penalty) -> jax.Array:
     return (jnp.abs(g) > limit) & jnp.where(g > 0, penalty.upper > 0, penalty.lower < 0)
 
 
-def restart(problem: Problem, l2: jax.Array, state: State) -> State:
+def restart(problem: LeastSquares, l2: jax.Array, state: State) -> State:
     """The state at the same coefficients with everything else computed anew."""
     coef = state.coef
     assert problem.gram is not None
@@ -114,7 +114,7 @@ def restart(problem: Problem, l2: jax.Array, state: State) -> State:
 
 
 def round_(
-    problem: Problem, penalty: Penalty, state: State, safe: jax.Array
+    problem: LeastSquares, penalty: Penalty, state: State, safe: jax.Array
 ) -> tuple[State, jax.Array, Line, jax.Array]:
     """One round.
 

@@ -19,7 +19,7 @@ from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.active_round import ACCURACY, Line, State, exceeds, most_changes, restart, round_
 from jaxreg.solvers.fista import gap
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 
 __all__ = ["Walk", "advance", "padded", "penalty_at", "solve_path", "start"]
 
@@ -136,7 +136,9 @@ def start(correlation: jax.Array, unit: Penalty, lams: jax.Array, slots: int) ->
     return Walk(none, lam, none, jnp.zeros((), bool), lam, state, last, *outputs)
 
 
-def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until: Any, tol: Any, max_iter: Any) -> Walk:
+def advance(
+    walk: Walk, problem: LeastSquares, unit: Penalty, lams: jax.Array, until: Any, tol: Any, max_iter: Any
+) -> Walk:
     """Solve the λs from ``walk.index`` on, up to but without the one numbered ``until``."""
     accuracy = ACCURACY[problem.correlation.dtype]
 
@@ -201,7 +203,7 @@ def advance(walk: Walk, problem: Problem, unit: Penalty, lams: jax.Array, until:
 
 
 def solve_path(
-    problem: Problem, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
+    problem: LeastSquares, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
 ) -> tuple[jax.Array, jax.Array]:
     """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² ),  lower ≤ u ≤ upper,  at every λ.
 

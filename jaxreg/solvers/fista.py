@@ -21,10 +21,10 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty_free_scale, relative_gap
 from jaxreg.formulas.prox import prox_elastic_net
-from jaxreg.solvers.reduction import Problem, curvature
+from jaxreg.solvers.reduction import LeastSquares, curvature
 from jaxreg.solvers.support import newton_on_support
 
-__all__ = ["Info", "State", "gap", "init", "largest_eigenvalue", "solve", "step"]
+__all__ = ["Info", "Iterate", "gap", "init", "largest_eigenvalue", "solve", "step"]
 
 # The gap is looked at every so many steps.
 STEPS_A_CHECK = 20
@@ -34,7 +34,7 @@ FIRST_TARGET, TARGET_RATIO = 1e-3, 1e-2
 MOST_TRIES = 8
 
 
-class State(NamedTuple):
+class Iterate(NamedTuple):
     """What the next step needs: u, Gu, v, Gv, each (p,), and t, ()."""
 
     coef: jax.Array
@@ -51,13 +51,13 @@ class Info(NamedTuple):
     n_iter: jax.Array
 
 
-def init(problem: Problem, coef: jax.Array) -> State:
+def init(problem: LeastSquares, coef: jax.Array) -> Iterate:
     """The state at ``coef``, (p,), without momentum."""
     product = curvature(problem, coef)
-    return State(coef, product, coef, product, jnp.ones((), coef.dtype))
+    return Iterate(coef, product, coef, product, jnp.ones((), coef.dtype))
 
 
-def step(state: State, problem: Problem, penalty: Penalty, largest: jax.Array) -> State:
+def step(state: Iterate, problem: LeastSquares, penalty: Penalty, largest: jax.Array) -> Iterate:
     """One accelerated proximal gradient step; ``largest`` is L, ()."""
     u, v, t = state.coef, state.lookahead, state.momentum
     slope = problem.correlation - state.lookahead_product
@@ -67,10 +67,10 @@ def step(state: State, problem: Problem, penalty: Penalty, largest: jax.Array) -
     t = jnp.where(uphill, 1.0, t)
     t_new = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))
     beta = (t - 1.0) / t_new
-    return State(new, product, new + beta * (new - u), product + beta * (product - state.product), t_new)
+    return Iterate(new, product, new + beta * (new - u), product + beta * (product - state.product), t_new)
 
 
-def gap(problem: Problem, penalty: Penalty, coef: jax.Array, product: jax.Array) -> jax.Array:
+def gap(problem: LeastSquares, penalty: Penalty, coef: jax.Array, product: jax.Array) -> jax.Array:
     """The relative duality gap at u from u and Gu alone, ().
 
     r = ỹ − Au gives  r·r = yy − 2 c·u + u·Gu,  ỹ·r = yy − c·u,  Aᵀr = c − Gu.
@@ -88,7 +88,7 @@ def gap(problem: Problem, penalty: Penalty, coef: jax.Array, product: jax.Array)
     return jnp.where(outside, jnp.inf, relative_gap(primal, dual, problem.yy, problem.yy))
 
 
-def largest_eigenvalue(problem: Problem) -> jax.Array:
+def largest_eigenvalue(problem: LeastSquares) -> jax.Array:
     """λ_max(AᵀA), (), from the smaller of AᵀA and AAᵀ; 1 where A = 0."""
     matrix = problem.rows @ problem.rows.T if problem.gram is None else problem.gram
     largest = jnp.linalg.eigvalsh(matrix)[-1]
@@ -96,7 +96,7 @@ def largest_eigenvalue(problem: Problem) -> jax.Array:
 
 
 def solve(
-    problem: Problem, penalty: Penalty, largest: jax.Array, tol: jax.Array, max_iter: int | jax.Array
+    problem: LeastSquares, penalty: Penalty, largest: jax.Array, tol: jax.Array, max_iter: int | jax.Array
 ) -> tuple[jax.Array, Info]:
     """Minimise from u = 0 until the gap is at most ``tol`` and the support is settled.
 
@@ -107,12 +107,12 @@ def solve(
         u, (p,), and Info; the gap is that of this u.
     """
 
-    def steps_until(target: jax.Array, state: State, n_iter: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-        def unfinished(carry: tuple[State, jax.Array, jax.Array]) -> jax.Array:
+    def steps_until(target: jax.Array, state: Iterate, n_iter: jax.Array) -> tuple[Iterate, jax.Array, jax.Array]:
+        def unfinished(carry: tuple[Iterate, jax.Array, jax.Array]) -> jax.Array:
             _, reached, n = carry
             return ~(reached <= target) & (n < max_iter)
 
-        def burst(carry: tuple[State, jax.Array, jax.Array]) -> tuple[State, jax.Array, jax.Array]:
+        def burst(carry: tuple[Iterate, jax.Array, jax.Array]) -> tuple[Iterate, jax.Array, jax.Array]:
             state, _, n = carry
             count = jnp.minimum(STEPS_A_CHECK, max_iter - n)
             state = jax.lax.fori_loop(0, count, lambda _, s: step(s, problem, penalty, largest), state)

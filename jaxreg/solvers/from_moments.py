@@ -16,7 +16,7 @@ from jaxreg.solvers import active_set, homotopy
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.moment_problem import as_returned, judge, moment_problem
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 
 __all__ = ["path_from_moments", "paths_from_moments"]
 
@@ -44,7 +44,7 @@ def path_from_moments(
 
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         lams, correlation, yy, tau = argument
-        one = Problem(problem.gram, problem.gram, correlation, yy)
+        one = LeastSquares(problem.gram, problem.gram, correlation, yy)
         penalty = problem.unit_penalty(settings, tau)
         return solve_path(one, lams, grid.solved, penalty, settings.tol, settings.max_iter)
 

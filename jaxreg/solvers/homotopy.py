@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import tableau as tableaus
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.tableau import Tableau
 
 __all__ = ["Step", "advance", "rebuilt", "solve_path", "start"]
@@ -175,7 +175,7 @@ def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
 
 
 def solve_path(
-    problem: Problem, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
+    problem: LeastSquares, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
 ) -> tuple[jax.Array, jax.Array]:
     """The minimiser of  ½ uᵀGu − c·u + λ Σ_j a_j |u_j|,  lower ≤ u ≤ upper,  at every λ.
 

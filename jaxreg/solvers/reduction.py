@@ -18,7 +18,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import Basis, free_basis, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
 
-__all__ = ["Data", "Frame", "Problem", "curvature", "gram_matrix", "reduce_problem", "restore", "working_penalty"]
+__all__ = ["Data", "Frame", "LeastSquares", "curvature", "gram_matrix", "reduce_problem", "restore", "working_penalty"]
 
 
 class Data(NamedTuple):
@@ -45,7 +45,7 @@ class Data(NamedTuple):
         return jnp.ones((self.Y.shape[1],), self.Y.dtype) if self.y_scale is None else self.y_scale
 
 
-class Problem(NamedTuple):
+class LeastSquares(NamedTuple):
     """½‖ỹ − A u‖² = ½ yy − correlation·u + ½ uᵀ(AᵀA)u.
 
     Attributes:
@@ -78,7 +78,7 @@ def gram_matrix(rows: jax.Array) -> jax.Array | None:
     return rows.T @ rows if n >= p else None
 
 
-def curvature(problem: Problem, u: jax.Array) -> jax.Array:
+def curvature(problem: LeastSquares, u: jax.Array) -> jax.Array:
     """AᵀA u, (p,)."""
     return problem.rows.T @ (problem.rows @ u) if problem.gram is None else problem.gram @ u
 
@@ -91,7 +91,7 @@ def reduce_problem(
     free: jax.Array | None,
     size: jax.Array | None,
     scale: jax.Array,
-) -> tuple[Problem, Frame]:
+) -> tuple[LeastSquares, Frame]:
     """Steps 1 to 3.
 
     Args:
@@ -101,7 +101,7 @@ def reduce_problem(
         scale: σ, (p,): which coefficients are taken where free columns depend on each other.
 
     Returns:
-        Problem with t targets, and its Frame.
+        LeastSquares with t targets, and its Frame.
     """
     Z, targets = weighted_rows(X, sample_weight, fit_intercept), weighted_rows(Y, sample_weight, fit_intercept)
     t, p = Y.shape[1], X.shape[1]
@@ -117,7 +117,7 @@ def reduce_problem(
             jnp.any(free), lambda *v: tuple(project_out(x, basis) for x in v), lambda *v: v, rows, targets
         )
         rows = jnp.where(free[None, :], 0.0, rows)
-    problem = Problem(rows, gram_matrix(rows), rows.T @ remaining, jnp.sum(remaining**2, axis=0))
+    problem = LeastSquares(rows, gram_matrix(rows), rows.T @ remaining, jnp.sum(remaining**2, axis=0))
     return problem, Frame(Z, targets, x_mean, y_mean, size, basis)
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import broadcast_columns, only_if, varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import active_set, fista
-from jaxreg.solvers.reduction import Data, Frame, Problem, working_penalty
+from jaxreg.solvers.reduction import Data, Frame, LeastSquares, working_penalty
 from jaxreg.solvers.ridge import ridge_grid
 
 __all__ = ["Solver", "columns_of", "fista_in_turn", "solver_of"]
@@ -51,7 +51,7 @@ def solver_of(data: Data, l1_ratio: Any, strategy: str | None) -> Solver:
 
 
 def _ridge(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+    problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """All members from one decomposition. Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ."""
     largest = jnp.max(lams)
@@ -61,7 +61,7 @@ def _ridge(
 
 
 def _active_set(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+    problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """A path for one target after the other, down its λs > 0."""
     _, v, lower, upper = columns_of(data, rho)
@@ -77,7 +77,7 @@ def _active_set(
         largest = jnp.max(lams)
         positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
         order = jnp.argsort(-positive)
-        one = Problem(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
+        one = LeastSquares(problem.rows, gram, jnp.pad(correlation, (0, fill)), yy)
         count = jnp.where(jnp.any(most > 0), len(lams), 0)
         coef, n_iter = active_set.solve_path(one, positive[order], count, unit, tol, jnp.max(most))
         place = jnp.argsort(order)
@@ -88,7 +88,7 @@ def _active_set(
 
 
 def _fista(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+    problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """All members in parallel, each from 0."""
     member = _member(problem, frame, data, rho, tol)
@@ -98,7 +98,7 @@ def _fista(
 
 
 def fista_in_turn(
-    problem: Problem, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+    problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """One member after the other, and only those that are wanted."""
     (L, t), p = lams.shape, data.X.shape[1]
@@ -114,7 +114,7 @@ def fista_in_turn(
 
 
 def _member(
-    problem: Problem, frame: Frame, data: Data, rho: jax.Array, tol: jax.Array
+    problem: LeastSquares, frame: Frame, data: Data, rho: jax.Array, tol: jax.Array
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """One (λ, target) pair by FISTA: u (p,) and the steps taken, of λ, the target's number and how many at most."""
     _, v, lower, upper = columns_of(data, rho)
@@ -122,7 +122,7 @@ def _member(
 
     def member(lam: jax.Array, target: jax.Array, most: jax.Array) -> tuple[jax.Array, jax.Array]:
         penalty = working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, data.tau[target])
-        one = Problem(problem.rows, problem.gram, problem.correlation[:, target], problem.yy[target])
+        one = LeastSquares(problem.rows, problem.gram, problem.correlation[:, target], problem.yy[target])
         u, info = fista.solve(one, penalty, largest, tol, most)
         return u, info.n_iter
 

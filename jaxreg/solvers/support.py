@@ -20,7 +20,7 @@ from jax.scipy.sparse.linalg import cg
 
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
-from jaxreg.solvers.reduction import Problem, curvature
+from jaxreg.solvers.reduction import LeastSquares, curvature
 
 __all__ = ["Pieces", "newton_on_support", "pieces_at"]
 
@@ -36,7 +36,7 @@ class Pieces(NamedTuple):
     fixed: jax.Array
 
 
-def pieces_at(problem: Problem, penalty: Penalty, u: jax.Array, product: jax.Array) -> Pieces:
+def pieces_at(problem: LeastSquares, penalty: Penalty, u: jax.Array, product: jax.Array) -> Pieces:
     """The piece of h on which each coordinate of prox_h(u + c − Gu) lies."""
     x = u + problem.correlation - product
     # A correlation above l1 by rounding alone (at λ_max, say) does not make a coefficient.
@@ -48,7 +48,7 @@ def pieces_at(problem: Problem, penalty: Penalty, u: jax.Array, product: jax.Arr
     return Pieces(interior, jnp.where(interior, jnp.sign(x), 0.0), fixed)
 
 
-def solve_pieces(problem: Problem, penalty: Penalty, pieces: Pieces, u: jax.Array) -> jax.Array:
+def solve_pieces(problem: LeastSquares, penalty: Penalty, pieces: Pieces, u: jax.Array) -> jax.Array:
     """The solution of the linear system on fixed pieces by conjugate gradients from u, (p,).
 
     Conjugate gradients need products with G alone, shared by all λ, and solve a consistent singular system (duplicate
@@ -76,7 +76,7 @@ def solve_pieces(problem: Problem, penalty: Penalty, pieces: Pieces, u: jax.Arra
 
 
 def newton_on_support(
-    problem: Problem, penalty: Penalty, u: jax.Array, product: jax.Array
+    problem: LeastSquares, penalty: Penalty, u: jax.Array, product: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Newton steps from u until the pieces no longer change.
 

@@ -14,7 +14,7 @@ from jaxreg.solvers import active_set, homotopy
 from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.active_set import Solved
 from jaxreg.solvers.homotopy import Step
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.tableau import Tableau
 
 __all__ = ["Knots", "NewtonSteps", "Walk"]
@@ -53,7 +53,9 @@ class Walk(Protocol):
     def keep(self, order: jax.Array) -> "Walk":
         """With the columns numbered ``order``, (C,), alone, C where there is none."""
 
-    def advance(self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any) -> "Walk":
+    def advance(
+        self, problem: LeastSquares, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any
+    ) -> "Walk":
         """Solve the λs from ``first`` on, and those since :meth:`back` went, up to but without ``until``.
 
         Args:
@@ -141,7 +143,7 @@ class NewtonSteps(NamedTuple):
         return self._replace(walk=walk, gram=moved(moved(self.gram).T))
 
     def advance(
-        self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any
+        self, problem: LeastSquares, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any
     ) -> "NewtonSteps":
         del size
         walk = self.walk._replace(index=first)
@@ -228,7 +230,9 @@ class Knots(NamedTuple):
         )
         return self._replace(step=step)
 
-    def advance(self, problem: Problem, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any) -> "Knots":
+    def advance(
+        self, problem: LeastSquares, unit: Penalty, lams: jax.Array, first: Any, until: Any, size: Any
+    ) -> "Knots":
         del problem, first  # where the step stands
         rows = tableaus.block_rows(len(unit.l1))
         blocks = ((size + rows - 1) // rows).astype(jnp.int32)

@@ -29,7 +29,7 @@ from jaxreg.formulas.duality import Penalty, dual_at, largest_scale, penalty_fre
 from jaxreg.solvers.active_set import padded, penalty_at
 from jaxreg.solvers.column_table import ColumnTable
 from jaxreg.solvers.grid import STEPS, with_steps
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.walks import Knots, NewtonSteps, Walk
 
 __all__ = ["CHUNK", "capacity", "solve_path"]
@@ -207,7 +207,7 @@ def solve_path(
         visit = _join(visit, table, target, unit)
         working, first = visit.working, visit.index
         until = jnp.minimum(first + CHUNK, count)
-        problem = Problem(working.rows.T, None, working.correlation, yy)
+        problem = LeastSquares(working.rows.T, None, working.correlation, yy)
         rebuilt = lambda walk: walk.rebuilt(working.rows, working.correlation, working.unit)
         walk: Walk = only_if(visit.drifted, rebuilt, visit.walk)
         walk = walk.advance(problem, working.unit, lams, first, until, working.size)

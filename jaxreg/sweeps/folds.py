@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.splits import Splits
+from jaxreg.data.plan import Plan
 from jaxreg.data.values import as_number
 
-__all__ = ["fold_labels", "splits_of", "splits_of_pairs"]
+__all__ = ["fold_labels", "plan_of", "plan_of_pairs"]
 
 
 def fold_labels(n: int, folds: int, seed: int = 0) -> np.ndarray:
@@ -33,8 +33,8 @@ def fold_labels(n: int, folds: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).permuted(labels, axis=1).ravel()[:n]
 
 
-def splits_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.ndarray | None) -> Splits:
-    """The splits that ``folds`` asks for.
+def plan_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.ndarray | None) -> Plan:
+    """The plan that ``folds`` asks for.
 
     Args:
         folds: a number of folds; (n,) labels, one fold a distinct value; (K, n) booleans, True = held out; a
@@ -55,24 +55,24 @@ def splits_of(folds: Any, X: Any, y: np.ndarray, seed: int, sample_weight: np.nd
         if not 2 <= int(folds) <= n:
             raise ValueError(f"folds={folds}: there must be at least 2 folds and at most as many as rows ({n}).")
         labels = fold_labels(n, int(folds), seed)
-        splits = Splits(labels[None, :] == np.arange(int(folds))[:, None])
+        plan = Plan(labels[None, :] == np.arange(int(folds))[:, None])
     elif hasattr(folds, "split") and not isinstance(folds, str):
-        splits = splits_of_pairs(list(folds.split(X, y)), n)
+        plan = plan_of_pairs(list(folds.split(X, y)), n)
     elif _are_pairs(folds):
-        splits = splits_of_pairs(list(folds), n)
+        plan = plan_of_pairs(list(folds), n)
     else:
-        splits = Splits(_masks(folds, n))
+        plan = Plan(_masks(folds, n))
         names = np.unique(np.asarray(folds)).tolist() if np.ndim(folds) == 1 else None
-    if len(splits) < 2:
-        raise ValueError(f"folds gives {len(splits)} fold; at least 2 are needed.")
+    if len(plan) < 2:
+        raise ValueError(f"folds gives {len(plan)} fold; at least 2 are needed.")
     weight = np.ones(n) if sample_weight is None else sample_weight
-    for k in range(len(splits)):
+    for k in range(len(plan)):
         fold = k if names is None else repr(names[k])
-        if not weight[splits.held_out[k] != 0].any():
+        if not weight[plan.measured[k] != 0].any():
             raise ValueError(f"fold {fold} holds out no row of positive weight; its error is undefined.")
-        if not splits.training_weight(k, weight).any():
+        if not plan.training_weight(k, weight).any():
             raise ValueError(f"fold {fold} leaves no row of positive weight to train on.")
-    return splits
+    return plan
 
 
 def _masks(folds: Any, n: int) -> np.ndarray:
@@ -101,7 +101,7 @@ def _are_pairs(folds: Any) -> bool:
     return isinstance(folds, list | tuple) and len(folds) > 0 and all(map(is_pair, folds))
 
 
-def splits_of_pairs(pairs: Sequence[Any], n: int) -> Splits:
+def plan_of_pairs(pairs: Sequence[Any], n: int) -> Plan:
     """From K pairs (training rows, held-out rows) of row numbers or (n,) booleans.
 
     Raises:
@@ -117,7 +117,7 @@ def splits_of_pairs(pairs: Sequence[Any], n: int) -> Splits:
     tested = np.stack(held_out)
     tested = tested != 0 if tested.size == 0 or tested.max() <= 1 else tested
     trained = np.stack(train)
-    return Splits(tested, None if np.array_equal(trained, tested == 0) else trained)
+    return Plan(tested, None if np.array_equal(trained, tested == 0) else trained)
 
 
 def _counts(rows: np.ndarray, n: int, what: str) -> np.ndarray:

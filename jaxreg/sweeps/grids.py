@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data import inputs
-from jaxreg.data.sparse import is_sparse
-from jaxreg.data.splits import Splits
-from jaxreg.engines import choose
-from jaxreg.engines.options import Options
-from jaxreg.engines.ridge import FactoredPath, factor_all, factored_path, is_large, takes_factors
-from jaxreg.precision import computing, on_accelerator, takes_double
+from jaxreg.data.inputs import check_values
+from jaxreg.data.members import Members
+from jaxreg.data.plan import Plan
+from jaxreg.data.problem import Problem
+from jaxreg.engines import choose, ridge
 from jaxreg.solvers.grid_ends import beyond, open_end
-from jaxreg.sweeps.fold_paths import FoldErrors, FoldMoments, errors_of_folds
+from jaxreg.sweeps.fold_paths import FoldErrors, errors_of_folds
 from jaxreg.sweeps.measures import Measured, held_out_curves
 
 __all__ = ["MOST_EXTENSIONS", "Grids"]
@@ -31,45 +29,37 @@ class Grids:
         extended: how often the grids were extended.
     """
 
-    def __init__(
-        self,
-        a: inputs.Arguments,
-        splits: Splits,
-        asked: Sequence[Options],
-        measure: str,
-        device: Any,
-        show: Callable[[int, int], None],
-    ) -> None:
+    def __init__(self, problems: Sequence[Problem], plan: Plan, measure: str, show: Callable[[int, int], None]) -> None:
         """
         Args:
-            asked: the options, one an l1_ratio. measure: "mse", "mae" or "r2". show: called with how many paths are
-                done, of how many.
+            problems: one an l1_ratio, with the same data. measure: "mse", "mae" or "r2". show: called with how many
+                paths are done, of how many.
         """
-        self.a, self.splits, self.asked, self.measure, self.device = a, splits, asked, measure, device
+        self.problems, self.plan, self.measure = problems, plan, measure
         self.show, self.done, self.total, self.extended = show, 0, 0, 0
-        self.moments = FoldMoments(a, splits)
+        self.members = Members(problems[0], plan)
         self.paths: list[Any] = []
         self.errors: list[FoldErrors] = []
 
     def solve(self, lams: int | np.ndarray) -> None:
         """At these λs, (L,), or at so many, and at more beyond an end where the error still falls."""
         self._begin()
-        self._keep([self._run(options, lams) for options in self.asked])
+        self._keep([self._run(problem, lams) for problem in self.problems])
         while isinstance(lams, int) and lams > 1 and self.extended < MOST_EXTENSIONS:
             end = self._open_end()
             if end is None:
                 break
             self._begin()
             self.extended += 1
-            found = zip(self.asked, self.paths, self.errors, strict=True)
+            found = zip(self.problems, self.paths, self.errors, strict=True)
             self._keep([self._joined(*of, end) for of in found])
 
     def measured(self) -> Measured:
         """What has been found, stacked over the l1_ratios."""
-        return Measured.of(self.a, self.splits, self.paths, self.errors)
+        return Measured.of(self.problems[0], self.plan, self.paths, self.errors)
 
     def _begin(self) -> None:
-        self.total += len(self.asked) * (len(self.splits) + 1)
+        self.total += len(self.problems) * (len(self.plan) + 1)
 
     def _keep(self, found: list[tuple[Any, FoldErrors]]) -> None:
         self.paths, self.errors = [path for path, _ in found], [errors for _, errors in found]
@@ -78,39 +68,37 @@ class Grids:
         self.done += 1
         self.show(self.done, self.total)
 
-    def _run(self, options: Options, lams: int | np.ndarray) -> tuple[Any, FoldErrors]:
+    def _run(self, problem: Problem, lams: int | np.ndarray) -> tuple[Any, FoldErrors]:
         """The path on all rows, and the errors of the folds along its λs."""
-        a, device = self.a, self.device
-        options = options._replace(absolute=self.measure == "mae")
-        if options.strategy is None and on_accelerator(device) and not is_sparse(a.X):
-            options = options._replace(strategy="parallel")
-        choose.check_size(a, lams, options)
-        if len(self.asked) == 1 and takes_factors(a, options, lams) and is_large(a, lams):
-            inputs.check_values(a.X, a.names)
-            with computing(takes_double(a.X.dtype, device), device):
-                path: Any = factored_path(factor_all(a, lams, options), a.X.dtype, options.tol)
+        choose.check_size(problem, lams)
+        each = lams if isinstance(lams, int) else lams[:, None]
+        if len(self.problems) == 1 and ridge.is_large(problem, lams) and not ridge.refuses(problem, each):
+            check_values(problem.X, problem.names)
+            with problem.computing():
+                path: Any = ridge.factored_path(ridge.factor_all(problem, lams), problem.X.dtype, problem.tol)
         else:
-            path = choose.path_of(a, lams, options, device, self.moments)
+            path = choose.as_path(problem, choose.solve(problem, lams, self.members))
         self._report()
-        return path, errors_of_folds(a, self.splits, self.moments, path.lams, options, device, self._report)
+        absolute = self.measure == "mae"
+        return path, errors_of_folds(problem, self.members, path.lams, absolute, self._report)
 
     def _open_end(self) -> str | None:
         """The open end of the grid at the l1_ratio of least error, of any target."""
-        curves = held_out_curves(self.a, self.splits, self.errors, self.measure)
+        curves = held_out_curves(self.problems[0], self.plan, self.errors, self.measure)
         ends = []
         for target in range(curves[0].shape[1]):
             r = int(np.argmin([np.min(curve[:, target]) for curve in curves]))
             path = self.paths[r]
-            used = np.ones(len(path.lams)) if self.asked[r].l1_ratio == 0 else path.n_nonzero
+            used = np.ones(len(path.lams)) if self.problems[r].l1_ratio == 0 else path.n_nonzero
             ends.append(open_end(curves[r][:, target], path.lams, used[:, target] if used.ndim == 2 else used))
         return next((end for end in ends if end is not None), None)
 
-    def _joined(self, options: Options, path: Any, errors: FoldErrors, end: str) -> tuple[Any, FoldErrors]:
+    def _joined(self, problem: Problem, path: Any, errors: FoldErrors, end: str) -> tuple[Any, FoldErrors]:
         """The path and the errors with λs beyond an end of the grid."""
         new = beyond(path.lams, end).astype(path.lams.dtype)
-        if isinstance(path, FactoredPath):
-            return self._run(options, np.concatenate([path.lams, new] if end == "smallest" else [new, path.lams]))
-        more_path, more_errors = self._run(options, new)
+        if isinstance(path, ridge.FactoredPath):
+            return self._run(problem, np.concatenate([path.lams, new] if end == "smallest" else [new, path.lams]))
+        more_path, more_errors = self._run(problem, new)
         pairs = (lambda old, new: (old, new)) if end == "smallest" else (lambda old, new: (new, old))
         join: Any = lambda old, new: None if old is None else np.concatenate(pairs(old, new))
         alike = ("scale", "y_scale")

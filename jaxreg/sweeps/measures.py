@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.data.inputs import Arguments
-from jaxreg.data.splits import Splits
+from jaxreg.data.plan import Plan
+from jaxreg.data.problem import Problem
 from jaxreg.sweeps.fold_paths import FoldErrors
 
 __all__ = ["MEASURES", "Measured", "fold_weight", "held_out_curves", "variance_of_folds"]
@@ -30,19 +30,21 @@ class Measured(NamedTuple):
     mae: np.ndarray | None
 
     @classmethod
-    def of(cls, a: Arguments, splits: Splits, paths: Sequence[Any], errors: Sequence[FoldErrors]) -> "Measured":
+    def of(cls, problem: Problem, plan: Plan, paths: Sequence[Any], errors: Sequence[FoldErrors]) -> "Measured":
         """
         Raises:
             FloatingPointError: an error is not finite.
         """
-        stacked: Any = lambda values: np.stack(values)[..., 0] if a.y.ndim == 1 else np.stack(values)
+        stacked: Any = lambda values: np.stack(values)[..., 0] if problem.flat else np.stack(values)
         lams, path_gap = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
         mse = stacked([of.mse for of in errors])
         if not np.isfinite(mse).all():
             r, l, k = np.argwhere(~np.isfinite(mse))[0][:3]
             raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
         mae = None if errors[0].mae is None else stacked([of.mae for of in errors])
-        r2 = 1 - mse / variance_of_folds(a, splits)
+        variance = variance_of_folds(problem, plan)
+        variance = variance[:, 0] if problem.flat else variance
+        r2 = 1 - mse / variance
         return cls(lams, path_gap, mse, stacked([of.gap for of in errors]), r2, mae)
 
     def losses(self) -> dict[str, np.ndarray]:
@@ -51,26 +53,26 @@ class Measured(NamedTuple):
         return found if self.mae is None else found | {"mae": self.mae}
 
 
-def fold_weight(a: Arguments, splits: Splits) -> np.ndarray:
+def fold_weight(problem: Problem, plan: Plan) -> np.ndarray:
     """Σs of the rows that each fold holds out, (K,)."""
-    return splits.held_out.astype(float) @ (np.ones(len(a.y)) if a.sample_weight is None else a.sample_weight)
+    return plan.measured.astype(float) @ problem.weights
 
 
-def variance_of_folds(a: Arguments, splits: Splits) -> np.ndarray:
-    """Of the held-out y about its own mean, (K,) or (K, t); infinite where it is 0: R² is then 1 − 0."""
-    s = np.ones(len(a.y)) if a.sample_weight is None else a.sample_weight
-    weight = splits.held_out * s[None, :] / (splits.held_out @ s)[:, None]
-    y = a.y - np.average(a.y, axis=0, weights=s)
+def variance_of_folds(problem: Problem, plan: Plan) -> np.ndarray:
+    """Of the held-out y about its own mean, (K, t); infinite where it is 0: R² is then 1 − 0."""
+    s = problem.weights
+    weight = plan.measured * s[None, :] / (plan.measured @ s)[:, None]
+    y = problem.y - np.average(problem.y, axis=0, weights=s)
     variance = weight @ y**2 - (weight @ y) ** 2
     return np.where(variance > 0, variance, np.inf)
 
 
-def held_out_curves(a: Arguments, splits: Splits, errors: Sequence[FoldErrors], measure: str) -> list[np.ndarray]:
+def held_out_curves(problem: Problem, plan: Plan, errors: Sequence[FoldErrors], measure: str) -> list[np.ndarray]:
     """The mean over the folds of what is made small, along each path, (L, t)."""
-    weight = fold_weight(a, splits)
+    weight = fold_weight(problem, plan)
     share = weight / weight.sum()
     if measure == "r2":
-        variance = variance_of_folds(a, splits).reshape(len(splits), -1)
+        variance = variance_of_folds(problem, plan)
         return [np.einsum("lkt,k->lt", of.mse / variance, share) for of in errors]
     losses: Any = [of.mae if measure == "mae" else of.mse for of in errors]
     return [np.einsum("lkt,k->lt", loss, share) for loss in losses]

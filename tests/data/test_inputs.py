@@ -12,7 +12,7 @@ import scipy.sparse
 
 import jaxreg
 from jaxreg import cross_validation
-from jaxreg.data.arguments import check_arguments
+from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
 from jaxreg.sweeps import grids
 
@@ -372,7 +372,7 @@ def test_inputs_are_not_modified():
     assert {name: value.tobytes() for name, value in given.items()} == before
     given = {"penalty_factor": np.ones(P), "lower": np.full(P, -9.0), "upper": np.full(P, 9.0), "sample_weight": ONES}
     before = {name: value.tobytes() for name, value in given.items()}
-    checked = check_arguments(X, Y, given["sample_weight"], *list(given.values())[:3])
+    checked = check_problem(X, Y, **given)
     assert checked.lower.tolist() == [-9.0] * P
     assert {name: value.tobytes() for name, value in given.items()} == before
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.data.inputs import Arguments
+from jaxreg.data.members import moments_of
+from jaxreg.data.problem import check_problem
 from jaxreg.engines.certificate import certified, gap_from_moments
-from jaxreg.engines.moments import moments_of
-from jaxreg.engines.options import Options, Solved
+from jaxreg.engines.solved import Solved
 from jaxreg.formulas.objective import Params
 from tests import longdouble
 
@@ -24,13 +24,12 @@ def _without_x64():
 def judged(X, y, coef, intercept, lam, rho, *, known=False, tol=1e-10, fit_intercept=True, **given):
     """The certificate's gap, with σ and τ of 1, and that in extended precision."""
     n, p = X.shape
-    a = Arguments(X, y, None, *(given.get(k) for k in ("sample_weight", "penalty_factor", "lower", "upper")))
-    options = Options(rho, 1e-3, tol, 100, fit_intercept, False, None)
+    problem = check_problem(X, y, rho, tol=tol, fit_intercept=fit_intercept, standardize=False, **given)
     none = np.full((1, 1), np.nan)
     params = Params(np.array([[intercept]], float), np.asarray(coef, float)[None, :, None])
-    solved = Solved(np.array([[lam]]), params, none, none, none, np.ones(p), np.ones(1))
-    gaps = gap_from_moments(moments_of(a), a, solved, options)[0] if known else certified(solved, a, options).gap
-    found = gaps[0, 0]
+    solved = Solved(np.array([[lam]]), params, none, none, none, none, np.ones(p), np.ones(1))
+    judged = gap_from_moments(moments_of(problem), problem, solved) if known else certified(problem, solved)
+    found = judged.gap[0, 0]
     fill = lambda name, value, size: np.full(size, value) if given.get(name) is None else given[name]
     true = longdouble.gap(
         X, y, coef, intercept, lam, rho, weight=fill("sample_weight", 1.0, n), factor=fill("penalty_factor", 1.0, p),
@@ -193,13 +192,11 @@ def test_the_moments_say_how_far_they_can_be_trusted():
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     X = np.column_stack([x, x + 1e-7 * rng.normal(size=200)])
-    a = Arguments(X, x.copy(), None, None, None, None, None)
+    problem = check_problem(X, x, 1.0, standardize=False)
     none = np.full((1, 1), np.nan)
     big = Params(np.zeros((1, 1)), np.array([1e6, -1e6])[None, :, None])
-    solved = Solved(np.array([[0.1]]), big, none, none, none, np.ones(2), np.ones(1))
-    options = Options(1.0, 1e-3, 1e-10, 100, True, False, None)
-    _, rounding = gap_from_moments(moments_of(a), a, solved, options)
-    assert rounding[0, 0] > 1e-4  # 8ε (2e6)²
+    solved = Solved(np.array([[0.1]]), big, none, none, none, none, np.ones(2), np.ones(1))
+    assert gap_from_moments(moments_of(problem), problem, solved).rounding[0, 0] > 1e-4  # 8ε (2e6)²
 
 
 def test_columns_that_all_but_depend_on_each_other_are_not_excused_by_rounding():

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.data import row_blocks
-from jaxreg.engines import certificate, held_out, moments, rows, wide
+from jaxreg.data import members, row_blocks
+from jaxreg.data.problem import check_problem
+from jaxreg.engines import certificate, choose, columns, held_out, moments, ridge, rows
 from jaxreg.engines.order import Order
-from jaxreg.sweeps import fold_paths as folds
 
 INF = np.inf
+ZERO, OWN = np.zeros((2, 2)), np.array([[1.0, 2.0], [0.5, 1.0]])
 LAMS = np.array([0.02, 1.0, 0.1, 0.02, 5.0, 0.3])
 SHAPES = {"moments": (25, 5), "moments, p > n": (12, 20), "columns": (20, 60)}
 CASES = {
@@ -102,22 +103,25 @@ def test_folds_that_overlap_train_on_what_they_leave():
 
 
 def test_the_route_is_the_one_that_the_shape_asks_for():
-    from jaxreg.data.arguments import check_arguments
-    from jaxreg.engines.choose import options_of
+    def route(n, p, lams=3, **given):
+        X, Y = data(n, p)
+        return choose.engine_of(check_problem(X, Y, given.pop("rho", 1.0), **given), lams, None)
 
-    def route(n, p, **bounds):
-        X, Y = data(n, p, 1)
-        a = check_arguments(X, Y, None, bounds.get("penalty_factor"), bounds.get("lower"), bounds.get("upper"))
-        given = {"max_iter": 10, "fit_intercept": True, "standardize": True, "strategy": bounds.get("strategy")}
-        options = options_of(a, bounds.get("rho", 1.0), **given)
-        return moments.takes_moments(a, options), wide.takes_columns(a, options)
-
-    assert route(25, 5) == (True, False)
-    assert route(12, 24) == (True, False)
-    assert route(12, 25) == (False, True)
-    assert route(25, 5, lower=0.0) == (True, False)
-    for rows_alone in ({"lower": -1.0}, {"strategy": "parallel"}, {"rho": 0.0}, {"penalty_factor": [0, 1, 1, 1, 1]}):
-        assert route(25, 5, **rows_alone) == (False, False)
+    assert route(25, 5) is moments
+    assert route(12, 24) is moments
+    assert route(12, 25) is columns
+    assert route(25, 5, lower=0.0) is moments
+    assert route(25, 5, rho=0.0) is ridge
+    for given in ({"lower": -1.0}, {"strategy": "parallel"}, {"penalty_factor": [0, 1, 1, 1, 1]}, {"lams": ZERO}):
+        assert route(25, 5, **given) is None, "the rows"
+    for given in (
+        {"lower": -1.0},
+        {"lams": ZERO},
+        {"lams": OWN},
+        {"lams": OWN[:1]},
+        {"penalty_factor": [0, 1, 1, 1, 1]},
+    ):
+        assert route(25, 5, rho=0.0, **given) is None, "the rows"
 
 
 def test_lam_0_among_others():
@@ -200,8 +204,8 @@ def test_a_fold_that_holds_most_of_a_column(monkeypatch):
     X, Y = data(40, 5, 1)
     X[5, 2], labels = 1e7, np.arange(40) % 4
     added = []
-    real = folds.together
-    monkeypatch.setattr(folds, "together", lambda parts: (added.append(len(parts)), real(parts))[1])
+    real = members.together
+    monkeypatch.setattr(members, "together", lambda parts: (added.append(len(parts)), real(parts))[1])
     found = jaxreg.sweep(X, Y[:, 0], LAMS, folds=labels)
     assert added == [4, 3]  # all rows, and those without fold 1
     for k in range(4):
@@ -299,7 +303,7 @@ def test_memory_is_bounded(monkeypatch):
     """Where the moments of all folds do not fit into the block, each fold reads its rows again: the same answers."""
     X, Y = data(25, 5, 1)
     usual = jaxreg.sweep(X, Y[:, 0], LAMS, folds=4)
-    monkeypatch.setattr(folds, "KEPT_BYTES", 0)
+    monkeypatch.setattr(members, "KEPT_BYTES", 0)
     np.testing.assert_allclose(jaxreg.sweep(X, Y[:, 0], LAMS, folds=4).fold_mse, usual.fold_mse, rtol=1e-10)
     assert rows.BLOCK_BYTES == 2**30
 
@@ -357,7 +361,7 @@ def test_another_number_of_folds_does_not_compile():
 def test_folds_in_one_program_or_one_by_one(monkeypatch):
     X, Y = data(60, 5)
     usual = jaxreg.sweep(X, Y, LAMS, folds=4)
-    monkeypatch.setattr(folds, "FEW", 0)
+    monkeypatch.setattr(moments, "FEW", 0)
     other = jaxreg.sweep(X, Y, LAMS, folds=4)
     np.testing.assert_allclose(other.fold_mse, usual.fold_mse, rtol=1e-12)
     np.testing.assert_array_equal(other.best.index, usual.best.index)

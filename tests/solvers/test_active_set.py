@@ -12,7 +12,7 @@ from jaxreg import solvers
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.active_set import padded, solve_path
 from jaxreg.solvers.reduced import lambda_grid, prepare, solve_without_derivatives
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 
 # Its programs take long to compile.
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def _x64():
 @partial(jax.jit, static_argnames="max_iter")
 def compiled(gram, correlation, yy, lams, a, b, max_iter=2000):
     unit = Penalty(a, b, jnp.full_like(a, -jnp.inf), jnp.full_like(a, jnp.inf))
-    return solve_path(Problem(gram, gram, correlation, yy), lams, len(lams), unit, np.float64(1e-10), max_iter)
+    return solve_path(LeastSquares(gram, gram, correlation, yy), lams, len(lams), unit, np.float64(1e-10), max_iter)
 
 
 def path_and_gap(X, y, count, l1_ratio, columns=P):

@@ -10,7 +10,7 @@ import jaxreg
 from jaxreg.engines import moments
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import homotopy, tableau
-from jaxreg.solvers.reduction import Problem
+from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.walks import Knots
 
 P, N = 64, 300
@@ -29,7 +29,7 @@ def gram_problem(seed, n=N, p=50):
     A /= np.linalg.norm(A, axis=0)
     y = A @ (rng.standard_normal(p) * (rng.random(p) < 0.4)) + 0.05 * rng.standard_normal(n)
     fill = P - p
-    return Problem(A, np.pad(A.T @ A, (0, fill)), np.pad(A.T @ y, (0, fill)), y @ y), A, y
+    return LeastSquares(A, np.pad(A.T @ A, (0, fill)), np.pad(A.T @ y, (0, fill)), y @ y), A, y
 
 
 def unit(lower=-np.inf, upper=np.inf):
@@ -128,7 +128,7 @@ def test_columns_that_are_equal_do_not_end_the_path():
     gram, c = np.zeros((P, P)), np.zeros(P)
     gram[:36, :36], c[:36] = A.T @ A, A.T @ y
     lams = np.geomspace(1, 1e-4, 30) * np.abs(c).max()
-    u, n_iter = solve(Problem(A, gram, c, y @ y), lams, 30, unit(), 1e-10, 10)
+    u, n_iter = solve(LeastSquares(A, gram, c, y @ y), lams, 30, unit(), 1e-10, 10)
     assert int(np.sum(n_iter)) >= 12
     u = np.asarray(u)
     z = c - u @ gram
@@ -145,7 +145,7 @@ def test_ends_where_a_column_depends_on_the_active_ones():
     gram, c = np.zeros((P, P)), np.zeros(P)
     gram[:3, :3], c[:3] = Z.T @ Z, Z.T @ y
     lams = np.geomspace(1, 1e-6, 40) * np.abs(c).max()
-    u, n_iter = solve(Problem(Z, gram, c, y @ y), lams, 40, unit(), 1e-10, 10)
+    u, n_iter = solve(LeastSquares(Z, gram, c, y @ y), lams, 40, unit(), 1e-10, 10)
     assert np.all(np.isfinite(u))
     assert np.any(u[:, :3] != 0, axis=0).sum() == 2, "the third column must not enter"
     assert np.all(u[-1] == 0), "solved beyond a dependent column"

@@ -1,7 +1,6 @@
 """A lasso with many columns, from knot to knot inside a working set: held against Newton steps and scikit-learn."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -9,7 +8,9 @@ import pytest
 from sklearn.linear_model import lasso_path
 
 import jaxreg
-from jaxreg.engines import wide
+from jaxreg.data import columns as tables
+from jaxreg.data.problem import check_problem
+from jaxreg.engines import columns as wide
 from jaxreg.solvers import grid, homotopy, tableau, working_set
 from jaxreg.solvers.found import Grid, Settings
 
@@ -118,19 +119,19 @@ def test_space_of_one_table_serves_the_next():
     """Where a smaller one leaves rows and columns of it free, they are 0; a copy that is still held keeps its space."""
     X, y = data(seed=5)
     Z, z = data(n=36, p=290, seed=6)
-    wide._spare.clear()
+    tables._spare.clear()
     fresh = jaxreg.path(Z, z, 20)
     jaxreg.path(X, y, 20)
-    [space] = wide._spare
+    [space] = tables._spare
     again = jaxreg.path(Z, z, 20)
     np.testing.assert_array_equal(again.coef, fresh.coef)
-    assert wide._spare[0] is space
+    assert tables._spare[0] is space
     with jax.enable_x64(True):
-        arguments, options = SimpleNamespace(X=X, sample_weight=None), SimpleNamespace(fit_intercept=False)
-        first, second = wide.columns_of(arguments, options), wide.columns_of(arguments, options)
+        problem = check_problem(X, y, fit_intercept=False)
+        first, second = tables.columns_of(problem), tables.columns_of(problem)
         assert first.features.unsafe_buffer_pointer() != second.features.unsafe_buffer_pointer()
         del first, second
-    assert len(wide._spare) == 1
+    assert len(tables._spare) == 1
 
 
 def test_500_rows_take_no_more_memory_than_is_kept():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 
-from jaxreg.sweeps.folds import fold_labels, splits_of
+from jaxreg.sweeps.folds import fold_labels, plan_of
 
 X, Y = np.arange(46.0).reshape(23, 2), np.arange(23.0)
 
 
 def masks(folds, seed=0, sample_weight=None):
-    return splits_of(folds, X, Y, seed, sample_weight).held_out
+    return plan_of(folds, X, Y, seed, sample_weight).measured
 
 
 @pytest.mark.parametrize("folds", [2, 3, 5, 10, 23])

@@ -1,0 +1,160 @@
+"""What is read of a table for all members of a plan, each row once: their moments, or the table column by column.
+
+The training moments of a member are those of all rows less its own. A member ``None`` is all rows.
+"""
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.data.columns import Columns, columns_of
+from jaxreg.data.cores import blas_of_one_thread, share
+from jaxreg.data.plan import Plan
+from jaxreg.data.problem import Problem
+from jaxreg.data.row_blocks import SHARED, block_moments, filled_up
+from jaxreg.data.sparse import is_sparse, moments_of_sparse
+from jaxreg.formulas.moments import Moments, lost, together
+from jaxreg.solvers.active_set import padded
+
+__all__ = ["KEPT_BYTES", "UNIT", "Known", "Members", "moments_of"]
+
+# Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
+UNIT = 8 * float(np.finfo(float).eps)
+# Of the digits of the moments of all rows, so many may be lost by taking a part away; else the other parts are added.
+MOST_LOST = 100.0
+# Moments of all members are kept up to this size; coefficients of all members at once may take as much.
+KEPT_BYTES = 2**27
+
+
+class Known(NamedTuple):
+    """Moments of training rows, as those of some rows less those of others, and by how much of the columns' lengths
+    they may be off."""
+
+    total: Moments
+    without: Moments | None
+    unit: float
+
+
+def moments_of(problem: Problem, rows: np.ndarray | None = None) -> Moments:
+    """Moments in float64, with padded columns; of all rows, or of those with the given numbers."""
+    if is_sparse(problem.X):
+        return filled_up(moments_of_sparse(problem.X, problem.y, problem.sample_weight, rows))
+    return block_moments(problem.X, problem.y, problem.sample_weight, rows)
+
+
+class Members:
+    """The members of a plan, at any l1_ratio. Where the moments of all of them take little memory, they are kept.
+
+    Attributes:
+        plan: None where there are no members but all rows.
+    """
+
+    def __init__(self, problem: Problem, plan: Plan | None = None) -> None:
+        self._problem, self.plan = problem, plan
+        counts = problem.weights > 0
+        self._parts_make_all = plan is not None and plan.divides(counts)
+
+    def problem(self, problem: Problem, b: int | None) -> Problem:
+        """A problem on all rows, weighted as member b trains."""
+        if b is None:
+            return problem
+        assert self.plan is not None
+        return problem._replace(sample_weight=self.plan.training_weight(b, problem.weights))
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The table column by column, on the device."""
+        return columns_of(self._problem)
+
+    @cached_property
+    def kept(self) -> list[Moments] | None:
+        """Of the rows that each member is measured on; None where they take much memory, do not make up all rows, or
+        lie so far from 0 that the differences of their means have few digits."""
+        shape = self._problem.X.shape
+        if self.plan is None or not self._parts_make_all or len(self.plan) * padded(shape[1]) ** 2 * 8 > KEPT_BYTES:
+            return None
+        rows = [self.plan.test_rows(b) for b in range(len(self.plan))]
+        of = lambda some: moments_of(self._problem, some)
+        parts = [of(some) for some in rows] if np.prod(shape) < SHARED else share(of, rows)
+        return parts if _offset(parts) <= MOST_LOST / 2 else None
+
+    @cached_property
+    def total(self) -> Moments:
+        """Of all rows."""
+        if self.kept is None:
+            return moments_of(self._problem)
+        with blas_of_one_thread():  # a small product, after which BLAS's threads would keep the cores from the paths
+            return together(self.kept)
+
+    @cached_property
+    def unit(self) -> float:
+        """By how much those of all rows may be off."""
+        return UNIT if self.kept is None else UNIT * (1.0 + _offset(self.kept))
+
+    @cached_property
+    def nothing(self) -> Moments:
+        """Of no rows."""
+        return Moments._make(np.zeros_like(v) for v in self.total)
+
+    def part(self, b: int) -> Moments | None:
+        """Of the rows that member b is measured on; None where parts do not make up all rows."""
+        if not self._parts_make_all:
+            return None
+        assert self.plan is not None
+        return moments_of(self._problem, self.plan.test_rows(b)) if self.kept is None else self.kept[b]
+
+    def training(self, b: int | None) -> Known:
+        """Of the rows that member b trains on."""
+        if b is None:
+            return Known(self.total, None if self.plan is None else self.nothing, self.unit)
+        assert self.plan is not None
+        part = self.part(b)
+        if part is not None and (times := self.lost(part)) <= MOST_LOST:
+            return Known(self.total, part, self.unit * times)
+        if self.kept is not None:
+            return Known(together(self.kept[:b] + self.kept[b + 1 :]), self.nothing, self.unit)
+        return Known(moments_of(self._problem, self.plan.training_rows(b)), self.nothing, UNIT)
+
+    @cached_property
+    def stacked(self) -> Moments:
+        """The moments that are kept, and those of nothing up to a padded number of members, (padded B, ...)."""
+        assert self.kept is not None
+        more = [self.nothing] * (padded(len(self.kept)) - len(self.kept))
+        return jax.tree.map(lambda *v: np.stack(v), *self.kept, *more)
+
+    def all_training(self) -> tuple[Moments, np.ndarray] | None:
+        """What is taken from the moments of all rows for every member, stacked, and by how much each difference may be
+        off, (padded B,); None where one would lose too many digits."""
+        assert self.kept is not None
+        times = np.array([self.lost(part) for part in self.kept])
+        if times.max() > MOST_LOST:
+            return None
+        return self.stacked, self.unit * np.pad(times, (0, padded(len(times)) - len(times)))
+
+    def lost(self, part: Moments) -> float:
+        """By how many times the error of the moments grows where the part is taken away."""
+        with np.errstate(all="ignore"):
+            times = float(lost(_squares(self.total), _squares(part), _squares(self.total) - _squares(part)))
+        return times if times == times else np.inf
+
+
+def _squares(m: Moments) -> Moments:
+    """Those of all columns as if they were targets."""
+    square, none = np.concatenate([np.diagonal(m.xx), m.yy]), m.xx[:0, :0]
+    return Moments(
+        m.weight, m.x_mean[:0], np.concatenate([m.x_mean, m.y_mean]), none, np.zeros((0, len(square))), square
+    )
+
+
+def _offset(parts: list[Moments]) -> float:
+    """By how many times formula (1) of the moments adds to the error: ε |x̄| of a mean beside what it differs by.
+
+    max over columns and targets of  2 Σ_k W_k |x̄_k − x̄_1| |x̄_k| / Σ_k xx_k,jj  with differences from the first part's.
+    """
+    of = [_squares(m) for m in parts]
+    with np.errstate(all="ignore"):
+        moved: Any = 2 * sum(m.weight * np.abs(m.y_mean - of[0].y_mean) * np.abs(m.y_mean) for m in of)
+        times = np.where(moved > 0, moved / sum(m.yy for m in of), 0.0)
+    return float(np.max(times, initial=0.0)) if not np.isnan(times).any() else np.inf

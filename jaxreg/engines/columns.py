@@ -1,0 +1,64 @@
+"""The columns engine, for p ≫ n: one table column by column on the device; members are weights of its rows."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxreg.data.members import Members
+from jaxreg.data.problem import Problem
+from jaxreg.engines import descent
+from jaxreg.engines.order import Order, settings_of
+from jaxreg.engines.solved import Solved, improved
+from jaxreg.programs import compiled
+from jaxreg.solvers.from_columns import path_from_columns
+from jaxreg.solvers.members import MOST_ROWS, WIDE
+
+__all__ = ["MOST_ROWS", "refuses", "solve"]
+
+# So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
+ELASTIC_SPREAD = 4
+
+_program = compiled(path_from_columns, static_argnames=("spread", "by_knots"))
+
+
+def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
+    """Why a working set of columns cannot solve the problem; None where it can."""
+    n, p = problem.X.shape
+    if p <= WIDE * n:
+        return f"at most {WIDE} columns a row"
+    return f"more than {MOST_ROWS:,} rows" if n > MOST_ROWS else descent.refuses(problem, lams)
+
+
+def solve(
+    problem: Problem, lams: int | np.ndarray, members: Members, b: int | None = None, found: Any = None
+) -> Solved | None:
+    """A path at λ > 0 on the rows of the problem that have weight; None where float64 does not carry it.
+
+    Its gaps are not known: they are in the units of the working set. Degrees of freedom are, for a lasso alone.
+
+    Args:
+        lams: how many, or (L, t). members: the table is theirs.
+    """
+    del b, found
+    columns = members.columns
+    P, N = columns.features.shape
+    n, p = problem.X.shape
+    Y, weight, asked = np.zeros((N, problem.y.shape[1])), np.zeros(N), settings_of(problem, P)
+    Y[:n], weight[:n] = problem.y, problem.weights
+
+    def down(lams: int | np.ndarray, spread: int) -> Solved | None:
+        order = Order(lams, Y.shape[1], problem.eps)
+        given = *columns, Y, weight, order.grid, asked
+        found = jax.tree.map(np.asarray, _program(*given, spread=spread, by_knots=problem.l1_ratio == 1))
+        if not descent.stands(found, order, asked):
+            found = jax.tree.map(np.asarray, _program(*given, spread=spread, by_knots=False))
+        return order.solved(found, p, problem.X.dtype) if descent.carried(problem, found) else None
+
+    solved = down(lams, 1)
+    if solved is None or problem.l1_ratio == 1:
+        return solved
+    late = ~np.all(solved.gap <= problem.tol, axis=1)
+    other = down(solved.lams[late], ELASTIC_SPREAD) if late.any() else None
+    solved = solved if other is None else improved(solved, late, other)
+    return solved._replace(df=np.full(solved.df.shape, np.nan, solved.df.dtype))

@@ -1,0 +1,54 @@
+"""What the engines that go down the λs one after the other share: what they refuse, how they go, what they lose."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg.data.problem import Problem, varies
+from jaxreg.data.sparse import is_sparse
+from jaxreg.engines.order import Order
+from jaxreg.precision import on_accelerator
+from jaxreg.solvers.found import Settings
+
+__all__ = ["carried", "refuses", "refuses_penalty", "stands"]
+
+# A column whose variance is below this may have lost it to underflow.
+VANISHING = 1e-280
+
+
+def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
+    """Why λs cannot be solved one after the other; None where they can. λ = 0 among others is left to the rows."""
+    if problem.strategy == "parallel":
+        return "strategy='parallel' asks for all λs at once"
+    if problem.strategy is None and on_accelerator(problem.device) and not is_sparse(problem.X):
+        return "an accelerator solves all λs at once"
+    if not isinstance(lams, int) and np.all(np.any(lams == 0, axis=1)):
+        return "all λs are 0"
+    return refuses_penalty(problem.l1_ratio, problem.penalty_factor, problem.lower, problem.upper)
+
+
+def refuses_penalty(l1_ratio: float, v: np.ndarray | None, lower: np.ndarray | None, upper: np.ndarray | None) -> Any:
+    """Why such a penalty cannot be solved going down the λs; None where it can."""
+    if l1_ratio == 0:
+        return "l1_ratio is 0"
+    if v is not None and not np.all(v > 0):
+        return "a penalty factor is 0"
+    if not all(bound is None or np.all((bound == 0) | np.isinf(bound)) for bound in (lower, upper)):
+        return "a bound is neither 0 nor infinite"
+    return None
+
+
+def stands(found: Any, order: Order, asked: Settings) -> bool:
+    """Whether it is what to return. A lasso goes from knot to knot; where that ends early, or has gathered rounding
+    errors, it is solved again by Newton steps, as elastic nets are."""
+    here = slice(order.number)
+    done = found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter
+    # Where a variance is not finite, no way to solve it would help.
+    return bool(done or asked.l1_ratio != 1 or not np.isfinite(found.variance).all())
+
+
+def carried(problem: Problem, found: Any) -> bool:
+    """Whether all of a path is finite, and no column that varies has lost its variance to underflow."""
+    variance = found.variance[: problem.X.shape[1]]
+    finite = np.isfinite(variance).all() and np.isfinite(found.coef).all()
+    return bool(finite) and not varies(problem, ~(variance > VANISHING))
