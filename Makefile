@@ -118,10 +118,10 @@ test: $(VENV)/.complete ## the quick tests
 	$(VENV)/bin/python -m pytest -n $(WORKERS) -m "not slow"
 
 test-slow: $(VENV)/.complete ## the tests that take longer
-	$(VENV)/bin/python -m pytest -n $(WORKERS) -m slow
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(VENV)/bin/python -m pytest -n $(WORKERS) -m slow
 
 test-oldest: $(OLDEST)/.complete ## formulas, solvers, training and doors on the oldest Python found and the oldest dependencies
-	$(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow" $(OLDEST_TESTS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(OLDEST)/bin/python -m pytest -n $(WORKERS) -m "not slow" $(OLDEST_TESTS)
 
 lint: $(VENV)/.complete ## formatting, lint, types and who imports whom
 	$(VENV)/bin/ruff format --check $(CODE)

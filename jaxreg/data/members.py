@@ -18,7 +18,7 @@ from jaxreg.data.sparse import is_sparse, moments_of_sparse
 from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.solvers.active_set import padded
 
-__all__ = ["KEPT_BYTES", "UNIT", "Known", "Members", "moments_of"]
+__all__ = ["FEW", "KEPT_BYTES", "UNIT", "Known", "Members", "moments_of"]
 
 # Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
 UNIT = 8 * float(np.finfo(float).eps)
@@ -26,6 +26,8 @@ UNIT = 8 * float(np.finfo(float).eps)
 MOST_LOST = 100.0
 # Moments of all members are kept up to this size; coefficients of all members at once may take as much.
 KEPT_BYTES = 2**27
+# Columns that are few: what is done for them once more costs less than another program.
+FEW = 128
 
 
 class Known(NamedTuple):
@@ -53,6 +55,7 @@ class Members:
 
     def __init__(self, problem: Problem, plan: Plan | None = None) -> None:
         self._problem, self.plan = problem, plan
+        self._read: dict[int, Moments] = {}
         counts = problem.weights > 0
         self._parts_make_all = plan is not None and plan.divides(counts)
 
@@ -99,16 +102,27 @@ class Members:
         return Moments._make(np.zeros_like(v) for v in self.total)
 
     def part(self, b: int) -> Moments | None:
-        """Of the rows that member b is measured on; None where parts do not make up all rows."""
+        """Of the rows that member b is measured on; None where parts do not make up all rows. Where they are not all
+        kept, it is until :meth:`forget`."""
         if not self._parts_make_all:
             return None
-        assert self.plan is not None
-        return moments_of(self._problem, self.plan.test_rows(b)) if self.kept is None else self.kept[b]
+        if self.kept is not None:
+            return self.kept[b]
+        if b not in self._read:
+            assert self.plan is not None
+            self._read[b] = moments_of(self._problem, self.plan.test_rows(b))
+        return self._read[b]
+
+    def forget(self, b: int) -> None:
+        """Member b is done."""
+        self._read.pop(b, None)
 
     def training(self, b: int | None) -> Known:
         """Of the rows that member b trains on."""
         if b is None:
-            return Known(self.total, None if self.plan is None else self.nothing, self.unit)
+            # Of few columns the program is that of the members; of many, a copy of the moments is spared.
+            alone = self.plan is None and len(self.total.x_mean) > FEW
+            return Known(self.total, None if alone else self.nothing, self.unit)
         assert self.plan is not None
         part = self.part(b)
         if part is not None and (times := self.lost(part)) <= MOST_LOST:

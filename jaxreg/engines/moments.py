@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg.data.members import KEPT_BYTES, Known, Members
+from jaxreg.data.members import FEW, KEPT_BYTES, Known, Members
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import descent
@@ -19,9 +19,6 @@ from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
 from jaxreg.solvers.members import WIDE
 
 __all__ = ["WIDE", "of_all_members", "path", "refuses", "solve"]
-
-# The paths of all members are one program where there are at most so many columns.
-FEW = 128
 
 _program = compiled(path_from_moments, static_argnames="by_knots")
 _programs = compiled(paths_from_moments)

@@ -112,14 +112,13 @@ def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Pena
     return xp.clip(free, 0.0, xp.minimum(c_max, xp.min(limit, axis=0, initial=1.0)))
 
 
-def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> jax.Array:
-    """max over c in (0, 1] of D(c r), from scalar products alone.
+def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, squares: Any = None) -> jax.Array:
+    """max over c in (0, 1] of D(c r), from scalar products alone, ().
 
     Args:
         yr, rr: ỹ·r and r·r, (). z, penalty: as in :func:`largest_scale`.
-
-    Returns:
-        ().
+        squares: where no column has bounds, whether any has l2 > 0, (): without, every h_j*(c z_j) is 0, and the best c
+            is :func:`penalty_free_scale`. None where that is not known.
     """
     c_max = largest_scale(z, penalty)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
@@ -136,7 +135,8 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> j
 
     bracket = xp.zeros_like(c_max), c_max
     if isinstance(z, jax.Array):
-        bracket = jax.lax.fori_loop(0, BISECTIONS, halve, bracket)
+        search = lambda bracket: jax.lax.fori_loop(0, BISECTIONS, halve, bracket)
+        bracket = search(bracket) if squares is None else jax.lax.cond(squares, search, lambda same: same, bracket)
     else:
         for k in range(BISECTIONS):
             bracket = halve(k, bracket)
@@ -242,11 +242,13 @@ def gap_given_basis(
     free: jax.Array,
     basis: Basis | None,
     held: jax.Array | None = None,
+    squares: jax.Array | None = None,
 ) -> jax.Array:
     """:func:`duality_gap` where the basis of the free columns is at hand (a λ-path needs it only once).
 
     Args:
         held: whether a column may have bounds and no penalty, (); None where it is known that none has.
+        squares: as in :func:`best_dual`.
     """
     # About the means, where an intercept is fitted: an offset of 1e13 costs r no digits. What b misses of ȳ − x̄·w is
     # known up to the rounding of these numbers.
@@ -272,7 +274,7 @@ def gap_given_basis(
         project = lambda *rows: tuple(project_out(v, basis) for v in rows)
         target, r = jax.lax.cond(jnp.any(free), project, lambda *same: same, target, r)
     z = jnp.where(free, 0.0, Z.T @ r)
-    bound = lambda r, z: best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty)
+    bound = lambda r, z: best_dual(jnp.dot(target, r), jnp.dot(r, r), z, penalty, squares)
     if held is None:
         dual = bound(r, z)
     else:

@@ -30,6 +30,8 @@ __all__ = ["Moments", "about_zero", "lost", "mean_squared_error", "moments", "to
 
 # From so many columns on, three products of halves cost less than one of all.
 LARGE = 256
+# Tables of so many numbers are centred only where a mean's square is more than this share of a column's mean square.
+MANY, SMALL_MEAN = 2**20, 0.1
 
 
 class Moments(NamedTuple):
@@ -103,7 +105,12 @@ def moments(X: Any, y: Any, sample_weight: Any = None) -> Moments:
     X, y, s = floating(X=X, y=y, sample_weight=sample_weight)
     n = X.shape[0]
     Y = y.reshape(n, -1)
-    s = jnp.ones((n,), X.dtype) if s is None else s
+    if s is None and X.size >= MANY:
+        return _where_means_are_small(X, Y)
+    return _about_means(X, Y, jnp.ones((n,), X.dtype) if s is None else s)
+
+
+def _about_means(X: jax.Array, Y: jax.Array, s: jax.Array) -> Moments:
     weight = jnp.sum(s)
     share = s / jnp.where(weight > 0, weight, 1.0)
     first = jnp.argmax(s > 0)  # rows of weight 0 may be padding
@@ -114,6 +121,23 @@ def moments(X: Any, y: Any, sample_weight: Any = None) -> Moments:
     # The barrier keeps XLA from centring the rows anew for each product.
     Z, R = jax.lax.optimization_barrier((root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])))
     return Moments(weight, x_first + x_mean, y_first + y_mean, _gram(Z), Z.T @ R, jnp.sum(R**2, axis=0))
+
+
+def _where_means_are_small(X: jax.Array, Y: jax.Array) -> Moments:
+    """Sums about 0, moved to the means by  xx = XᵀX − n x̄ x̄ᵀ,  which spares a centred copy of X.
+
+    Where that takes away a tenth of a column's square digits may be lost; then the rows are centred.
+    """
+    n = X.shape[0]
+    x_mean, y_mean, squares = jnp.mean(X, axis=0), jnp.mean(Y, axis=0), jnp.sum(X**2, axis=0)
+    small = jnp.all(n * x_mean**2 <= SMALL_MEAN * squares)
+
+    def about_zero(X: jax.Array, Y: jax.Array) -> Moments:
+        R = Y - y_mean[None, :]
+        xx = _gram(X) - (n * x_mean)[:, None] * x_mean[None, :]
+        return Moments(jnp.asarray(n, X.dtype), x_mean, y_mean, xx, X.T @ R, jnp.sum(R**2, axis=0))
+
+    return jax.lax.cond(small, about_zero, lambda X, Y: _about_means(X, Y, jnp.ones((n,), X.dtype)), X, Y)
 
 
 def together(parts: Sequence["Moments"]) -> "Moments":

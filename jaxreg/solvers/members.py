@@ -119,11 +119,10 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
 
     def on_rows(state: tuple[Members, jax.Array, jax.Array, jax.Array]) -> Any:
         some, df, *_ = state
-        data_of = lambda: _data(asked, arrays)
+        data = _data(asked, arrays)
         stages = range(CERTIFY, END if asked.count is None else UNPENALISED)
         solver = Solver(fista_in_turn)
-        some = settle(some, data_of, lams, arrays.l1_ratio, arrays.tol, asked.max_iter, solver, stages)
-        data = data_of()
+        some = settle(some, lambda: data, lams, arrays.l1_ratio, arrays.tol, asked.max_iter, solver, stages)
         if asked.degrees:
             # Where nothing was solved again, what the path has counted stands; inside a working set, for a lasso alone.
             counted = in_turn == "moments" or asked.l1_ratio == 1

@@ -220,15 +220,16 @@ def _certify(
 ) -> jax.Array:
     """The duality gap of every member on the original data, (L, t)."""
     p = data.X.shape[1]
-    _, v, lower, upper = columns_of(data, rho)
+    rho, v, lower, upper = columns_of(data, rho)
     free = jnp.zeros((p,), bool) if free is None else free
     bounded = data.lower is not None or data.upper is not None
     held = jnp.any(((v == 0) | jnp.any(lams == 0)) & ~free) if bounded else None
+    squares = None if bounded else rho < 1
 
     def member(lam: jax.Array, params: Params, y: jax.Array, tau: jax.Array) -> jax.Array:
         penalty = Penalty(*penalty_weights(lam, rho, v, data.scale, p, tau), lower, upper)
         weight, intercept = data.sample_weight, data.fit_intercept
-        return gap_given_basis(params, data.X, y, penalty, weight, intercept, free, basis, held)
+        return gap_given_basis(params, data.X, y, penalty, weight, intercept, free, basis, held, squares)
 
     over_targets = jax.vmap(member, in_axes=(0, Params(0, 1), 1, 0))
     return jax.vmap(over_targets, in_axes=(0, Params(0, 0), None, None))(lams, params, data.Y, data.tau)

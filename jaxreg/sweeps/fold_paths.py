@@ -59,6 +59,7 @@ def errors_of_folds(problem: Problem, members: Members, lams: np.ndarray, absolu
         rows = plan.test_rows(b)
         rows = rows[weight[rows] > 0]
         part = members.part(b) if engine is moments else None
+        members.forget(b)
         with choose.computing(engine, problem):  # of this thread
             return *_errors(solved.params, problem, rows, part, absolute), solved.gap
 

@@ -396,7 +396,7 @@ def test_no_term_of_the_gap_can_change_by_one_percent(name, make_problem, unnoti
     monkeypatch.setattr(
         module,
         "best_dual",
-        lambda yr, rr, z, h: module.dual_at(module.largest_scale(z, h), yr, rr, z, h),
+        lambda yr, rr, z, h, _: module.dual_at(module.largest_scale(z, h), yr, rr, z, h),
     )
     cases = [
         (make_problem("weights and scale"), [0.5, 0, -0.4, 0.1]),

@@ -1,5 +1,7 @@
 """Moments against NumPy's weighted covariances, and the two ways of putting rows together against all rows at once."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +45,26 @@ def test_a_mean_far_away_costs_no_digits():
     X = np.array([[0.0], [1.0], [2.0], [4.0]])
     far = moments(X + 2.0**40, np.arange(4.0))  # exact in binary
     assert float(far.xx[0, 0]) == float(moments(X, np.arange(4.0)).xx[0, 0]) == 8.75
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2, 30.0])
+def test_a_large_table_is_centred_where_its_means_are_large(monkeypatch, rng, offset):
+    """Both ways keep all digits, held against sums in extended precision about exact means."""
+    monkeypatch.setattr(sys.modules["jaxreg.formulas.moments"], "MANY", 1000)
+    X = rng.standard_normal((250, 5)) * [1, 100, 1e-3, 1, 0] + offset * np.array([1, 100, 1e-3, 1, 1])
+    Y = X @ rng.standard_normal((5, 2)) + 7
+    m = moments(X, Y)
+    exact = np.column_stack([X, Y]).astype(np.longdouble)
+    exact -= exact.mean(axis=0)
+    sums = (exact.T @ exact).astype(float)
+    size = np.sqrt(np.diag(sums))
+    np.testing.assert_allclose(m.xx, sums[:5, :5], rtol=0, atol=1e-14 * np.outer(size, size)[:5, :5].max())
+    np.testing.assert_array_less(np.abs(m.xx - sums[:5, :5])[:4, :4], 1e-14 * np.outer(size, size)[:4, :4])
+    np.testing.assert_array_less(np.abs(m.xy - sums[:5, 5:])[:4], 3e-14 * np.outer(size[:4], size[5:]))
+    np.testing.assert_allclose(m.yy, np.diag(sums)[5:], rtol=1e-13)
+    assert not np.any(m.xx[4])
+    slope = jax.grad(lambda X: moments(X, Y).xx[0, 0])(X)[:, 0]
+    np.testing.assert_allclose(slope, 2 * exact[:, 0].astype(float), rtol=1e-9, atol=1e-12)
 
 
 def test_adding_and_taking_away(rows):
