@@ -37,7 +37,7 @@ def degrees_on_rows(problem: Problem, coef: np.ndarray, lams: np.ndarray, y_scal
     X: Any = problem.X
     coef = np.pad(coef, ((0, 0), (0, X.shape[1] - coef.shape[1]), (0, 0)))
     most = int((coef != 0).sum(axis=1).max())
-    capacity = min(1 << max(most - 1, 0).bit_length(), *X.shape)
+    capacity = min(1 << max(most - 1, 0).bit_length(), X.shape[1])
     given = X, problem.y, coef, lams.astype(float), np.float64(problem.l1_ratio), problem.arrays()
     df = np.array(
         _degrees(*given, np.bool_(problem.standardize), fit_intercept=problem.fit_intercept, capacity=capacity)

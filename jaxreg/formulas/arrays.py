@@ -16,6 +16,8 @@ __all__ = [
     "only_if",
     "per_row",
     "varying_like",
+    "widths_to",
+    "with_few",
     "without_columns",
 ]
 
@@ -23,6 +25,8 @@ __all__ = [
 NO_BOUND = 1e300
 # Arrays above so many entries are not masked in :func:`only_if`.
 LARGE = 2**14
+# Below this a matrix is too small for its size to matter.
+NARROW = 128
 
 
 def floating(**arguments: Any) -> tuple[Any, ...]:
@@ -93,6 +97,18 @@ def without_columns(
     v = broadcast_columns(penalty_factor, X.shape[1], 1.0, X.dtype)
     out = jnp.isposinf(v)
     return jnp.where(out[None, :], jnp.zeros_like(X), X), jnp.where(out, jnp.asarray(instead, X.dtype), v)
+
+
+def widths_to(most: int) -> list[int]:
+    """Sizes in steps of at most a half, from :data:`NARROW` up to ``most``."""
+    steps = [NARROW * k << octave for octave in range(most.bit_length()) for k in (2, 3)]
+    return sorted({min(width // 2, most) for width in steps})
+
+
+def with_few(count: jax.Array, widths: list[int], leading: Callable[[int], Callable[..., Any]], *arguments: Any) -> Any:
+    """``leading(w)(*arguments)`` for the least of the widths, static, that is at least ``count``, ()."""
+    enough = jnp.searchsorted(jnp.asarray(widths, jnp.int32), count)
+    return jax.lax.switch(enough, [leading(width) for width in widths], *arguments)
 
 
 def varying_like(tree: Any, *data: Any) -> Any:

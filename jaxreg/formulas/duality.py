@@ -117,8 +117,8 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, squa
 
     Args:
         yr, rr: ỹ·r and r·r, (). z, penalty: as in :func:`largest_scale`.
-        squares: where no column has bounds, whether any has l2 > 0, (): without, every h_j*(c z_j) is 0, and the best c
-            is :func:`penalty_free_scale`. None where that is not known.
+        squares: where no column has bounds, whether any has l2 > 0, (): without, :func:`penalty_free_scale` is the best
+            c. None where that is not known.
     """
     c_max = largest_scale(z, penalty)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
@@ -140,8 +140,7 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, squa
     else:
         for k in range(BISECTIONS):
             bracket = halve(k, bracket)
-    c = bracket[1]
-    return better_dual(c, c_free, yr, rr, z, penalty)
+    return better_dual(bracket[1], c_free, yr, rr, z, penalty)
 
 
 def better_dual(
@@ -163,8 +162,7 @@ def relative_gap(
     Where the free columns explain y up to rounding, ‖ỹ‖² is noise and the scale is y itself: the gap is then 0 at the
     minimum, which is F = 0, and positive elsewhere.
 
-    Args:
-        primal, dual: F and D, (). yy: ‖ỹ‖², (). original_yy: Σ s y² / Σs, (). rounding: what F − D may not show, ().
+    Args, each (): primal, dual: F and D. yy: ‖ỹ‖². original_yy: Σ s y² / Σs. rounding: what F − D may not show.
     """
     xp = yy.__array_namespace__()
     scale = xp.where(yy > (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy, yy, original_yy)

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import varying_like
+from jaxreg.formulas.arrays import only_if
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers import updated_inverse
 from jaxreg.solvers.reduction import LeastSquares
@@ -35,7 +35,7 @@ __all__ = ["ACCURACY", "Line", "State", "exceeds", "most_changes", "restart", "r
 
 # Where l2 > 0, H is that of an earlier λ. Such directions are improved until this share of the residual is left, at
 # most so many times.
-REFINED, MOST_REFINEMENTS = 1e-5, 6
+REFINED, MOST_REFINEMENTS = 1e-10, 30
 
 
 class Accuracy(NamedTuple):
@@ -182,28 +182,16 @@ def round_(
     j = jnp.where(swap, E[0], jnp.int32(p))
     s_j = jnp.sign(g_E[0])
     RH = RH + (R @ V.T) @ V
-    steps = updated_inverse.from_slots(H, RH.at[0].set(jnp.where(swap, -s_j * BH[0], RH[0])))
+    # Where l2 > 0, H is that of an earlier λ.
+    improve = jnp.any(l2 > 0) & ~swap
+    better = lambda d: updated_inverse.refined(H, G, l2, R[0], d, REFINED, MOST_REFINEMENTS)
+    d = only_if(improve, better, RH[0])
+    steps = updated_inverse.from_slots(H, RH.at[0].set(jnp.where(swap, -s_j * BH[0], d)))
     # The barrier keeps XLA from storing them by columns, for which it has no fast product on CPU.
     steps = jax.lax.optimization_barrier(steps)
     (d, fall), (Gd, G_fall) = steps, steps @ G
     Gd = Gd + jnp.where(swap, s_j, 0.0) * G_E[0]
-
-    # Where l2 > 0, H is that of an earlier λ: d is improved by  d + H(r − Md)  until Md = r is nearly solved.
     r = updated_inverse.from_slots(H, R[0])
-    remaining = lambda d, Gd: jnp.where(active, r - Gd - l2 * d, 0.0)
-
-    def rough(carry: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        d, Gd, turns = carry
-        error = jnp.max(jnp.abs(remaining(d, Gd)))
-        return (error > REFINED * jnp.max(jnp.abs(r))) & (turns < MOST_REFINEMENTS) & jnp.any(l2 > 0) & ~swap
-
-    def refine(carry: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        d, Gd, turns = carry
-        left_over = updated_inverse.to_slots(H, remaining(d, Gd))
-        d = d + updated_inverse.from_slots(H, updated_inverse.times(left_over[None, :], H)[0])
-        return d, G @ d, turns + 1
-
-    d, Gd, _ = jax.lax.while_loop(rough, refine, varying_like((d, Gd, jnp.zeros((), jnp.int32)), d))
     curved = jnp.dot(d, Gd + l2 * d)
     newton = jnp.where(curved > 0, jnp.dot(r, d) / jnp.where(curved > 0, curved, 1.0), 1.0)
     shrinks = active & (d * s < 0) & (l1 > 0)

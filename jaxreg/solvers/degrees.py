@@ -7,12 +7,13 @@ active columns (Zou, Hastie and Tibshirani 2007; Tibshirani and Taylor 2012). Co
 free columns count their rank, the intercept is excluded.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import broadcast_columns, change_of
+from jaxreg.formulas.arrays import broadcast_columns, change_of, widths_to, with_few
 from jaxreg.formulas.objective import penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares
@@ -34,8 +35,7 @@ def degrees_of_freedom(
 
     Args:
         data: the problem, X (n, p). coef: (L, p, t). lams: (L,) or (L, t). l1_ratio: ().
-        capacity: static; at least the largest number of non-zero coefficients. The work grows with its cube; None is
-            min(n, p), which is always enough.
+        capacity: static; at least the largest number of non-zero coefficients, so many columns are gathered. None is p.
 
     Returns:
         (L, t).
@@ -51,9 +51,9 @@ def degrees_of_freedom(
     lower = broadcast_columns(data.lower, p, -jnp.inf, X.dtype)
     upper = broadcast_columns(data.upper, p, jnp.inf, X.dtype)
     rho = jnp.asarray(l1_ratio, X.dtype)
-    k = min(n, p) if capacity is None else min(capacity, n, p)
-    gathered = k < min(n, p)
-    gram = Z.T @ Z if n >= p and not gathered else None
+    k = p if capacity is None else min(capacity, p)
+    gram = Z.T @ Z if k == p <= n else None
+    widths = [*widths_to(min(n, k)), k] if k > n else widths_to(k)
 
     def member(argument: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         w, lam, tau = argument
@@ -64,23 +64,25 @@ def degrees_of_freedom(
         # the same with BBᵀ; k is the order of the matrix, and columns outside I add nothing.
         added = _told_apart(added)
         root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
-        if gram is not None:
-            M = gram * root[:, None] * root[None, :]
-        elif gathered:
-            columns = jnp.nonzero(inside, size=k, fill_value=p)[0]
-            B = (
-                jnp.take(Z, columns, axis=1, mode="fill", fill_value=0)
-                * jnp.take(root, columns, mode="fill", fill_value=0)[None, :]
-            )
-            M = B.T @ B
-        else:
-            B = Z * root[None, :]
-            M = B @ B.T
+
+        # Gathered before a width is chosen: a branch would be given a copy of all that it reads.
+        columns = jnp.nonzero(inside, size=k, fill_value=p)[0]
+        B = _taken(Z, columns, 1) * _taken(root, columns, 0)[None, :] if gram is None else Z
+
+        def leading(width: int) -> Callable[[], jax.Array]:
+            def trace() -> jax.Array:
+                if gram is not None:
+                    return _trace_of(gram, columns[:width], root)
+                return _trace(B @ B.T if width > n else B[:, :width].T @ B[:, :width])
+
+            return trace
+
+        found = with_few(jnp.sum(inside, dtype=jnp.int32), widths, leading)
         # Derivatives with the weights as they are: with S = diag(s/Σs), BᵀSB or BBᵀS; √s has none where s is 0.
         rows = A * root[None, :]
         weighted = rows.T @ (share[:, None] * rows) if n >= p else (rows @ rows.T) * share[None, :]
         inverse = jnp.linalg.inv(weighted + jnp.eye(len(weighted), dtype=X.dtype))
-        trace = jax.lax.stop_gradient(_trace(M)) - change_of(jnp.trace(inverse))
+        trace = jax.lax.stop_gradient(found) - change_of(jnp.trace(inverse))
         return jnp.where(jnp.any(inside & (l2 > 0)), trace, jnp.round(trace))
 
     L, _, t = coef.shape
@@ -95,9 +97,21 @@ def trace_on_support(gram: jax.Array, inside: jax.Array, l2: jax.Array) -> jax.A
     Args:
         gram: G with ones on its diagonal, (p, p). inside: (p,) booleans. l2: (p,); where it is 0 the rank is counted.
     """
-    added = _told_apart(l2)
-    root = jnp.where(inside, 1.0 / jnp.sqrt(added), 0.0)
-    return _trace(gram * root[:, None] * root[None, :])
+    columns = jnp.nonzero(inside, size=len(l2), fill_value=len(l2))[0]
+    root = jnp.where(inside, 1.0 / jnp.sqrt(_told_apart(l2)), 0.0)
+
+    leading = lambda width: lambda: _trace_of(gram, columns[:width], root)
+    return with_few(jnp.sum(inside, dtype=jnp.int32), widths_to(len(l2)), leading)
+
+
+def _trace_of(gram: jax.Array, columns: jax.Array, root: jax.Array) -> jax.Array:
+    root = _taken(root, columns, 0)
+    return _trace(_taken(_taken(gram, columns, 0), columns, 1) * root[:, None] * root[None, :])
+
+
+def _taken(array: jax.Array, index: jax.Array, axis: int) -> jax.Array:
+    """The entries numbered ``index`` along an axis; 0 beyond its end."""
+    return jnp.take(array, index, axis=axis, mode="fill", fill_value=0)
 
 
 def _told_apart(l2: jax.Array) -> jax.Array:

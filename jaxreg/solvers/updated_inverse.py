@@ -16,13 +16,14 @@ and added to it when the factor rows are full. Both layouts are kept because a t
 Source: the block inverse, Horn and Johnson, *Matrix Analysis*, §0.7.3.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.lax.linalg import cholesky, triangular_solve
 
-from jaxreg.formulas.arrays import only_if
+from jaxreg.formulas.arrays import only_if, varying_like, with_few
 
 __all__ = [
     "Inverse",
@@ -32,6 +33,7 @@ __all__ = [
     "from_slots",
     "inverse_factor",
     "invert",
+    "refined",
     "rows",
     "times",
     "to_slots",
@@ -82,16 +84,22 @@ def invert(M: jax.Array, active: jax.Array, like: Inverse, jitter: float) -> Inv
     column = jnp.nonzero(active, size=W, fill_value=P)[0].astype(jnp.int32)
     slots = jnp.arange(W, dtype=jnp.int32)
     slot = jnp.full((P,), W, jnp.int32).at[column].set(slots, mode="drop")
-    taken = column < P
-    both = taken[:, None] & taken[None, :]
-    inner = M.at[column[:, None], column[None, :]].get(mode="fill", fill_value=0)
-    inner = inner + jnp.diag(jitter * jnp.diagonal(inner))
-    C = inverse_factor(jnp.where(both, inner, jnp.eye(W, dtype=M.dtype)))
-    base = jnp.where(both, C.T @ C, 0.0)
     high = jnp.sum(active, dtype=jnp.int32)
-    return Inverse(
-        base, jnp.zeros_like(like.left), jnp.zeros_like(like.right), jnp.zeros_like(like.used), column, slot, high
-    )
+
+    def leading(w: int) -> Callable[[jax.Array], jax.Array]:
+        def solve(M: jax.Array) -> jax.Array:
+            taken = column[:w] < P
+            both = taken[:, None] & taken[None, :]
+            inner = M.at[column[:w, None], column[None, :w]].get(mode="fill", fill_value=0)
+            inner = inner + jnp.diag(jitter * jnp.diagonal(inner))
+            C = inverse_factor(jnp.where(both, inner, jnp.eye(w, dtype=M.dtype)))
+            return jnp.pad(jnp.where(both, C.T @ C, 0.0), (0, W - w))
+
+        return solve
+
+    none = {"left": jnp.zeros_like(like.left), "right": jnp.zeros_like(like.right), "used": jnp.zeros_like(like.used)}
+    H = Inverse(like.base, **none, column=column, slot=slot, high=high)
+    return H._replace(base=with_few_slots(H, leading, M))
 
 
 def inverse_factor(S: jax.Array) -> jax.Array:
@@ -123,10 +131,58 @@ def free_slots(H: Inverse, K: int) -> jax.Array:
 def times(Q: jax.Array, H: Inverse) -> jax.Array:
     """Q H, (k, W), for Q (k, W) in slots."""
     W = len(H.column)
-    widths = sorted({max(FOLD, W // share) if W > FOLD else W for share in SHARES})
     leading = lambda w: lambda Q, base: jnp.pad(Q[:, :w] @ base[:w, :w], ((0, 0), (0, W - w)))
-    enough = jnp.searchsorted(jnp.asarray(widths, jnp.int32), H.high)
-    return jax.lax.switch(enough, [leading(w) for w in widths], Q, H.base) + (Q @ H.left) @ H.right
+    return with_few_slots(H, leading, Q, H.base) + (Q @ H.left) @ H.right
+
+
+def with_few_slots(H: Inverse, leading: Callable[[int], Callable[..., Any]], *arguments: Any) -> Any:
+    """``leading(w)(*arguments)`` for a w, static, so that the first w slots hold all that are in use."""
+    W = len(H.column)
+    widths = sorted({max(FOLD, W // share) if W > FOLD else W for share in SHARES})
+    return with_few(H.high, widths, leading, *arguments)
+
+
+def refined(H: Inverse, G: jax.Array, l2: jax.Array, r: jax.Array, d: jax.Array, share: float, most: int) -> jax.Array:
+    """d with  (G + diag(l2))_AA d = r  up to a share of r, where H is the inverse for another l2; all in slots, (W,).
+
+    Conjugate gradients with H as preconditioner: the eigenvalues of H M lie between 1 and the ratio of the two l2,
+    however many slots there are. Source: Golub and Van Loan, *Matrix Computations*, §11.5.
+
+    Args:
+        G: (P, P), l2: (P,). most: so many turns.
+    """
+    W, P = len(H.column), len(H.slot)
+
+    def leading(w: int) -> Callable[..., jax.Array]:
+        def solve(r: jax.Array, d: jax.Array) -> jax.Array:
+            column, base, left, right = H.column[:w], H.base[:w, :w], H.left[:w], H.right[:, :w]
+            M = G.at[column[:, None], column[None, :]].get(mode="fill", fill_value=0)
+            M = M + jnp.diag(l2.at[column].get(mode="fill", fill_value=0))
+            r, d = (jnp.where(column < P, v[:w], 0.0) for v in (r, d))
+            enough = share * jnp.max(jnp.abs(r))
+            conditioned = lambda q: q @ base + (q @ left) @ right
+
+            def unfinished(carry: tuple) -> jax.Array:
+                _, q, _, curved, turn = carry
+                return (jnp.max(jnp.abs(q)) > enough) & (curved > 0) & (turn < most)
+
+            def step(carry: tuple) -> tuple:
+                d, q, direction, squared, turn = carry
+                product = direction @ M
+                t = squared / jnp.dot(direction, product)
+                q = q - t * product
+                z = conditioned(q)
+                after = jnp.dot(q, z)
+                return d + t * direction, q, z + (after / squared) * direction, after, turn + 1
+
+            q = r - d @ M
+            z = conditioned(q)
+            start = d, q, z, jnp.dot(q, z), jnp.zeros((), jnp.int32)
+            return jnp.pad(jax.lax.while_loop(unfinished, step, varying_like(start, H, G, l2, r, d))[0], (0, W - w))
+
+        return solve
+
+    return with_few_slots(H, leading, r, d)
 
 
 def rows(H: Inverse, slots: jax.Array) -> jax.Array:

@@ -92,17 +92,20 @@ def test_what_is_outside_its_bounds_is_infinitely_far():
 
 def test_an_offset_costs_what_it_costs():
     """With columns at 1e13 no intercept in float64 is better than to 1e-3 of y, and the gap says so."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, 3)) + 1e13
-    y = rng.normal(size=50)
-    with pytest.warns(jaxreg.ConvergenceWarning, match="1 of 1 fits"):
-        fit = jaxreg.fit(X, y, 0.05)
-    true = longdouble.gap(
-        X, y, fit.coef, fit.intercept, 0.05, 1.0, weight=np.ones(50), factor=np.ones(3), sigma=fit.scale,
-        tau=fit.y_scale, lower=np.full(3, -np.inf), upper=np.full(3, np.inf), intercept=True,
-    )  # fmt: skip
-    assert true > 1e-10
-    assert fit.gap > 0.1 * true
+    largest = 0.0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(50, 3)) + 1e13
+        y = rng.normal(size=50)
+        with pytest.warns(jaxreg.ConvergenceWarning, match="1 of 1 fits"):
+            fit = jaxreg.fit(X, y, 0.05)
+        true = longdouble.gap(
+            X, y, fit.coef, fit.intercept, 0.05, 1.0, weight=np.ones(50), factor=np.ones(3), sigma=fit.scale,
+            tau=fit.y_scale, lower=np.full(3, -np.inf), upper=np.full(3, np.inf), intercept=True,
+        )  # fmt: skip
+        largest = max(largest, true)
+        assert fit.gap > 0.1 * true
+    assert largest > 1e-10
 
 
 def test_noise_free_targets_in_the_span_of_the_columns():

@@ -105,7 +105,7 @@ def test_folds_that_overlap_train_on_what_they_leave():
 def test_the_route_is_the_one_that_the_shape_asks_for():
     def route(n, p, lams=3, **given):
         X, Y = data(n, p)
-        return choose.engine_of(check_problem(X, Y, given.pop("rho", 1.0), **given), lams, None)
+        return choose.engine_of(check_problem(X, Y, given.pop("rho", 1.0), **given), lams)
 
     assert route(25, 5) is moments
     assert route(12, 24) is moments
