@@ -114,8 +114,20 @@ def _repaired(problem: Problem, solved: Solved) -> Solved:
         some, df = some_lams(solved, missing), solved.df.copy()
         df[missing] = degrees_on_rows(problem, some.params.coef, some.lams, some.y_scale)
         solved = solved._replace(df=df)
-    late = ~np.all(solved.gap <= problem.tol, axis=1)
-    return improved(solved, late, on_rows(problem, solved.lams[late])) if late.any() else solved
+    for again in (_polished, _anew):
+        late = ~np.all(solved.gap <= problem.tol, axis=1)
+        if late.any() and (other := again(problem, some_lams(solved, late))) is not None:
+            solved = improved(solved, late, certified(problem, other))
+    return solved
+
+
+def _polished(problem: Problem, solved: Solved) -> Solved | None:
+    """From what has been found; ridge has no support to be found."""
+    return rows.polish(problem, solved) if problem.l1_ratio > 0 else None
+
+
+def _anew(problem: Problem, solved: Solved) -> Solved:
+    return rows.solve(problem, solved.lams)
 
 
 def as_path(problem: Problem, solved: Solved) -> Path:

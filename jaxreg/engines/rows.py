@@ -16,11 +16,14 @@ from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
 from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.reduced import prepare, solve_without_derivatives
+from jaxreg.solvers.support_steps import support_from_rows
 
-__all__ = ["BLOCK_BYTES", "block_length", "solve"]
+__all__ = ["BLOCK_BYTES", "block_length", "polish", "solve"]
 
 # λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
 BLOCK_BYTES = 2**30
+# Solutions are polished by so many steps, each of at most so many products.
+STEPS, PRODUCTS = 200, 2**27
 
 
 # The pure functions, compiled. What can be data is: options and weights that are not given share one program with those
@@ -31,6 +34,12 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, max_iter, standardize, *, ridge, s
     rho = 0.0 if ridge else l1_ratio
     members = solve_without_derivatives(data, lams, rho, tol, max_iter, "parallel", some_zero)
     return *members, data.scale, data.tau
+
+
+@partial(compiled, static_argnames="fit_intercept")
+def _polish(X, y, params, lams, l1_ratio, arrays, standardize, *, fit_intercept):
+    data = prepare(X, y, fit_intercept, standardize, **arrays)
+    return support_from_rows(data, params, lams, l1_ratio, STEPS)
 
 
 _grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept"))
@@ -102,3 +111,24 @@ def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
     coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
     params, (scale, y_scale) = Params(intercept, coef[:, :p]), scales
     return Solved(lams, params, gap, n_iter, df, np.full(gap.shape, np.inf), scale[:p], y_scale)
+
+
+def polish(problem: Problem, solved: Solved) -> Solved | None:
+    """What is nearly right, at λ > 0 and ρ > 0, solved on its support; None where the table is too large for that.
+
+    Args:
+        problem: all columns penalised, bounds 0 or infinite.
+    """
+    n, p = problem.X.shape
+    if is_sparse(problem.X) or n * p * p > PRODUCTS:
+        return None
+    problem = padded_problem(problem)
+    L, fill = len(solved.lams), problem.X.shape[1] - p
+    length = 1 << (L - 1).bit_length()
+    more = lambda v: np.concatenate([v, np.repeat(v[-1:], length - L, axis=0)]).astype(float)
+    params = Params(more(solved.params.intercept), np.pad(more(solved.params.coef), ((0, 0), (0, fill), (0, 0))))
+    given = more(solved.lams), np.float64(problem.l1_ratio), problem.arrays(), np.bool_(problem.standardize)
+    found = _polish(problem.X, problem.y, params, *given, fit_intercept=problem.fit_intercept)
+    intercept, coef = (np.asarray(v)[:L] for v in found)
+    none = {"rounding": np.full(solved.gap.shape, np.inf), "n_iter": np.zeros_like(solved.n_iter)}
+    return solved._replace(params=Params(intercept, coef[:, :p]), **none)
