@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg import summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.formulas.objective import Params
+from jaxreg.readable import Readable
 from jaxreg.shapes import NAMES, WhenRead, shaped
 from jaxreg.solvers.grid_ends import open_end
 
@@ -18,8 +20,8 @@ _SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all t
 
 
 @shaped(params=Params, **dict.fromkeys(("gap", "converged", "n_iter"), "t"), **_SCALES, feature_names=NAMES)
-@dataclass(frozen=True, eq=False)
-class Solution(Saveable):
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Saveable, Readable):
     """A fit at one λ.
 
     Attributes:
@@ -29,6 +31,7 @@ class Solution(Saveable):
         feature_names: of a frame, or None.
     """
 
+    _shown, _columns = summaries.solution, summaries.solution_columns
     params: Params
     gap: Any
     converged: Any
@@ -59,8 +62,8 @@ class Solution(Saveable):
     **_SCALES,
     feature_names=NAMES,
 )
-@dataclass(frozen=True, eq=False)
-class Path(Saveable):
+@dataclass(frozen=True, eq=False, repr=False)
+class Path(Saveable, Readable):
     """Fits at L λs.
 
     Attributes:
@@ -74,6 +77,7 @@ class Path(Saveable):
     are first read.
     """
 
+    _shown, _columns = summaries.path, summaries.path_columns
     lams: np.ndarray
     coef: np.ndarray
     intercept: np.ndarray
@@ -119,8 +123,8 @@ for _name in ("coef", "n_nonzero"):
     params=Params,
     feature_names=NAMES,
 )
-@dataclass(frozen=True, eq=False)
-class Choice:
+@dataclass(frozen=True, eq=False, repr=False)
+class Choice(Readable):
     """A model chosen by cross-validation (one a target where y is (n, t)).
 
     Attributes:
@@ -130,6 +134,7 @@ class Choice:
         feature_names: of a frame, or None.
     """
 
+    _shown, _columns = summaries.choice, summaries.choice_columns
     lam: Any
     l1_ratio: Any
     index: np.ndarray
@@ -156,8 +161,8 @@ class Choice:
     **dict.fromkeys(("converged", "extended"), ""),
     feature_names=NAMES,
 )
-@dataclass(frozen=True, eq=False)
-class Sweep(Saveable):
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Saveable, Readable):
     """A cross-validated sweep over R l1_ratios, L λs and K folds.
 
     Attributes:
@@ -172,6 +177,7 @@ class Sweep(Saveable):
         feature_names: of a frame, or None. extended: how often an automatic grid was extended at its end.
     """
 
+    _shown, _columns = summaries.sweep, summaries.sweep_columns
     lams: np.ndarray
     l1_ratios: np.ndarray
     fold_mse: np.ndarray
@@ -247,8 +253,8 @@ class Sweep(Saveable):
     **_SCALES,
     feature_names=NAMES,
 )
-@dataclass(frozen=True, eq=False)
-class LeaveOneOut(Saveable):
+@dataclass(frozen=True, eq=False, repr=False)
+class LeaveOneOut(Saveable, Readable):
     """Ridge at L λs, measured by leaving out each row in turn.
 
     Attributes:
@@ -261,6 +267,7 @@ class LeaveOneOut(Saveable):
         scale: σ, (p,). y_scale: τ, () or (t,). feature_names: of a frame, or None.
     """
 
+    _shown, _columns = summaries.leave_one_out, summaries.leave_one_out_columns
     lams: np.ndarray
     mse: np.ndarray
     se_mse: np.ndarray

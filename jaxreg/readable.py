@@ -1,0 +1,91 @@
+"""How a result is read: a few lines in a terminal, a table and a figure in a notebook, a frame for other programs."""
+
+import base64
+import html
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from jaxreg.summaries import Shown
+
+__all__ = ["Readable"]
+
+
+class Readable:
+    """A result that can be looked at.
+
+    A class says how by ``_shown`` and ``_columns``, two functions of :mod:`jaxreg.summaries`.
+    """
+
+    _shown: Callable[..., Shown]
+    _columns: Callable[..., dict[str, Any]]
+
+    def summary(self) -> str:
+        r"""At most 12 lines: what the result is of, a small table, and whether all fits are certified.
+
+        Example:
+            >>> import jaxreg
+            >>> data = jaxreg.datasets.diabetes()
+            >>> print(*jaxreg.path(data.X, data.y, lams=3).summary().splitlines()[:3], sep="\n")
+            Path: 3 λs, 10 columns
+                   λ  not 0  degrees of freedom  largest gap
+               45.16      0                   0            0
+        """
+        title, rows, foot = self._shown()
+        if not rows:
+            return "\n".join([title, *foot])
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        words = not rows[0][0] or rows[0][0] == "column"  # these begin at the left
+        line = lambda row: "  ".join(
+            f"{cell:<{width}}" if words and k == 0 else f"{cell:>{width}}"
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        return "\n".join([title, *map(line, rows), *foot])
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        title, rows, foot = self._shown()
+        cells = lambda row, kind: "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in row)
+        table = "".join(f"<tr>{cells(row, 'td' if k else 'th')}</tr>" for k, row in enumerate(rows))
+        below = "".join(f"<p>{html.escape(text)}</p>" for text in foot)
+        return f"<div><p><b>{html.escape(title)}</b></p><table>{table}</table>{below}{self._figure()}</div>"
+
+    def _figure(self) -> str:
+        """The figure of the result as an image; none where it has none, or matplotlib is missing."""
+        draw = getattr(self, "plot", None)
+        if draw is None:
+            return ""
+        try:
+            axes = draw()
+        except (ImportError, ValueError):  # several targets have a figure each
+            return ""
+        png = io.BytesIO()
+        axes.figure.savefig(png, format="png", dpi=110)
+        return f'<img alt="figure" src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}">'
+
+    def to_frame(self, kind: str | None = None) -> Any:
+        """The numbers in long form: a row a λ, or a row a column of X.
+
+        Args:
+            kind: "pandas", "polars" or "dict"; None takes the library that the program has imported, pandas before
+                polars, and a dict of arrays where it has neither.
+
+        Raises:
+            ValueError: another kind. ImportError: the library is missing.
+        """
+        if kind not in (None, "pandas", "polars", "dict"):
+            raise ValueError(f"kind is {kind!r}; it must be 'pandas', 'polars', 'dict' or None.")
+        kind = kind or next((name for name in ("pandas", "polars") if name in sys.modules), "dict")
+        columns = self._columns()
+        if kind == "pandas":
+            import pandas
+
+            return pandas.DataFrame(columns)
+        if kind == "polars":
+            import polars
+
+            return polars.DataFrame(columns)
+        return columns
