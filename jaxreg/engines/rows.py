@@ -37,9 +37,9 @@ def _solve(X, y, lams, l1_ratio, arrays, tol, max_iter, standardize, *, ridge, s
 
 
 @partial(compiled, static_argnames="fit_intercept")
-def _polish(X, y, params, lams, l1_ratio, arrays, standardize, *, fit_intercept):
+def _polish(X, y, params, lams, l1_ratio, arrays, most, standardize, *, fit_intercept):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
-    return support_from_rows(data, params, lams, l1_ratio, STEPS)
+    return support_from_rows(data, params, lams, l1_ratio, most)
 
 
 _grid = compiled(automatic_grid, static_argnames=("count", "fit_intercept"))
@@ -127,8 +127,9 @@ def polish(problem: Problem, solved: Solved) -> Solved | None:
     length = 1 << (L - 1).bit_length()
     more = lambda v: np.concatenate([v, np.repeat(v[-1:], length - L, axis=0)]).astype(float)
     params = Params(more(solved.params.intercept), np.pad(more(solved.params.coef), ((0, 0), (0, fill), (0, 0))))
-    given = more(solved.lams), np.float64(problem.l1_ratio), problem.arrays(), np.bool_(problem.standardize)
-    found = _polish(problem.X, problem.y, params, *given, fit_intercept=problem.fit_intercept)
+    given = more(solved.lams), np.float64(problem.l1_ratio), problem.arrays()
+    limits = np.int32(min(STEPS, problem.max_iter)), np.bool_(problem.standardize)
+    found = _polish(problem.X, problem.y, params, *given, *limits, fit_intercept=problem.fit_intercept)
     intercept, coef = (np.asarray(v)[:L] for v in found)
     none = {"rounding": np.full(solved.gap.shape, np.inf), "n_iter": np.zeros_like(solved.n_iter)}
     return solved._replace(params=Params(intercept, coef[:, :p]), **none)

@@ -13,6 +13,8 @@ the first coefficient to reach 0, which leaves, or at u_A, where the worst viola
 search: Lee, Battle, Raina and Ng, NIPS 2007). Each factors all columns: for small tables and guesses nearly right.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
@@ -27,12 +29,12 @@ from jaxreg.solvers.row_solvers import columns_of
 __all__ = ["support_from_rows"]
 
 
-def support_from_rows(data: Data, params: Params, lams: jax.Array, l1_ratio: jax.Array, most: int) -> Params:
+def support_from_rows(data: Data, params: Params, lams: jax.Array, l1_ratio: jax.Array, most: Any) -> Params:
     """Better solutions at every λ, as far as the steps lead; the caller certifies them.
 
     Args:
         data: X (n, p), Y (n, t), all columns penalised, bounds 0 or infinite. params: guesses, coef (L, p, t),
-            intercept (L, t). lams: (L, t) > 0. l1_ratio: ρ > 0, (). most: so many steps.
+            intercept (L, t). lams: (L, t) > 0. l1_ratio: ρ > 0, (). most: so many steps, ().
     """
     rho, v, lower, upper = columns_of(data, l1_ratio)
     problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, None, None, data.scale)
@@ -52,7 +54,7 @@ def support_from_rows(data: Data, params: Params, lams: jax.Array, l1_ratio: jax
     return jax.vmap(restore, (0, None))(u, frame)
 
 
-def _settled(rows: jax.Array, y: jax.Array, penalty: Penalty, u: jax.Array, slack: jax.Array, most: int) -> jax.Array:
+def _settled(rows: jax.Array, y: jax.Array, penalty: Penalty, u: jax.Array, slack: jax.Array, most: Any) -> jax.Array:
     """u after the steps, (p,)."""
     l1, l2, n = penalty.l1, penalty.l2, len(y)
 
