@@ -29,7 +29,7 @@ LARGE = 2**14
 NARROW = 128
 
 
-def floating(**arguments: Any) -> tuple[Any, ...]:
+def floating(**arguments: Any) -> tuple[jax.Array, ...]:
     """The arguments as JAX arrays of one floating dtype, in the order given; ``None`` stays ``None``.
 
     The dtype is the widest among the arrays; Python numbers adapt to it, integers and booleans become floating.
@@ -39,7 +39,8 @@ def floating(**arguments: Any) -> tuple[Any, ...]:
             and turn 1e300 into inf.
     """
     dtype = floating_dtype(**arguments)
-    return tuple(None if value is None else _cast(value, dtype) for value in arguments.values())
+    given = (None if value is None else _cast(value, dtype) for value in arguments.values())
+    return tuple(given)  # type: ignore[arg-type]  # whoever leaves an argument out knows that it is None
 
 
 def floating_dtype(**arguments: Any) -> Any:
@@ -84,9 +85,7 @@ def broadcast_columns(value: jax.Array | None, p: int, default: float, dtype: An
     return jnp.broadcast_to(value, (p,)).astype(dtype)
 
 
-def without_columns(
-    X: jax.Array, penalty_factor: jax.Array | None, instead: float = 1.0
-) -> tuple[jax.Array, jax.Array | None]:
+def without_columns(X: jax.Array, penalty_factor: Any, instead: float = 1.0) -> tuple[jax.Array, Any]:
     """X and v without the columns of v_j = ∞: a column of zeros stands for each, with the factor ``instead``.
 
     The shapes stay, as under ``jit`` they must. A column of zeros has the coefficient 0 at every λ, and adds nothing to

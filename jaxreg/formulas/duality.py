@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, floating, varying_like, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights
@@ -173,18 +174,18 @@ def relative_gap(
 
 def duality_gap(
     params: Params,
-    X: Any,
-    y: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
 ) -> jax.Array:
     """An upper bound on F(params) − min F, as a share of Σ s ỹ² / Σs (y with its free part removed).
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating, per_row, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights, predict
@@ -18,15 +19,15 @@ __all__ = ["gradient", "hessian", "lipschitz"]
 
 def gradient(
     params: Params,
-    X: Any,
-    y: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
 ) -> Params:
     """(∂F/∂b, ∂F/∂w) of the objective, with the subgradient 0 of |w_j| at w_j = 0.
 
@@ -77,14 +78,14 @@ def gradient(
 
 
 def hessian(
-    X: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
 ) -> jax.Array:
     """∇²F with respect to (b, w_1, …, w_p), where every w_j ≠ 0. It depends neither on y nor on the parameters.
 
@@ -124,14 +125,14 @@ def hessian(
 
 
 def lipschitz(
-    X: Any,
-    lam: Any = 0.0,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    lam: ArrayLike = 0.0,
+    l1_ratio: ArrayLike = 1.0,
     *,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
     fit_intercept: bool = True,
 ) -> jax.Array:
     """L, the smallest Lipschitz constant of the gradient of F's smooth part (squared error and ridge penalty).

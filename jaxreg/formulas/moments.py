@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
@@ -80,7 +81,7 @@ class Moments(NamedTuple):
         )
 
 
-def moments(X: Any, y: Any, sample_weight: Any = None) -> Moments:
+def moments(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     """The moments of one block of rows.
 
     The first row is taken off before the mean: a column that is constant comes out as exactly 0, and a mean far from 0

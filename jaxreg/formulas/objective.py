@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, floating, per_row
 
@@ -63,7 +64,7 @@ def absolute(w: jax.Array) -> jax.Array:
     return w * jnp.sign(w)
 
 
-def predict(params: Params, X: Any) -> jax.Array:
+def predict(params: Params, X: ArrayLike) -> jax.Array:
     """ŷ = Xw + b.
 
     Args:
@@ -82,7 +83,7 @@ def predict(params: Params, X: Any) -> jax.Array:
     return X @ w + (b[None, :] if b.ndim else b)
 
 
-def squared_error(params: Params, X: Any, y: Any, *, sample_weight: Any = None) -> jax.Array:
+def squared_error(params: Params, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> jax.Array:
     """1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)², half the weighted mean squared residual.
 
     Args:
@@ -124,7 +125,7 @@ def penalty_weights(
     return lam * l1_ratio * v * sigma, (square if y_scale is None else square / y_scale) * v * sigma**2
 
 
-def _without_left_out(coef: jax.Array, penalty_factor: Any) -> tuple[jax.Array, Any, Any]:
+def _without_left_out(coef: jax.Array, penalty_factor: jax.Array | None) -> tuple[jax.Array, Any, Any]:
     """w and v with 0 where v_j = ∞, and what such columns add to F: 0, or ∞ where one of their w is not 0."""
     if penalty_factor is None:
         return coef, None, 0.0
@@ -134,7 +135,9 @@ def _without_left_out(coef: jax.Array, penalty_factor: Any) -> tuple[jax.Array, 
     return kept, jnp.where(out, jnp.zeros_like(v), v), jnp.where(jnp.any(kept != coef, axis=0), jnp.inf, 0.0)
 
 
-def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None) -> jax.Array:
+def lasso_penalty(
+    coef: ArrayLike, lam: ArrayLike, *, penalty_factor: ArrayLike | None = None, scale: ArrayLike | None = None
+) -> jax.Array:
     """λ Σ_j v_j σ_j |w_j|.
 
     Args:
@@ -158,7 +161,12 @@ def lasso_penalty(coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any
 
 
 def ridge_penalty(
-    coef: Any, lam: Any, *, penalty_factor: Any = None, scale: Any = None, y_scale: Any = None
+    coef: ArrayLike,
+    lam: ArrayLike,
+    *,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
 ) -> jax.Array:
     """λ/(2τ) Σ_j v_j σ_j² w_j².
 
@@ -181,7 +189,13 @@ def ridge_penalty(
 
 
 def elastic_net_penalty(
-    coef: Any, lam: Any, l1_ratio: Any, *, penalty_factor: Any = None, scale: Any = None, y_scale: Any = None
+    coef: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike,
+    *,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
 ) -> jax.Array:
     """ρ · lasso penalty + (1−ρ) · ridge penalty (Zou and Hastie 2005, in glmnet's parametrisation).
 
@@ -210,15 +224,15 @@ def elastic_net_penalty(
 
 def objective(
     params: Params,
-    X: Any,
-    y: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
 ) -> jax.Array:
     """F(w, b) = squared_error + elastic_net_penalty, the objective that every jaxreg solver minimises.
 

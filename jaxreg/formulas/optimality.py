@@ -3,10 +3,9 @@
 Source: Hastie, Tibshirani and Wainwright, *Statistical Learning with Sparsity*, 2015, §2.2 and §5.2.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, change_of, floating, without_columns
 from jaxreg.formulas.gradients import gradient
@@ -18,16 +17,16 @@ __all__ = ["kkt_residual", "lam_max"]
 
 
 def lam_max(
-    X: Any,
-    y: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
 ) -> jax.Array:
     """The smallest λ at which every penalised coefficient is 0.
 
@@ -96,18 +95,18 @@ def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax
 
 def kkt_residual(
     params: Params,
-    X: Any,
-    y: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    scale: Any = None,
-    y_scale: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    y_scale: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
 ) -> jax.Array:
     """The largest violation of the optimality conditions, 0 at a minimiser of F over lower ≤ w ≤ upper.
 

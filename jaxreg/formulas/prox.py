@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 
@@ -38,7 +39,7 @@ def soft_threshold(z: Any, threshold: Any) -> jax.Array:
 
 
 def prox_elastic_net(
-    z: Any, step_size: Any, l1: Any, l2: Any = 0.0, lower: Any = -jnp.inf, upper: Any = jnp.inf
+    z: Any, step_size: Any, l1: Any, l2: Any = 0.0, lower: ArrayLike = -jnp.inf, upper: ArrayLike = jnp.inf
 ) -> jax.Array:
     """argmin over lower ≤ u ≤ upper of  ½ (u − z)² + τ ( l1 |u| + ½ l2 u² ).
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating, per_row
 
 __all__ = ["centred", "is_constant", "shares", "standard_deviation", "weighted_mean"]
 
 
-def weighted_mean(X: Any, sample_weight: Any = None) -> jax.Array:
+def weighted_mean(X: ArrayLike, sample_weight: ArrayLike | None = None) -> jax.Array:
     """x̄ = Σ_i s_i x_i / Σs, over the rows.
 
     Args:
@@ -55,7 +56,7 @@ def centred(X: jax.Array, sample_weight: jax.Array | None) -> jax.Array:
     return X - (mean if mean.ndim == 0 else mean[None, :])
 
 
-def standard_deviation(X: Any, sample_weight: Any = None) -> jax.Array:
+def standard_deviation(X: ArrayLike, sample_weight: ArrayLike | None = None) -> jax.Array:
     """σ_j = √( Σ_i s_i (x_ij − x̄_j)² / Σs ), and 1 for a constant column.
 
     The divisor is Σs (glmnet's and scikit-learn's, not Σs − 1). Each column is divided by its largest deviation before

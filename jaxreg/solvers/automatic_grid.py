@@ -1,8 +1,7 @@
 """The automatic λ-grid of a table, without the path."""
 
-from typing import Any
-
 import jax
+from jax.typing import ArrayLike
 
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
@@ -10,18 +9,18 @@ __all__ = ["automatic_grid"]
 
 
 def automatic_grid(
-    X: Any,
-    y: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     count: int,
-    l1_ratio: Any,
+    l1_ratio: ArrayLike,
     eps: float | None = None,
     *,
     fit_intercept: bool = True,
     standardize: bool | jax.Array = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
 ) -> jax.Array:
     """The λ-grid of ``path`` for ``count`` λs, (count,)."""
     data = prepare(X, y, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper)

@@ -8,10 +8,10 @@ free columns count their rank, the intercept is excluded.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, change_of, widths_to, with_few
 from jaxreg.formulas.objective import penalty_weights
@@ -29,7 +29,7 @@ LEAST_SQUARE = {jnp.dtype(jnp.float64): 1e-14, jnp.dtype(jnp.float32): 1e-6}
 
 
 def degrees_of_freedom(
-    data: Data, coef: jax.Array, lams: jax.Array, l1_ratio: Any, capacity: int | None = None
+    data: Data, coef: jax.Array, lams: jax.Array, l1_ratio: ArrayLike, capacity: int | None = None
 ) -> jax.Array:
     """df of every member.
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.optimality import largest_lam
 
@@ -39,7 +40,7 @@ def grid_start(
     return jnp.where(start > 0, start, 1.0)
 
 
-def geometric_grid(start: jax.Array, count: int, eps: float | jax.Array) -> jax.Array:
+def geometric_grid(start: jax.Array, count: int, eps: ArrayLike) -> jax.Array:
     """``count`` λs from ``start`` down to ``eps·start`` in equal ratios, (count,)."""
     exponent = jnp.arange(count, dtype=start.dtype) / max(count - 1, 1)
     return start * jnp.asarray(eps, start.dtype) ** exponent

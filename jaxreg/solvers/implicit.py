@@ -22,10 +22,10 @@ Source: Bertrand, Klopfenstein, Massias, Blondel, Vaiter, Gramfort and Salmon, J
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, change_of, varying_like
 from jaxreg.formulas.objective import Params, penalty_weights
@@ -36,7 +36,7 @@ from jaxreg.solvers.reduction import Data, column_norm
 __all__ = ["definite_solve", "with_derivatives"]
 
 
-def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Any) -> Params:
+def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: ArrayLike) -> Params:
     """``params`` themselves, with the derivatives of a solution.
 
     Args:

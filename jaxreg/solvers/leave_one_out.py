@@ -28,10 +28,11 @@ Sources: Allen, *Technometrics* 16, 1974; Golub, Heath and Wahba, *Technometrics
 Friedman, *The Elements of Statistical Learning*, §7.10.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.projection import free_basis, project_out, weighted_rows
@@ -68,14 +69,14 @@ class LeaveOneOut(NamedTuple):
 
 @compiled_door
 def ridge_leave_one_out(
-    X: Any,
-    y: Any,
-    lams: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    lams: ArrayLike,
     *,
     fit_intercept: bool = True,
     standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
 ) -> LeaveOneOut:
     """Leave-one-out and generalised cross-validation errors of ridge at every λ.
 

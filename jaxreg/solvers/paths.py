@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
@@ -60,17 +61,17 @@ class Path(NamedTuple):
 
 @compiled_door
 def fit(
-    X: Any,
-    y: Any,
-    lam: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lam: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
     standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
     tol: float | None = None,
     max_iter: int = 20_000,
     strategy: str | None = None,
@@ -120,17 +121,17 @@ def fit(
 
 @compiled_door
 def path(
-    X: Any,
-    y: Any,
-    lams: Any = 100,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    lams: ArrayLike = 100,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
     standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
     eps: float | None = None,
     tol: float | None = None,
     max_iter: int = 20_000,
@@ -182,12 +183,12 @@ def _tolerance(tol: Any, dtype: Any) -> Any:
 
 
 def arguments(
-    X: Any,
-    y: Any,
-    lams: Any,
-    l1_ratio: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    lams: ArrayLike,
+    l1_ratio: ArrayLike,
     tol: Any,
-    eps: Any,
+    eps: ArrayLike | None,
     weights: dict[str, Any],
     *,
     fit_intercept: bool,

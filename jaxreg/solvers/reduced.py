@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import NO_BOUND, broadcast_columns, floating, only_if, varying_like, without_columns
 from jaxreg.formulas.duality import Penalty, gap_given_basis
@@ -43,14 +44,14 @@ def default_tol(dtype: Any) -> float:
 
 
 def prepare(
-    X: Any,
-    y: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     fit_intercept: bool,
     standardize: bool | jax.Array,
-    sample_weight: Any,
-    penalty_factor: Any,
-    lower: Any,
-    upper: Any,
+    sample_weight: ArrayLike | None,
+    penalty_factor: ArrayLike | None,
+    lower: ArrayLike | None,
+    upper: ArrayLike | None,
 ) -> Data:
     """The arguments of :func:`fit` and :func:`path` in one floating dtype, y as (n, t), and the scales σ and τ.
 
@@ -77,7 +78,7 @@ def _bounds(values: jax.Array, p: int, dtype: Any) -> jax.Array:
     return jnp.where(none, jnp.copysign(jnp.asarray(jnp.inf, dtype), values), values)
 
 
-def lambda_grid(data: Data, count: int, l1_ratio: Any, eps: Any) -> jax.Array:
+def lambda_grid(data: Data, count: int, l1_ratio: ArrayLike, eps: ArrayLike | None) -> jax.Array:
     """The automatic grid, (count,), from the λ_max of all targets down to eps·λ_max."""
     n, p = data.X.shape
     free = None
@@ -109,7 +110,7 @@ CERTIFY, IMPROVE, UNPENALISED, END = range(4)
 def solve_without_derivatives(
     data: Data,
     lams: jax.Array,
-    l1_ratio: Any,
+    l1_ratio: ArrayLike,
     tol: Any,
     max_iter: int | jax.Array,
     strategy: str | None = None,
@@ -135,7 +136,7 @@ def settle(
     members: Members,
     data_of: Callable[[], Data],
     lams: jax.Array,
-    l1_ratio: Any,
+    l1_ratio: ArrayLike,
     tol: Any,
     max_iter: int | jax.Array,
     solver: Solver,
@@ -172,7 +173,7 @@ def _stage(
     chosen: jax.Array,
     data: Data,
     lams: jax.Array,
-    l1_ratio: Any,
+    l1_ratio: ArrayLike,
     tol: Any,
     max_iter: int | jax.Array,
     solver: Solver,

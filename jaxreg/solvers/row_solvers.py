@@ -5,10 +5,11 @@ many steps a member may take, (L, t), and returns u (L, p, t) and the steps take
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, only_if, varying_like
 from jaxreg.formulas.duality import Penalty
@@ -29,14 +30,14 @@ class Solver(NamedTuple):
     ridge: bool = False
 
 
-def columns_of(data: Data, l1_ratio: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+def columns_of(data: Data, l1_ratio: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """ρ, (), and v, lower, upper as (p,) vectors."""
     p, dtype = data.X.shape[1], data.X.dtype
     lower, upper = broadcast_columns(data.lower, p, -jnp.inf, dtype), broadcast_columns(data.upper, p, jnp.inf, dtype)
     return jnp.asarray(l1_ratio, dtype), broadcast_columns(data.penalty_factor, p, 1.0, dtype), lower, upper
 
 
-def solver_of(data: Data, l1_ratio: Any, strategy: str | None) -> Solver:
+def solver_of(data: Data, l1_ratio: ArrayLike, strategy: str | None) -> Solver:
     """The closed form of ridge, or what the strategy names."""
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")

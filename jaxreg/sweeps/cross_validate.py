@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
@@ -77,18 +78,18 @@ class Sweep(NamedTuple):
 
 @compiled_door
 def fold_errors(
-    X: Any,
-    y: Any,
-    held_out: Any,
-    lams: Any,
-    l1_ratio: Any = 1.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    held_out: ArrayLike,
+    lams: ArrayLike,
+    l1_ratio: ArrayLike = 1.0,
     *,
     fit_intercept: bool = True,
     standardize: bool = True,
-    sample_weight: Any = None,
-    penalty_factor: Any = None,
-    lower: Any = None,
-    upper: Any = None,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
     tol: Any = None,
     max_iter: int = 20_000,
     strategy: str | None = None,
@@ -222,13 +223,13 @@ def conclude(
 
 @compiled_door
 def cross_validate(
-    X: Any,
-    y: Any,
-    held_out: Any,
-    lams: Any = 100,
+    X: ArrayLike,
+    y: ArrayLike,
+    held_out: ArrayLike,
+    lams: ArrayLike = 100,
     l1_ratios: Sequence[Any] = (1.0,),
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     eps: float | None = None,
     **options: Any,
 ) -> Sweep:
