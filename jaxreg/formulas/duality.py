@@ -150,8 +150,7 @@ def better_dual(
     """The larger D(c r) of two values of c, (); −∞ + ∞ is no bound. Other arguments as in :func:`dual_at`."""
     at = lambda c: dual_at(c, yr, rr, z, penalty)
     if isinstance(z, jax.Array):  # both at once: a program holds the formula only once
-        both = jax.vmap(at)(jnp.stack([one, other]))
-        return jnp.fmax(both[0], both[1])
+        return jnp.fmax(*jax.vmap(at)(jnp.stack([one, other])))
     return z.__array_namespace__().fmax(at(one), at(other))
 
 
