@@ -172,7 +172,7 @@ def test_several_targets_are_a_loop_over_them(usual):
     for k in range(3):
         alone = jaxreg.path(X, TARGETS[:, k], LAMS)
         target = {name: getattr(found, name)[..., k] for name in ("coef", "intercept", "gap", "converged", "n_iter")}
-        target |= {name: getattr(found, name)[..., k] for name in ("df", "n_nonzero")}
+        target |= {name: getattr(found, name)[..., k] for name in ("df", "n_nonzero", "y_scale")}
         agree(dataclasses.replace(found, **target), alone)
 
 
