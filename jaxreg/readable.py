@@ -36,7 +36,7 @@ class Readable:
         if not rows:
             return "\n".join([title, *foot])
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        words = not rows[0][0] or rows[0][0] == "column"  # these begin at the left
+        words = _begins_with_words(rows)
         line = lambda row: "  ".join(
             f"{cell:<{width}}" if words and k == 0 else f"{cell:>{width}}"
             for k, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -48,7 +48,10 @@ class Readable:
 
     def _repr_html_(self) -> str:
         title, rows, foot = self._shown()
-        cells = lambda row, kind: "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in row)
+        side = lambda k: "left" if k == 0 and _begins_with_words(rows) else "right"
+        cells = lambda row, kind: "".join(
+            f'<{kind} style="text-align:{side(k)}">{html.escape(cell)}</{kind}>' for k, cell in enumerate(row)
+        )
         table = "".join(f"<tr>{cells(row, 'td' if k else 'th')}</tr>" for k, row in enumerate(rows))
         below = "".join(f"<p>{html.escape(text)}</p>" for text in foot)
         return f"<div><p><b>{html.escape(title)}</b></p><table>{table}</table>{below}{self._figure()}</div>"
@@ -89,3 +92,8 @@ class Readable:
 
             return polars.DataFrame(columns)
         return columns
+
+
+def _begins_with_words(rows: list[tuple[str, ...]]) -> bool:
+    """Whether the first cells are words, which stand at the left."""
+    return rows[0][0] in ("", "column")

@@ -104,21 +104,21 @@ def on_rows(problem: Problem, lams: int | np.ndarray) -> Solved:
 
 
 def _repaired(problem: Problem, solved: Solved) -> Solved:
-    """With its certificate, and where that is above the tolerance from the rows; degrees of freedom that are missing
-    are counted there."""
+    """With its certificate, and where that is above the tolerance from the rows; last, degrees of freedom that are
+    missing are counted there, for what is returned."""
     solved = certified(problem, solved)
-    missing = np.isnan(solved.df).any(axis=1) if problem.degrees else np.zeros(len(solved.lams), bool)
     if is_sparse(problem.X):
         return solved
-    if missing.any():
-        some, df = some_lams(solved, missing), solved.df.copy()
-        df[missing] = degrees_on_rows(problem, some.params.coef, some.lams, some.y_scale)
-        solved = solved._replace(df=df)
     for again in (_polished, _anew):
         late = ~np.all(solved.gap <= problem.tol, axis=1)
         if late.any() and (other := again(problem, some_lams(solved, late))) is not None:
             solved = improved(solved, late, certified(problem, other))
-    return solved
+    missing = np.isnan(solved.df).any(axis=1)
+    if not problem.degrees or not missing.any():
+        return solved
+    some, df = some_lams(solved, missing), solved.df.copy()
+    df[missing] = degrees_on_rows(problem, some.params.coef, some.lams, some.y_scale)
+    return solved._replace(df=df)
 
 
 def _polished(problem: Problem, solved: Solved) -> Solved | None:

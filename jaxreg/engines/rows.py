@@ -131,5 +131,7 @@ def polish(problem: Problem, solved: Solved) -> Solved | None:
     limits = np.int32(min(STEPS, problem.max_iter)), np.bool_(problem.standardize)
     found = _polish(problem.X, problem.y, params, *given, *limits, fit_intercept=problem.fit_intercept)
     intercept, coef = (np.asarray(v)[:L] for v in found)
+    # Without squares the active columns are independent; else degrees of freedom are to be counted.
+    df = (coef != 0).sum(axis=1).astype(solved.df.dtype) if problem.l1_ratio == 1 else np.full_like(solved.df, np.nan)
     none = {"rounding": np.full(solved.gap.shape, np.inf), "n_iter": np.zeros_like(solved.n_iter)}
-    return solved._replace(params=Params(intercept, coef[:, :p]), **none)
+    return solved._replace(params=Params(intercept, coef[:, :p]), df=df, **none)

@@ -79,6 +79,20 @@ def test_paths_that_moments_do_not_carry_are_certified(family, rng):
     with jax.enable_x64(False):
         found = jaxreg.path(X, y, 60, eps=1e-7)
     assert found.converged.all()
+    np.testing.assert_array_equal(found.df, found.n_nonzero)
     for l in range(0, 60, 6):
         of = found.coef[l], found.intercept[l], found.lams[l], 1.0, found.scale, found.y_scale
         assert true_gap(X, y, *of) <= 1e-10
+
+
+def test_degrees_of_freedom_are_those_of_what_is_returned():
+    """An elastic net whose moments have lost the digits: tr Z_I (Z_IᵀZ_I + λ2)⁻¹ Z_Iᵀ by singular values."""
+    X, y = spectra(n=70, p=40, seed=1)
+    with jax.enable_x64(False):
+        found = jaxreg.path(X, y, 30, 0.9, eps=1e-7)
+    assert found.converged.all()
+    Z = (X - X.mean(axis=0)) / found.scale / np.sqrt(len(y))
+    for l in range(30):
+        squares = np.linalg.svd(Z[:, found.coef[l] != 0], compute_uv=False) ** 2
+        expected = np.sum(squares / (squares + 0.1 * found.lams[l] / found.y_scale))
+        np.testing.assert_allclose(found.df[l], expected, rtol=1e-3, atol=1e-9)
