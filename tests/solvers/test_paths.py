@@ -146,7 +146,7 @@ def test_every_combination_of_options_is_optimal(fit_intercept, standardize):
     X, y = data(n, p)
     if not fit_intercept:
         X[:, 2] = 0.0  # without an intercept a constant column is a column like any other, unless it is 0
-    lams = np.array([0.0, 1e-3, 0.3, 1e4])
+    lams = np.array([0.0, 1e-3, 0.02, 1e4])
     for weights, factors, bounds, rho in OPTIONS:
         factor, bound = options_of(n, p, weights, factors, bounds)
         found = path(X, y, lams, rho, fit_intercept=fit_intercept, standardize=standardize, **factor, **bound)
@@ -366,10 +366,10 @@ def test_float32_stays_float32_and_its_gap_is_honest():
     with jax.enable_x64(False):
         found = path(X, y, lams, 0.5, **options)
     floats = {name for name, value in found._asdict().items() if value.dtype == np.float32}
-    assert floats == {"lams", "coef", "intercept", "gap", "df", "scale"}
+    assert floats == {"lams", "coef", "intercept", "gap", "df", "scale", "y_scale"}
     assert np.all(found.converged)
     X, y, wide = np.float64(X), np.float64(y), jax.tree.map(np.float64, found)
-    gap = jax.jit(lambda lam, params: duality_gap(params, X, y, lam, 0.5, scale=wide.scale))
+    gap = jax.jit(lambda lam, params: duality_gap(params, X, y, lam, 0.5, scale=wide.scale, y_scale=wide.y_scale))
     exact = [gap(*member) for member in zip(wide.lams, map(Params, wide.intercept, wide.coef), strict=True)]
     np.testing.assert_allclose(found.gap, exact, rtol=0, atol=1e-5)
     assert np.max(exact) <= 2e-5
