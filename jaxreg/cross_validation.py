@@ -17,6 +17,7 @@ from jaxreg.convergence import GridEndWarning, warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import check_problem
+from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.programs import compiled
@@ -114,8 +115,9 @@ def sweep(
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
-    for one in problems:
-        choose.refuse(one)
+    ready = [choose.ready(one) for one in problems]
+    dense = next((one.X for one in ready if not is_sparse(one.X)), problem.X)  # all read the same table
+    problems = [one._replace(X=dense) for one in ready]
     with following(progress, "paths") as show:
         grids = Grids(problems, plan, measure, show)
         grids.solve(lams)

@@ -100,7 +100,7 @@ def ridge_leave_one_out(
     lams = parameters.check_lams(lams, given.X.dtype)
     if not isinstance(lams, int) and (lams == 0).any():
         raise ValueError(f"lams[{int(np.argmin(lams))}] is 0; leave-one-out needs a penalty: give λs above 0.")
-    choose.refuse(problem)
+    problem = choose.ready(problem, "leave-one-out errors")
     inputs.check_values(problem.X, problem.names)
     if (unit_weights(problem) > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")

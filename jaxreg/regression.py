@@ -41,7 +41,8 @@ def fit(
 
     Args:
         X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.data.frames` says what
-            becomes of names), or sparse table of scipy (:mod:`jaxreg.data.sparse` says when it is copied).
+            becomes of names), or sparse table of scipy, which is made dense only where it is small and dense rows take less time, or are
+            needed (:mod:`jaxreg.data.sparse`).
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
@@ -94,7 +95,7 @@ def fit(
     )
     problem, t = without_left_out(given)._replace(degrees=False), given.y.shape[1]
     lam = parameters.check_lam(lam, None if given.flat else t, given.X.dtype)
-    choose.refuse(problem)
+    problem = choose.ready(problem)
     solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
     choose.check_coef(solved.params.coef)
     warn_unless_converged(solved.gap, solved.lams, problem.tol, "fit", bool(solved.n_iter.any()))
@@ -169,7 +170,7 @@ def path(
     )
     problem = without_left_out(given)
     lams = parameters.check_lams(lams, given.X.dtype)
-    choose.refuse(problem)
+    problem = choose.ready(problem)
     choose.check_size(problem, lams)
     pure: Any = choose.as_path(problem, choose.solve(problem, lams))
     along = pure.lams if given.flat else pure.lams[:, None]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg.data.frames import advice_for_one_column, check_columns, feature_names_of
-from jaxreg.data.sparse import DENSE_BYTES, check_entries, is_sparse
+from jaxreg.data.sparse import DENSE_BYTES, check_entries, dense_bytes, is_small, is_sparse
 from jaxreg.data.values import as_floats, check_finite, check_magnitude, largest_of, place_of, refuse_kinds
 from jaxreg.formulas.arrays import NO_BOUND
 
@@ -26,12 +26,12 @@ __all__ = [
 
 
 def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True, sparse: bool = False) -> Any:
-    """X as an (n, p) array of float64 or float32; a sparse table becomes a dense one, if that is small.
+    """X as an (n, p) array of float64 or float32.
 
     Args:
         values: whether every number is looked at; without, the caller does so by :func:`check_values` where its results
             are not finite.
-        sparse: whether a sparse table that would be large comes back by rows, instead of an error.
+        sparse: whether a sparse table comes back by rows; else a small one becomes dense, and a large one is an error.
 
     Raises:
         TypeError: masked matrices, np.matrix, tracers. ValueError: everything else that is not a table of finite real
@@ -54,18 +54,17 @@ def check_matrix(X: Any, name: str = "X", dtype: Any = None, values: bool = True
     return table
 
 
-def _check_sparse(X: Any, name: str, dtype: Any, large: bool) -> Any:
-    """A sparse table as a dense one if that is small, else by rows, if that is allowed."""
+def _check_sparse(X: Any, name: str, dtype: Any, stays: bool) -> Any:
+    """A sparse table by rows, if it may stay so, or a dense copy, if that is small."""
     rows = check_entries(X, name, dtype)
-    size = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize
-    if size <= DENSE_BYTES:
+    if stays:
+        return rows
+    if is_small(rows):
         return rows.toarray()
-    if not large:
-        raise ValueError(
-            f"{name} is sparse and would be a dense table of {size / 2**30:.3g} GiB, more than the "
-            f"{DENSE_BYTES / 2**20:.0f} MiB that are made without asking; use {name}.toarray() if memory allows."
-        )
-    return rows
+    raise ValueError(
+        f"{name} is sparse and would be a dense table of {dense_bytes(rows) / 2**30:.3g} GiB, more than the "
+        f"{DENSE_BYTES / 2**20:.0f} MiB that are made without asking; use {name}.toarray() if memory allows."
+    )
 
 
 def check_values(X: Any, names: tuple[str, ...] | None) -> None:
@@ -75,8 +74,8 @@ def check_values(X: Any, names: tuple[str, ...] | None) -> None:
         ValueError: NaN, infinite, or squares that overflow; the message names the row and column.
     """
     if is_sparse(X):
-        entries = X.tocoo()
         wrong = ~(np.abs(X.data) <= largest_of(X.data)) if X.nnz else np.zeros(0, bool)
+        entries = X.tocoo() if wrong.any() else X
         for k in np.flatnonzero(wrong)[:1]:
             where = place_of("X", (int(entries.row[k]), int(entries.col[k])), names)
             raise ValueError(f"{where} is {entries.data[k]}; it must be finite, and its square too.")

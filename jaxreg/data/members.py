@@ -13,8 +13,7 @@ from jaxreg.data.columns import Columns, columns_of
 from jaxreg.data.cores import blas_of_one_thread, share
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
-from jaxreg.data.row_blocks import SHARED, block_moments, filled_up
-from jaxreg.data.sparse import is_sparse, moments_of_sparse
+from jaxreg.data.row_blocks import SHARED, block_moments
 from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.solvers.active_set import padded
 
@@ -41,8 +40,6 @@ class Known(NamedTuple):
 
 def moments_of(problem: Problem, rows: np.ndarray | None = None) -> Moments:
     """Moments in float64, with padded columns; of all rows, or of those with the given numbers."""
-    if is_sparse(problem.X):
-        return filled_up(moments_of_sparse(problem.X, problem.y, problem.sample_weight, rows))
     return block_moments(problem.X, problem.y, problem.sample_weight, rows)
 
 

@@ -95,7 +95,7 @@ def check_problem(
     """
     names = inputs.feature_names_of(X)
     X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
-    if X.size <= SMALL:
+    if is_sparse(X) or X.size <= SMALL:
         inputs.check_values(X, names)
     n, p = X.shape
     y = inputs.check_target(y, n, float)

@@ -1,25 +1,47 @@
-"""Sparse tables of scipy: which are copied into dense ones, and moments of those that are not.
+"""Sparse tables of scipy: which are copied into dense ones, and products with the entries of those that are not.
 
-A table of at most :data:`DENSE_BYTES` is copied, and everything works on it. A larger one is never made dense: the
-lasso and the elastic net need its moments alone, whose products cost as much as there are entries; centred and scaled
-are the moments. What needs dense rows says so.
+A table of at most :data:`DENSE_BYTES` is copied where dense rows take less time or are needed. A larger one is never
+made dense; what needs dense rows says so.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxreg.formulas.moments import Moments
 
-__all__ = ["DENSE_BYTES", "check_entries", "is_sparse", "moments_of_sparse", "same_in_all_rows"]
+__all__ = [
+    "DENSE_BYTES",
+    "Entries",
+    "check_entries",
+    "dense_bytes",
+    "entries_of",
+    "is_small",
+    "is_sparse",
+    "moments_of_entries",
+    "same_in_all_rows",
+    "squares",
+]
 
 # 256 MiB.
 DENSE_BYTES = 2**28
+# Above this share of entries a product of columns is faster with the zeros, if these are so many numbers at most.
+DENSE_SHARE, DENSE_NUMBERS = 0.1, 2**25
 
 
 def is_sparse(X: Any) -> bool:
     """Whether X is a sparse matrix or array of scipy."""
     return type(X).__module__.startswith("scipy.sparse")
+
+
+def dense_bytes(X: Any) -> int:
+    """What a sparse table would take with its zeros."""
+    return int(X.shape[0]) * int(X.shape[1]) * int(X.dtype.itemsize)
+
+
+def is_small(X: Any) -> bool:
+    """Whether a sparse table may be copied into a dense one without asking."""
+    return dense_bytes(X) <= DENSE_BYTES
 
 
 def check_entries(X: Any, name: str, dtype: Any) -> Any:
@@ -47,36 +69,72 @@ def check_entries(X: Any, name: str, dtype: Any) -> Any:
     return rows
 
 
-def moments_of_sparse(X: Any, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None) -> Moments:
-    """Moments in float64 of all rows, or of those with the given numbers.
+class Entries(NamedTuple):
+    """The rows of a sparse table that have weight, column by column, and its columns' means and variances.
 
     With c the first row in the columns that have no zeros, and 0 in the others,  Z = X − 1cᵀ  has the entries that X
-    has, and  Σ s (x − x̄)(x − x̄)ᵀ = ZᵀSZ − W z̄ z̄ᵀ.  A column with a zero loses at most the digits of n by that.
+    has. A column with a zero loses at most the digits of n where  Σ s (x − x̄)² = Σ s z² − W z̄²  is formed.
+
+    Attributes:
+        Z: sparse (n, p), by columns, float64. rows: the numbers of its rows in the table, (n,).
+        weight: s, (n,). start: c, mean: x̄, variance: Σ s (x − x̄)² / Σs, (p,).
+    """
+
+    Z: Any
+    rows: np.ndarray
+    weight: np.ndarray
+    start: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+def entries_of(X: Any, s: np.ndarray | None) -> Entries:
+    """Of the rows of positive weight.
 
     Args:
-        X: sparse (n, p), by rows. Y: (n, t). s: (n,) or None. rows: (k,) or None.
+        X: sparse (n, p), by rows. s: (n,) or None.
     """
-    Z, Y = X.astype(float), Y.astype(float)
-    if rows is not None:
-        Z, Y = Z[rows], Y[rows]
-    s = np.ones(Z.shape[0]) if s is None else np.asarray(s if rows is None else s[rows], float)
-    kept = s > 0
-    Z, Y, s = (Z, Y, s) if kept.all() else (Z[kept], Y[kept], s[kept])
+    rows = np.arange(X.shape[0]) if s is None else np.flatnonzero(s > 0)
+    Z = (X if len(rows) == X.shape[0] else X[rows]).tocsc().astype(float)
     n, p = Z.shape
-    full = np.bincount(Z.indices, minlength=p) == n
-    c = np.where(full, Z[[0]].toarray()[0], 0.0)
-    Z = type(Z)((Z.data - c[Z.indices], Z.indices, Z.indptr), shape=(n, p))
+    weight = np.ones(n) if s is None else np.asarray(s[rows], float)
+    full = np.flatnonzero(np.diff(Z.indptr) == n)
+    start = np.zeros(p)
+    if len(full):
+        Z.sort_indices()
+        start[full] = Z.data[Z.indptr[full]]
+        Z.data = Z.data - np.repeat(start, np.diff(Z.indptr))
     with np.errstate(all="ignore"):
-        weight = s.sum()
+        share = weight / weight.sum()
+        z_mean = Z.T @ share
+        variance = np.maximum(Z.power(2).T @ share - z_mean**2, 0.0)
+    return Entries(Z, rows, weight, start, start + z_mean, variance)
+
+
+def moments_of_entries(entries: Entries, Y: np.ndarray, columns: np.ndarray) -> Moments:
+    """Moments in float64 of the columns with the given numbers, (k,): products cost as much as there are entries.
+
+    Args:
+        Y: (n, t), of the same rows.
+    """
+    s, weight, some = entries.weight, entries.weight.sum(), entries.Z[:, columns]
+    with np.errstate(all="ignore"):
         y_mean = Y[0] + (s / weight) @ (Y - Y[0])
-        R = Y - y_mean
-        z_mean = Z.T @ (s / weight)
-        root = np.sqrt(s)
-        Z = type(Z)((Z.data * np.repeat(root, np.diff(Z.indptr)), Z.indices, Z.indptr), shape=(n, p))
-        R = root[:, None] * R
-        xx = (Z.T @ Z).toarray() - weight * np.outer(z_mean, z_mean)
-        xy = Z.T @ R - weight * np.outer(z_mean, (root @ R) / weight)
-    return Moments(weight, c + z_mean, y_mean, xx, xy, np.einsum("nt,nt->t", R, R))
+        R = np.sqrt(s)[:, None] * (Y - y_mean)
+        z_mean = some.T @ (s / weight)
+        some.data *= np.sqrt(s)[some.indices]
+        xx = squares(some) - weight * np.outer(z_mean, z_mean)
+        xy = some.T @ R - weight * np.outer(z_mean, (np.sqrt(s) @ R) / weight)
+    return Moments(weight, entries.start[columns] + z_mean, y_mean, xx, xy, np.einsum("nt,nt->t", R, R))
+
+
+def squares(Z: Any) -> np.ndarray:
+    """ZᵀZ, (k, k), dense."""
+    n, k = Z.shape
+    if Z.nnz > DENSE_SHARE * n * k and n * k <= DENSE_NUMBERS:
+        dense = Z.toarray()
+        return np.asarray(dense.T @ dense)
+    return np.asarray((Z.T @ Z).toarray())
 
 
 def same_in_all_rows(X: Any, columns: np.ndarray) -> bool:

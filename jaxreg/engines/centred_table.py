@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg.data.problem import Problem
-from jaxreg.data.sparse import is_sparse
+from jaxreg.data.sparse import Entries, entries_of, is_sparse
 from jaxreg.engines.gaps import EPS, LARGEST, NUMBERS, SMALLEST, scaling
 
 __all__ = ["DEPENDENT", "CentredTable"]
@@ -27,8 +27,9 @@ class CentredTable:
         copied: whether a block is a copy and not a part of the caller's table.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, entries: Entries | None = None) -> None:
         self.problem, self.fit_intercept = problem, problem.fit_intercept
+        self.entries = entries if entries or not is_sparse(problem.X) else entries_of(problem.X, problem.sample_weight)
         s = problem.weights
         self.rows = np.flatnonzero(s > 0)
         self.all = len(self.rows) == len(s)
@@ -39,8 +40,10 @@ class CentredTable:
         plain = self.all and problem.X.dtype == float and not is_sparse(problem.X)
         self.copied = not plain or bool(np.any(self.scale != 1) or self.centre.any())
 
-    def block(self, here: slice) -> np.ndarray:
-        """Some rows divided by the columns' scale, less the centre, (k, p); dense."""
+    def block(self, here: slice) -> Any:
+        """Some rows divided by the columns' scale, less the centre, (k, p); sparse, by columns, if the table is."""
+        if self.entries:
+            return self.entries.Z if here == slice(0, len(self.rows)) else self.entries.Z[here]
         rows = here if self.all else self.rows[here]
         block = self.problem.X[rows].astype(float, copy=False)
         block = block if np.all(self.scale == 1) else block / self.scale
@@ -48,7 +51,7 @@ class CentredTable:
 
     def blocks(self, width: int) -> list[slice]:
         """Blocks of rows that keep arrays of ``width`` numbers a row, and what is copied of the table, in bounds."""
-        columns = self.problem.X.shape[1] if self.copied else 1
+        columns = self.problem.X.shape[1] if self.copied and not self.entries else 1
         number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
@@ -56,20 +59,20 @@ class CentredTable:
         """1 for columns of usual sizes, else a power of two; then, of the columns divided by it: means; what is taken
         off before products, 0 where the means are small; mean squares, about the means if the intercept is fitted;
         each (p,)."""
-        X: Any = self.problem.X
+        if self.entries:
+            return self._of_entries(self.entries)
+        X = self.problem.X
         p, scale = X.shape[1], np.ones(X.shape[1])
         rows = X if self.all else X[self.rows]
         square = self._mean_square(rows)
         odd = ~((square > SMALLEST**2) & (square < LARGEST**2))
         if odd.any():
             ends = X[:, odd].max(axis=0), -X[:, odd].min(axis=0)
-            scale[odd] = scaling(np.maximum(*(v.toarray().ravel() if is_sparse(X) else v for v in ends)).astype(float))
+            scale[odd] = scaling(np.maximum(*ends).astype(float))
             if not np.all(scale == 1):
-                rows = rows.multiply(1 / scale).tocsr() if is_sparse(X) else rows / scale
+                rows = rows / scale
                 square = self._mean_square(rows)
         mean = np.asarray(rows.T @ self.share).ravel()
-        if is_sparse(X):
-            return scale, mean, np.zeros(p), np.maximum(square - mean**2, 0.0) if self.fit_intercept else square
         variance = square - mean**2
         centre = np.zeros(p)
         if np.any(mean**2 > OFFSET * variance):
@@ -80,10 +83,22 @@ class CentredTable:
         variance = np.maximum(variance, 0.0)
         return scale, mean, centre, variance if self.fit_intercept else variance + mean**2
 
+    def _of_entries(self, entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The same of a sparse table, whose entries are divided here; its centre is where its entries begin."""
+        square = entries.variance + entries.mean**2
+        scale = np.ones(len(square))
+        odd = ~((square > SMALLEST**2) & (square < LARGEST**2))
+        if odd.any():
+            scale[odd] = scaling(np.abs(entries.Z[:, odd]).max(axis=0).toarray().ravel() + np.abs(entries.start[odd]))
+            if not np.all(scale == 1):
+                X: Any = self.problem.X
+                entries = entries_of(X.multiply(1 / scale).tocsr(), self.problem.sample_weight)
+                self.entries = entries
+        square = entries.variance if self.fit_intercept else entries.variance + entries.mean**2
+        return scale, entries.mean, entries.start, square
+
     def _mean_square(self, rows: Any) -> np.ndarray:
         """Σ s x² / Σs of every column, (p,)."""
-        if is_sparse(rows):
-            return np.asarray(rows.power(2).T @ self.share).ravel()
         return np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
 
     def basis(self, which: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:

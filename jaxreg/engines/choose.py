@@ -7,7 +7,6 @@ are above the tolerance are solved again on the rows.
 """
 
 import contextlib
-import math
 from typing import Any
 
 import numpy as np
@@ -15,39 +14,46 @@ import numpy as np
 from jaxreg.data.inputs import check_values
 from jaxreg.data.members import Members
 from jaxreg.data.problem import Problem
-from jaxreg.data.sparse import is_sparse
-from jaxreg.engines import columns, moments, ridge, rows
+from jaxreg.data.sparse import dense_bytes, is_small, is_sparse
+from jaxreg.engines import columns, entries, moments, ridge, rows
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import degrees_on_rows
 from jaxreg.engines.solved import Solved, improved, joined, some_lams
 from jaxreg.solvers.paths import Path
 
-__all__ = ["as_path", "check_coef", "check_size", "computing", "engine_of", "refuse", "solve"]
+__all__ = ["as_path", "check_coef", "check_size", "computing", "engine_of", "ready", "solve"]
 
 # In the order in which they are asked; the rows take what is left.
-ENGINES: tuple[Any, ...] = (moments, columns, ridge)
+ENGINES: tuple[Any, ...] = (entries, moments, columns, ridge)
 
 
-def refuse(problem: Problem) -> None:
-    """What no engine can solve is refused.
+def ready(problem: Problem, what: str | None = None) -> Problem:
+    """The problem with dense rows where they are needed, or take less time; what no engine can solve is refused.
+
+    Args:
+        what: what is asked for that needs dense rows, or None.
 
     Raises:
-        ValueError: a sparse X, or strategy="active set", that none takes.
+        ValueError: a large sparse X where dense rows are needed, strategy="active set" that no engine takes.
     """
-    X = problem.X
-    refused = moments.refuses(problem, 1)
-    if is_sparse(X) and (refused or X.shape[1] ** 2 * 8 > rows.BLOCK_BYTES):
-        raise ValueError(
-            f"X is sparse and would be a dense table of {np.prod(X.shape, dtype=float) * 8 / 2**30:.3g} GiB. Without "
-            "one, only l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, no strategy 'parallel', "
-            f"at most {moments.WIDE} columns a row and {math.isqrt(rows.BLOCK_BYTES // 8):,} columns are possible; "
-            "else use X.toarray() if memory allows."
-        )
-    if problem.strategy == "active set" and refused and columns.refuses(problem, 1):
+    X: Any = problem.X
+    if is_sparse(X):
+        if what is None and problem.strategy == "parallel":
+            what = "strategy='parallel'"
+        if is_small(X) and (what or not entries.suits(problem)):
+            problem = problem._replace(X=X.toarray())
+        elif what:
+            raise ValueError(
+                f"X is sparse and would be a dense table of {dense_bytes(X) / 2**30:.3g} GiB, which {what} would need; "
+                "use X.toarray() if memory allows."
+            )
+    descents = entries, moments, columns
+    if problem.strategy == "active set" and all(engine.refuses(problem, 1) for engine in descents):
         raise ValueError(
             "strategy='active set' needs l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, and "
             f"at most {columns.MOST_ROWS:,} rows where there are more than {moments.WIDE} columns a row."
         )
+    return problem
 
 
 def engine_of(problem: Problem, lams: int | np.ndarray) -> Any:
@@ -61,7 +67,7 @@ def engine_of(problem: Problem, lams: int | np.ndarray) -> Any:
 
 def computing(engine: Any, problem: Problem) -> contextlib.AbstractContextManager[None]:
     """In the precision of this engine: moments and working sets always compute in float64."""
-    return problem.computing(double=engine in (moments, columns))
+    return problem.computing(double=engine in (entries, moments, columns))
 
 
 def solve(
@@ -88,8 +94,9 @@ def solve(
             check_values(problem.X, problem.names)
         if engine is None:
             return on_rows(problem, lams)
-        zero = np.zeros(0, bool) if isinstance(lams, int) else np.any(lams == 0, axis=1)
-        some = lams if isinstance(lams, int) or not zero.any() else lams[~zero]
+        all_at_once = isinstance(lams, int) or engine is entries
+        zero = np.zeros(0, bool) if all_at_once else np.any(lams == 0, axis=1)
+        some: Any = lams[~zero] if zero.any() else lams  # type: ignore[index]
         solved = engine.solve(problem, some, members, b, found)
         if solved is None:
             check_values(problem.X, problem.names)

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxreg.data.members import Members
 from jaxreg.data.problem import Problem
+from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import descent
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved, improved
@@ -25,6 +26,8 @@ _program = compiled(path_from_columns, static_argnames=("spread", "by_knots"))
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     """Why a working set of columns cannot solve the problem; None where it can."""
     n, p = problem.X.shape
+    if is_sparse(problem.X):
+        return "the table is sparse"
     if p <= WIDE * n:
         return f"at most {WIDE} columns a row"
     return f"more than {MOST_ROWS:,} rows" if n > MOST_ROWS else descent.refuses(problem, lams)

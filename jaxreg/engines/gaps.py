@@ -21,7 +21,6 @@ __all__ = [
     "Weights",
     "each_model",
     "gap_of",
-    "per_scale",
     "rounding_of",
     "scaling",
     "share_of",
@@ -77,10 +76,6 @@ def scaling(size: np.ndarray) -> np.ndarray:
     """1 for columns of usual sizes, else a power of two by which they are divided."""
     usual = ((size > SMALLEST) & (size < LARGEST)) | (size == 0) | ~np.isfinite(size)
     return np.where(usual, 1.0, np.ldexp(1.0, np.frexp(np.where(usual, 1.0, size))[1]))
-
-
-def per_scale(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return values if np.all(scale == 1) else values / scale[:, None]
 
 
 class Weights:

@@ -27,6 +27,8 @@ _programs = compiled(paths_from_moments)
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     """Why moments cannot solve the problem; None where they can."""
     n, p = problem.X.shape
+    if is_sparse(problem.X):
+        return "the table is sparse"
     if p > WIDE * n:
         return f"more than {WIDE} columns a row"
     return descent.refuses(problem, lams)
@@ -51,7 +53,7 @@ def solve(
     if not descent.carried(problem, found):
         return None
     solved = order.solved(found, problem.X.shape[1], problem.X.dtype)
-    if problem.l1_ratio < 1 and not is_sparse(problem.X):  # a Gram matrix cannot tell what the squares leave
+    if problem.l1_ratio < 1:  # a Gram matrix cannot tell what the squares leave
         few = solved.lams.min(axis=1) * (1 - problem.l1_ratio) < FEW_SQUARES * solved.y_scale.min()
         solved = solved._replace(df=np.where(few[:, None], np.nan, solved.df))
     return solved

@@ -14,6 +14,7 @@ from jaxreg.data.inputs import check_values
 from jaxreg.data.members import Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
+from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import held_out, rows
 from jaxreg.engines.certificate import certified, gap_from_moments
 from jaxreg.engines.ridge_blocks import (
@@ -43,6 +44,8 @@ def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     Args:
         lams: how many, or (L, t).
     """
+    if is_sparse(problem.X):
+        return "the table is sparse"
     if problem.l1_ratio != 0:
         return "l1_ratio is not 0"
     if problem.lower is not None or problem.upper is not None:

@@ -4,12 +4,13 @@
 of rows, and scaled by powers of two where squares would leave the range of float64.
 """
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
 from jaxreg.data.problem import Problem
-from jaxreg.data.sparse import is_sparse
+from jaxreg.data.sparse import Entries, is_sparse, moments_of_entries
 from jaxreg.engines.centred_table import DEPENDENT, CentredTable
 from jaxreg.engines.gaps import (
     Models,
@@ -17,15 +18,16 @@ from jaxreg.engines.gaps import (
     Weights,
     each_model,
     gap_of,
-    per_scale,
     rounding_of,
     share_of,
 )
 from jaxreg.engines.solved import Solved, some_lams
 from jaxreg.formulas.duality import Penalty, best_dual
 
-__all__ = ["gap_from_rows"]
+__all__ = ["RowSums", "gap_from_rows"]
 
+# Most columns whose Gram matrix is factored at λ = 0.
+MOST_FACTORED = 4096
 # So many numbers in a table for which θ is sought, one member after the other, for so many of them.
 POLISHED, MODELS = 2**24, 256
 
@@ -36,16 +38,47 @@ def gap_from_rows(problem: Problem, solved: Solved) -> np.ndarray:
     zero = np.any(solved.lams == 0, axis=1)
     with np.errstate(all="ignore"):
         for which, all_free in ((~zero, False), (zero, True)):
-            if which.any():
-                gap[which] = _Rows(problem, all_free).gaps(some_lams(solved, which))
+            if which.any() and all_free and is_sparse(problem.X) and problem.lower is None and problem.upper is None:
+                gap[which] = _least_squares_gaps(problem, some_lams(solved, which))
+            elif which.any():
+                gap[which] = RowSums(problem, all_free).gaps(some_lams(solved, which))
     return gap
 
 
-class _Rows(CentredTable):
+def _least_squares_gaps(problem: Problem, solved: Solved) -> np.ndarray:
+    """The gaps at λ = 0 without bounds, (L, t), on a sparse table:  F(w) − min F = ½ zᵀ G⁺ z  with the Gram matrix G.
+
+    Of many columns, or dependent ones, no more is said than min F ≥ 0.
+    """
+    table = RowSums(problem, False)
+    assert table.entries
+    p, least = problem.X.shape[1], None
+    size = np.where(table.size > 0, table.size, 1.0)
+    if p <= MOST_FACTORED:
+        m = moments_of_entries(table.entries, table.Y, np.arange(p))
+        xx = m.xx / m.weight
+        if not problem.fit_intercept:
+            xx = xx + np.outer(m.x_mean, m.x_mean)
+        gram = xx / np.outer(size, size) + np.diag(np.where(table.size > 0, 0.0, 1.0))
+        with contextlib.suppress(np.linalg.LinAlgError):
+            least = np.linalg.inv(np.linalg.cholesky(gram))
+
+    def judge(models: Models) -> tuple[np.ndarray]:
+        of = table.sums(models)
+        unit = of.z / size[:, None]
+        part = of.rr if least is None else np.minimum(np.square(least @ unit).sum(axis=0), of.rr)
+        free = np.maximum(of.rr - part, 0.0)  # ‖ỹ‖² without what the columns explain
+        of = of._replace(yy=np.where(free > 0, free, of.yy))
+        return (share_of(0.5 * of.squares, 0.5 * (of.rr - part), of, models, table.original),)
+
+    return each_model(judge, solved)[0]
+
+
+class RowSums(CentredTable):
     """The table about its means, the targets, and the free columns' span."""
 
-    def __init__(self, problem: Problem, all_free: bool) -> None:
-        super().__init__(problem)
+    def __init__(self, problem: Problem, all_free: bool, entries: Entries | None = None) -> None:
+        super().__init__(problem, entries)
         Y = problem.y[self.rows].astype(float)
         self.original = self.share @ Y**2
         self.y_centre = Y[0] + self.share @ (Y - Y[0])
@@ -92,21 +125,23 @@ class _Rows(CentredTable):
 
         return each_model(judge, solved)[0]
 
+    def at_zero(self) -> Sums:
+        """The sums where no coefficient is but the intercept."""
+        p, t = self.problem.X.shape[1], self.problem.y.shape[1]
+        coef, one = np.zeros((p, t)), np.ones(t)
+        intercept = self.y_centre if self.problem.fit_intercept else np.zeros(t)
+        return self.sums(Models(coef, coef.any(axis=1), intercept, one, one, np.arange(t)))
+
     def sums(self, models: Models) -> Sums:
-        X: Any = self.problem.X
         used, target, intercept = models.used, models.target, self.problem.fit_intercept
-        W = models.coef[used]
-        u = W * self.scale[used, None]
+        u = models.coef[used] * self.scale[used, None]
         constant, M = self._constant(models.coef * self.scale[:, None], target, models.intercept), len(target)
         squares, total, yr, z = np.zeros(M), np.zeros(M), np.zeros(M), np.zeros(models.coef.shape)
         shift = np.zeros(len(used))
         Qr = None if self.Q is None else np.zeros((self.Q.shape[1], M))
-        sparse = is_sparse(X)
-        v = W if sparse else u
-        for here in self.blocks(max(M, int(used.sum()))):
-            share = self.share[here, None]
-            block = X[self.rows[here]] if sparse else self.block(here)
-            R = self.Y[here][:, target] + constant - (block[:, used] @ v if not used.all() else block @ v)
+        for here in self.blocks(M if self.entries else max(M, int(used.sum()))):
+            share, block = self.share[here, None], self.block(here)
+            R = self.Y[here][:, target] + constant - (block[:, used] @ u if not used.all() else block @ u)
             weighted = share * R
             squares += np.einsum("nm,nm->m", weighted, R)
             total += weighted.sum(axis=0)
@@ -115,8 +150,6 @@ class _Rows(CentredTable):
             shift += block.T @ share[:, 0]
             if self.Q is not None:
                 Qr += self.Q[here].T @ (np.sqrt(share) * R)
-        z = per_scale(z, self.scale) if sparse else z
-        shift = shift / self.scale if sparse else shift
         rr = np.maximum(squares - total**2, 0.0) if intercept else squares
         if intercept:
             z -= np.outer(shift, total)
@@ -138,13 +171,13 @@ class _Rows(CentredTable):
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
-        table: Any = self.problem.X
         Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
         assert Q is not None
         for here in self.blocks(Qr.shape[0]):
-            X = table[self.rows[here]].toarray() / self.scale if is_sparse(table) else self.block(here)
-            X = X + self.centre if self.centre.any() and not self.problem.fit_intercept else X
-            product += X.T @ (np.sqrt(self.share[here])[:, None] * Q[here])
+            rows = np.sqrt(self.share[here])[:, None] * Q[here]
+            product += self.block(here).T @ rows
+            if self.centre.any() and not self.problem.fit_intercept:
+                product += np.outer(self.centre, rows.sum(axis=0))
         z = z - product @ Qr
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
@@ -168,7 +201,7 @@ class _Rows(CentredTable):
         for k in some:
             if before is None or (near[:, k] != near[:, before]).any():
                 basis, before = self.basis(near[:, k], self.Q), k
-            r = root * self._residual(models.coef[:, k] * self.scale, models.target[k])
+            r = self._residual(models.coef[:, k] * self.scale, models.target[k])
             part = basis @ (basis.T @ r)
             z[:, k] = np.where(near[:, k] | self.free, 0.0, z[:, k] - self.products(part))
             rr[k] = max(rr[k] - part @ part, 0.0)

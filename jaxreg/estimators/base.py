@@ -18,7 +18,7 @@ from jaxreg.formulas.objective import Params
 
 __all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "as_table", "warn_unless_converged"]
 
-# The sparse formats that fit and predict take; :mod:`jaxreg.data.sparse` says which tables are copied into dense ones.
+# The sparse formats that fit and predict take; :mod:`jaxreg.data.sparse` says what becomes of them.
 ACCEPT_SPARSE: Any = ["csr", "csc", "coo"]
 FLOATS = [np.float64, np.float32]
 
@@ -45,7 +45,7 @@ DESCENT: dict[str, Any] = {
 
 
 def as_table(X: Any) -> Any:
-    """A validated X; of a sparse one a dense copy, unless that would be large."""
+    """A validated X; a sparse one by rows."""
     return check_matrix(X, values=False, sparse=True) if is_sparse(X) else X
 
 
@@ -69,7 +69,7 @@ class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return X @ self.coef_.T + self.intercept_
 
     def _validated(self, X: Any, y: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-        """X and y by scikit-learn's ``validate_data``; neither is masked, and X is sparse only where it is large."""
+        """X and y by scikit-learn's ``validate_data``; neither is masked; a sparse X comes by rows."""
         for name, value in (("X", X), ("y", y)):
             if isinstance(value, np.ma.MaskedArray):
                 raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop masked entries.")

@@ -10,9 +10,11 @@ from jaxreg.data.left_out_columns import without_left_out
 from jaxreg.data.members import Members
 from jaxreg.data.padding import padded_problem
 from jaxreg.data.problem import Problem, check_problem
+from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import choose
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.ridge_data import unit_weights
+from jaxreg.engines.row_gaps import RowSums
 from jaxreg.engines.solved import Solved
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
@@ -77,7 +79,7 @@ def problem_of(
     aim = max(min(tol, given.tol), LEAST_TOL)
     problem = without_left_out(given)._replace(degrees=False, tol=aim)
     problem = problem if eps is None else problem._replace(eps=float(eps))  # scikit-learn allows 1 and more
-    choose.refuse(problem)
+    problem = choose.ready(problem)
     return problem
 
 
@@ -130,6 +132,8 @@ _free_squares = compiled(_squares, static_argnums=(6, 7, 8))
 
 def squares(problem: Problem, lam: float) -> np.ndarray:
     """Σ s ỹ² / Σs of every target, (t,): what a relative gap at λ is a share of."""
+    if is_sparse(problem.X):
+        return RowSums(problem, False).yy
     if lam == 0 or (problem.penalty_factor is not None and bool((problem.penalty_factor == 0).any())):
         a = padded_problem(problem)
         arrays = (a.X, a.y, a.sample_weight, a.penalty_factor, a.lower, a.upper)

@@ -1,4 +1,4 @@
-"""Sparse tables: the answers of the dense ones, whether they are copied or solved by their moments."""
+"""Sparse tables: the answers of the dense ones, whether they are copied or solved on their entries."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.linear_model import Lasso
 
 import jaxreg
-from jaxreg.data import inputs
+from jaxreg.data import sparse as sparse_tables
 
 N, P = 60, 7
 LAMS = [1.0, 0.3, 0.1, 0.01]
@@ -30,7 +30,7 @@ FORMATS = [sparse.csr_array, sparse.csc_array, sparse.coo_array, sparse.csr_matr
 
 @pytest.fixture
 def never_dense(monkeypatch):
-    monkeypatch.setattr(inputs, "DENSE_BYTES", 0)
+    monkeypatch.setattr(sparse_tables, "DENSE_BYTES", 0)
     monkeypatch.setattr(
         sparse.csr_array, "toarray", lambda *_, real=sparse.csr_array.toarray, **__: _small(real(*_, **__))
     )
@@ -49,7 +49,7 @@ def test_small_tables_are_copied(form):
     found, expected = jaxreg.path(given, y, LAMS), jaxreg.path(X, y, LAMS)
     np.testing.assert_array_equal(found.coef, expected.coef)
     assert (given != before).nnz == 0
-    np.testing.assert_array_equal(found.predict(given), expected.predict(X))
+    np.testing.assert_allclose(found.predict(given), expected.predict(X), rtol=0, atol=1e-9)  # of sums of 1e6
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -68,6 +68,44 @@ def test_large_tables_stay_sparse(form, weighted, never_dense):
         np.testing.assert_allclose(found.coef, expected.coef, rtol=0, atol=atol)
         assert found.converged.all() or "fit_intercept" in options
         assert not found.coef[:, 5:].any()
+
+
+ALL_KINDS = [
+    {"l1_ratio": 0.0},
+    {"l1_ratio": 0.0, "standardize": False},
+    {"l1_ratio": 0.0, "lower": 0.0},
+    {"lower": -0.5, "upper": 0.7},
+    {"penalty_factor": [0, 1, 1, 1, 1, 1, 1]},
+    {"l1_ratio": 0.3, "penalty_factor": [0, 1, 2, 1, 1, 0, 1], "upper": 0.5},
+    {"fit_intercept": False, "l1_ratio": 0.5, "lower": -1.0},
+]
+
+
+@pytest.mark.parametrize("options", ALL_KINDS, ids=str)
+@pytest.mark.parametrize("lams", [LAMS, [0.1, 0.0]], ids=["positive", "zero too"])
+@pytest.mark.parametrize("full_columns", [False, True])
+def test_every_kind_of_problem(options, lams, full_columns, never_dense):
+    """Conjugate gradients end at a gap of 1e-10: coefficients are known to its root times what a direction weighs."""
+    X, y = table(full_columns)
+    X[:, 2] -= 1e6 * full_columns
+    y = y + 1e6 * full_columns
+    for s in (None, np.arange(N) % 3 / 2.0):
+        found = jaxreg.path(sparse.csr_array(X), y, lams, sample_weight=s, **options)
+        expected = jaxreg.path(X, y, lams, sample_weight=s, **options)
+        assert found.converged.all()
+        np.testing.assert_allclose(found.coef, expected.coef, rtol=0, atol=1e-5 * np.abs(expected.coef).max())
+        np.testing.assert_allclose(found.intercept, expected.intercept, rtol=0, atol=1e-5 * np.abs(y).max())
+        np.testing.assert_allclose(found.df, expected.df, rtol=1e-9)
+
+
+def test_least_squares_that_stops_early_is_not_called_converged(never_dense):
+    X, y = table(full_columns=False)
+    with pytest.warns(jaxreg.ConvergenceWarning):
+        found = jaxreg.fit(sparse.csr_array(X), y, 0.0, max_iter=3)
+    least = np.linalg.lstsq(np.column_stack([np.ones(N), X]), y)[1][0]
+    excess = np.sum((y - found.predict(X)) ** 2) - least
+    # The gap is a share of what the columns leave of y, here at its minimum.
+    np.testing.assert_allclose(found.gap, 0.5 * excess / least, rtol=1e-8)
 
 
 def test_cross_validation(never_dense):
@@ -105,7 +143,7 @@ def test_a_table_that_would_be_320_mb():
     rng = np.random.default_rng(0)
     X = sparse.random_array((20_000, 2_000), density=0.001, rng=rng)
     y = X @ np.where(np.arange(2_000) < 5, 3.0, 0.0) + 0.01 * rng.normal(size=20_000)
-    assert X.shape[0] * X.shape[1] * 8 > inputs.DENSE_BYTES
+    assert X.shape[0] * X.shape[1] * 8 > sparse_tables.DENSE_BYTES
     found = jaxreg.fit(X, y, 1e-4, standardize=False)
     assert found.converged
     expected = Lasso(alpha=1e-4, tol=1e-12, max_iter=100_000).fit(X.tocsc(), y)
@@ -118,25 +156,15 @@ def test_a_table_that_would_be_320_mb():
 # ── What is refused ──
 
 
-@pytest.mark.parametrize(
-    ("options", "lams"),
-    [
-        ({"l1_ratio": 0.0}, LAMS),
-        ({"lower": -1.0}, LAMS),
-        ({"penalty_factor": [0, 1, 1, 1, 1, 1, 1]}, LAMS),
-        ({"strategy": "parallel"}, LAMS),
-        ({}, [1.0, 0.0]),
-    ],
-)
-def test_what_needs_dense_rows_says_so(options, lams, never_dense):
+def test_what_needs_dense_rows_says_so(never_dense):
     X, y = table()
-    with pytest.raises(ValueError, match=r"X is sparse .*X\.toarray\(\) if memory allows"):
-        jaxreg.path(sparse.csr_array(X), y, lams, **options)
+    with pytest.raises(ValueError, match=r"X is sparse .* strategy='parallel' .*X\.toarray\(\) if memory allows"):
+        jaxreg.path(sparse.csr_array(X), y, LAMS, strategy="parallel")
 
 
 def test_leave_one_out_needs_dense_rows(never_dense):
     X, y = table()
-    with pytest.raises(ValueError, match="X is sparse and would be a dense table of"):
+    with pytest.raises(ValueError, match=r"X is sparse and would be a dense table of .* leave-one-out errors"):
         jaxreg.ridge_leave_one_out(sparse.csr_array(X), y)
 
 
