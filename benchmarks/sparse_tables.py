@@ -44,7 +44,11 @@ def best_of(repeats: int, call: Callable[[], object]) -> float:
 
 def report(repeats: int) -> str:
     """The table in Markdown."""
-    lines = ["# A lasso on sparse tables", "", "| table | entries | λ | not 0 | jaxreg | its gap | scikit-learn | ratio |"]
+    lines = [
+        "# A lasso on sparse tables",
+        "",
+        "| table | entries | λ | not 0 | jaxreg | its gap | scikit-learn | ratio |",
+    ]
     lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
     for n, p, density in SHAPES:
         rng = np.random.default_rng(0)
