@@ -60,6 +60,38 @@ def adelie(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> 
     return grpnet(X, glm.gaussian(y), lmda_path=lams, tol=tolerance, **options).betas.toarray()
 
 
+def scm2cpp(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
+    """The tolerance is the largest move of a coefficient. By moments for n > p, else by the rows: its two classes."""
+    from scm2cpp_learn import CovLasso, DerivedLasso
+
+    n, p = X.shape
+    if n > p:
+        return CovLasso(X, y).fit_path(lams, tol=tolerance)
+    return DerivedLasso(np.ascontiguousarray(X), y).fit_path(lams, tol=tolerance)
+
+
+def glmnet_rs(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
+    """The tolerance is glmnet's: the progress of a pass over the coordinates, as a share of the null deviance."""
+    from glmnetrs import glmnet
+
+    path = glmnet(X, y, lambda_=lams, standardize=False, intercept=False, thresh=tolerance, maxit=ENOUGH)
+    coef = np.zeros((len(lams), X.shape[1]))
+    coef[: path.beta.shape[1]] = path.beta.T  # a path that ends early is not complete, and its gap says so
+    return coef
+
+
+def glmstar(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
+    """The same tolerance."""
+    from glmnet import GaussNet
+    from glmnet.paths.fastnet import FastNetControl
+
+    control = FastNetControl(thresh=tolerance, maxit=ENOUGH, fdev=0.0, devmax=1.0)
+    net = GaussNet(lambda_values=lams, standardize=False, fit_intercept=False, control=control).fit(X, y)
+    coef = np.zeros((len(lams), X.shape[1]))
+    coef[: len(net.coefs_)] = net.coefs_
+    return coef
+
+
 class Peer(NamedTuple):
     """A program: the package that it is installed as, its path, and the loosest tolerance that is tried."""
 
@@ -77,6 +109,9 @@ PEERS = {
     "celer": Peer("celer", celer, 1e-3),
     "skglm": Peer("skglm", skglm, 1e-2),
     "adelie": Peer("adelie", adelie, 1e-7),
+    "scm2cpp-learn": Peer("scm2cpp-learn", scm2cpp, 1e-3),
+    "glmstar": Peer("glmstar", glmstar, 1e-6),
+    "glmnet-rs": Peer("glmnet-rs", glmnet_rs, 1e-6),
 }
 
 # How many threads one call may use: all cores for a path, one where several folds run at once.

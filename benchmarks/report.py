@@ -1,6 +1,6 @@
 """Runs the benchmarks, and writes the report, the figure and the table in the README.
 
-    python benchmarks/report.py [--only paths,cv,growth,ridge,memory] [--shapes small] [--repeats 7] [--no-measuring]
+    python benchmarks/report.py [--only paths,cv,fits,ridge,memory] [--shapes small] [--repeats 7] [--no-measuring]
 
 Everything goes to benchmarks/results: measured.json, report.md and figure.png. A part that was measured before on the
 same machine with the same versions is kept until it is measured again, so the whole can be done in pieces. `make bench`
@@ -40,9 +40,27 @@ CONTESTS = {
     "paths": ("path", "A lasso path of 100 λ", paths.TARGETS, paths.LIMIT),
     "cv": ("cv", "Ten-fold cross-validation of 100 λ, with the path on all rows", cv.TARGETS, cv.LIMIT),
 }
-OTHERS = {"ridge": "Ridge", "memory": "Memory"}  # parts with a report of their own
+OTHERS = {
+    "fits": "Single fits, elastic nets, real data",
+    "ridge": "Ridge",
+    "memory": "Memory",
+}  # parts with a report of their own
 PARTS = (*CONTESTS, "growth", *OTHERS)
-PACKAGES = ("jaxreg", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "celer", "skglm", "himalaya", "statsmodels")
+PACKAGES = (
+    "jaxreg",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "celer",
+    "skglm",
+    "scm2cpp-learn",
+    "glmstar",
+    "glmnet-rs",
+    "himalaya",
+    "statsmodels",
+)
 
 
 def machine() -> dict[str, Any]:
@@ -122,7 +140,8 @@ def markdown(measured: dict[str, Any]) -> str:
     lines = ["# Benchmarks", "", f"{_machine_line(kind)}; " + ", ".join(f"{k} {v}" for k, v in versions.items()) + "."]
     lines += [
         "",
-        "What is measured and how: the first lines of `paths.py`, `cv.py`, `growth.py`, `ridge.py` and `memory.py`.",
+        "What is measured and how: the first lines of `paths.py`, `cv.py`, `growth.py`, `fits.py`, `ridge.py` and "
+        "`memory.py`.",
         "",
     ]
     for part, (_, title, targets, _) in CONTESTS.items():

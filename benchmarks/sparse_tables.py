@@ -2,8 +2,8 @@
 
     python benchmarks/sparse_tables.py [--repeats 5] [--out benchmarks/results/sparse_tables.md]
 
-The entries are uniform, ten columns have an effect, λ = 1e-4 or 1e-3; scikit-learn's tolerance is 1e-8, a gap as a share
-of ‖y‖²/n, at which its gap is about what it was asked for; ours is recomputed. The best of the repeats counts, without
+The entries are uniform, ten columns have an effect, λ = 1e-4 or 1e-3; scikit-learn's tolerance is 1e-8, a gap as a
+share of ‖y‖²/n; ours is the certificate. The best of the repeats counts, without
 the first call. The second table has too many entries and is copied into a dense one.
 """
 

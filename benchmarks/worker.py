@@ -30,6 +30,15 @@ LEAST_SECONDS = 0.2
 MOST_CALLS = 20
 
 
+# Where a package's module has another name.
+MODULES = {
+    "scikit-learn": "sklearn.linear_model",
+    "scm2cpp-learn": "scm2cpp_learn",
+    "glmstar": "glmnet",
+    "glmnet-rs": "glmnetrs",
+}
+
+
 class Answer(NamedTuple):
     """Held-out error (L,) or None, coefficients (…, L, p + 1), and the certified gap."""
 
@@ -83,7 +92,7 @@ class OfPeer:
     def __init__(self, name: str):
         self.peer = PEERS[name]
         self.version = self.peer.version
-        importlib.import_module({"scikit-learn": "sklearn.linear_model"}.get(name, name))
+        importlib.import_module(MODULES.get(name, name))
 
     def warm_up(self) -> None:
         """Compiles what there is to compile, on another problem."""

@@ -41,8 +41,8 @@ def fit(
 
     Args:
         X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.data.frames` says what
-            becomes of names), or sparse table of scipy, which is made dense only where it is small and dense rows take less time, or are
-            needed (:mod:`jaxreg.data.sparse`).
+            becomes of names), or sparse table of scipy, which is made dense only where it is small and dense rows take
+            less time or are needed.
         y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.

@@ -28,7 +28,7 @@ __all__ = [
 
 EPS = np.finfo(float).eps
 # Numbers in a work array.
-NUMBERS = 2**20
+NUMBERS = 2**18
 # Columns whose sizes lie within these limits are not scaled: their squares stay in range.
 SMALLEST, LARGEST = 1e-70, 1e70
 

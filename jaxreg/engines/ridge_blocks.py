@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.engines.ridge_data import Blocks, Fold
+from jaxreg.engines.ridge_kernel import factor, fold_errors, kernel_of, largest_lam
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
@@ -118,7 +119,10 @@ def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
             return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
         return _start(total, data.v, **data.centring)
 
-    largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
+    if data.by_kernel:
+        largest: Any = largest_lam(data.kernel, data.how)
+    else:
+        largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
     grid = np.asarray(largest) * problem.eps ** (np.arange(lams) / max(lams - 1, 1))
     return grid.astype(problem.X.dtype).astype(float)
 
@@ -127,7 +131,10 @@ def solve_all(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
     blocks, gaps, degrees = [], [], []
     for total, Y in zip(data.totals, data.Y, strict=True):
-        factored = None if total is None else factored_moments(data, total, lams.min())
+        if data.by_kernel:
+            factored = factor(data.kernel, data.problem.X, Y, data.s, data.how, lams.min())
+        else:
+            factored = None if total is None else factored_moments(data, total, lams.min())
         if factored is None:
             factored = _factor_rows(data.X, Y, data.s, data.v, smallest_lam=lams.min(), **data.centring)
         gap, df = certify(factored, lams)
@@ -146,9 +153,20 @@ def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
 
 def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:
     """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
-    found = []
+    found: list[Any] = []
+    kernel = None
+    if data.by_kernel:
+        targets = np.concatenate([np.asarray(Y) for Y in data.Y], axis=1)[fold.train]
+        kernel = kernel_of(data.problem.X, targets, fold.train_weight, data.how, fold.train, fold.rows)
+    share = fold.row_weight / fold.row_weight.sum()
     for total, Y in zip(data.totals, data.Y, strict=True):
         factored = None
+        if kernel is not None:
+            one, held_out = np.asarray(Y)[fold.train], (np.asarray(Y)[fold.rows], share)
+            errors = fold_errors(kernel, one, fold.train_weight, data.how, held_out, lams)
+            if errors is not None:
+                found.append(errors)
+                continue
         if total is not None:
             rows = fold.rows[fold.row_weight > 0]
             whole = data.plan is not None and data.plan.trained is None

@@ -17,7 +17,9 @@ from jaxreg.data.padding import padded_problem
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem, varies
 from jaxreg.data.row_blocks import block_moments
+from jaxreg.engines.ridge_kernel import Centring, Kernel, kernel_of
 from jaxreg.formulas.moments import Moments
+from jaxreg.precision import on_accelerator
 
 __all__ = ["Blocks", "Fold", "unit_weights"]
 
@@ -56,6 +58,24 @@ class Blocks:
     def X(self) -> jax.Array:
         """All rows on the device, (n, p); made when first asked for."""
         return jax.device_put(self.problem.X.astype(jnp.result_type(float), copy=False))
+
+    @cached_property
+    def how(self) -> Centring:
+        """As :mod:`~jaxreg.engines.ridge_kernel` takes it."""
+        return Centring(self.v, **self.centring)
+
+    @cached_property
+    def by_kernel(self) -> bool:
+        """Whether AAᵀ serves: for p > n, all columns penalised, on a CPU."""
+        n, p = self.problem.X.shape
+        penalised = self.v is None or bool(np.all(self.v > 0))
+        return p > n and penalised and not on_accelerator(self.problem.device)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """That of all rows."""
+        Y = np.concatenate([np.asarray(Y) for Y in self.Y], axis=1)
+        return kernel_of(self.problem.X, Y, self.s, self.how, None, np.zeros(0, int))
 
     @cached_property
     def totals(self) -> list[Moments | None]:

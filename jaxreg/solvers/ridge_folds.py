@@ -18,7 +18,7 @@ from jaxreg.formulas.moments import Moments, lost
 from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps, spectral_lams
 from jaxreg.solvers.spectrum import map_lams, shrink
 
-__all__ = ["errors_from_rows", "held_out_errors", "training_moments"]
+__all__ = ["errors_from_rows", "errors_in_coordinates", "held_out_errors", "training_moments"]
 
 # Of the digits of the moments of all rows, so many may be lost by taking rows away.
 MOST_LOST = 1e3
@@ -59,10 +59,17 @@ def held_out_errors(
     factored: FactoredRidge, X: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """What some rows X (m, p), with shares s/Σs (m,), add to the mean of (y − ŷ)² and of |y − ŷ|, each (L, t)."""
-    e, left, right = factored.spectrum[:3]
+    rows = ((X - factored.x_mean[None, :]) / factored.size[None, :]) @ factored.spectrum.left
+    return errors_in_coordinates(factored, rows, Y, share, lams)
+
+
+def errors_in_coordinates(
+    factored: FactoredRidge, rows: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The same of rows in the coordinates of the decomposition, (m, k)."""
+    e, _, right = factored.spectrum[:3]
     root = jnp.sqrt(share)[:, None]
-    B = root * (((X - factored.x_mean[None, :]) / factored.size[None, :]) @ left)
-    T = root * (Y - factored.y_mean[None, :])
+    B, T = root * rows, root * (Y - factored.y_mean[None, :])
 
     def one(lam: jax.Array) -> tuple[jax.Array, jax.Array]:
         residual = T - B @ shrink(right, e, lam)

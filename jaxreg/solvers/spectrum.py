@@ -34,6 +34,7 @@ __all__ = [
     "ridge_degrees",
     "shrink",
     "spectrum_of_gram",
+    "spectrum_of_kernel",
     "spectrum_of_rows",
 ]
 
@@ -108,6 +109,16 @@ def spectrum_of_gram(gram: jax.Array, correlation: jax.Array) -> Spectrum:
     e, V = jnp.linalg.eigh(gram)
     e, right = jnp.maximum(e, 0.0), V.T @ correlation
     return Spectrum(e, V, right, *certificate_of(gram @ V, V, e, correlation, right, jnp.trace(gram)))
+
+
+def spectrum_of_kernel(kernel: jax.Array, targets: jax.Array) -> Spectrum:
+    """From AAᵀ, (n, n), and ỹ, (n, t), with U in the place of ``left`` = AᵀU. Ask :func:`is_accurate` whether it will
+    do."""
+    e, U = jnp.linalg.eigh(kernel)
+    e, right = jnp.maximum(e, 0.0), U.T @ targets
+    miss, defect = certificate_of(kernel @ U, U, e, targets, right, jnp.trace(kernel))
+    norm = jnp.sqrt(jnp.max(e))
+    return Spectrum(e, U, right, norm * miss, norm * defect)
 
 
 def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Array) -> Spectrum:
