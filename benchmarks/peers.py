@@ -61,13 +61,17 @@ def adelie(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> 
 
 
 def scm2cpp(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
-    """The tolerance is the largest move of a coefficient. By moments for n > p, else by the rows: its two classes."""
-    from scm2cpp_learn import CovLasso, DerivedLasso
+    """The tolerance is the largest move of a coefficient."""
+    from scm2cpp_learn import DerivedLasso
 
-    n, p = X.shape
-    if n > p:
-        return CovLasso(X, y).fit_path(lams, tol=tolerance)
-    return DerivedLasso(np.ascontiguousarray(X), y).fit_path(lams, tol=tolerance)
+    return DerivedLasso(X, y).fit_path(lams, tol=tolerance)
+
+
+def scm2cpp_moments(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
+    """The same package's class that works on XᵀX."""
+    from scm2cpp_learn import CovLasso
+
+    return CovLasso(X, y).fit_path(lams, tol=tolerance)
 
 
 def glmnet_rs(X: np.ndarray, y: np.ndarray, lams: np.ndarray, tolerance: float) -> np.ndarray:
@@ -109,7 +113,8 @@ PEERS = {
     "celer": Peer("celer", celer, 1e-3),
     "skglm": Peer("skglm", skglm, 1e-2),
     "adelie": Peer("adelie", adelie, 1e-7),
-    "scm2cpp-learn": Peer("scm2cpp-learn", scm2cpp, 1e-3),
+    "scm2cpp-learn": Peer("scm2cpp-learn", scm2cpp, 1.0),
+    "scm2cpp-learn on XᵀX": Peer("scm2cpp-learn", scm2cpp_moments, 1.0),
     "glmstar": Peer("glmstar", glmstar, 1e-6),
     "glmnet-rs": Peer("glmnet-rs", glmnet_rs, 1e-6),
 }

@@ -92,7 +92,8 @@ class OfPeer:
     def __init__(self, name: str):
         self.peer = PEERS[name]
         self.version = self.peer.version
-        importlib.import_module(MODULES.get(name, name))
+        package = self.peer.package
+        importlib.import_module(MODULES.get(package, package))
 
     def warm_up(self) -> None:
         """Compiles what there is to compile, on another problem."""

@@ -22,8 +22,8 @@ class CentredTable:
     Attributes:
         rows: their numbers. all: whether these are all. share: s/Σs of them.
         scale: 1 for columns of usual sizes, else a power of two by which they are divided. Of the divided columns:
-            mean; centre, what is taken off before products (0 where the means are small); size, the lengths, about the
-            means if the intercept is fitted. Each (p,).
+            mean; centre, what is taken off before products (0 where the means are small); variance; size, the lengths,
+            about the means if the intercept is fitted. Each (p,).
         copied: whether a block is a copy and not a part of the caller's table.
     """
 
@@ -35,8 +35,8 @@ class CentredTable:
         self.all = len(self.rows) == len(s)
         s = s[self.rows] / np.max(s)
         self.share = s / s.sum()
-        self.scale, self.mean, self.centre, square = self._scale_mean_centre_and_square()
-        self.size = np.sqrt(square)
+        self.scale, self.mean, self.centre, self.variance = self._scale_mean_centre_and_variance()
+        self.size = np.sqrt(self.variance if problem.fit_intercept else self.variance + self.mean**2)
         plain = self.all and problem.X.dtype == float and not is_sparse(problem.X)
         self.copied = not plain or bool(np.any(self.scale != 1) or self.centre.any())
 
@@ -55,10 +55,9 @@ class CentredTable:
         number, size = len(self.rows), max(1, NUMBERS // max(columns, width))
         return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
-    def _scale_mean_centre_and_square(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _scale_mean_centre_and_variance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """1 for columns of usual sizes, else a power of two; then, of the columns divided by it: means; what is taken
-        off before products, 0 where the means are small; mean squares, about the means if the intercept is fitted;
-        each (p,)."""
+        off before products, 0 where the means are small; variances; each (p,)."""
         if self.entries:
             return self._of_entries(self.entries)
         X = self.problem.X
@@ -81,7 +80,7 @@ class CentredTable:
                 block, share = rows[start : start + size] - mean, self.share[start : start + size]
                 variance += np.einsum("np,np,n->p", block, block, share)
         variance = np.maximum(variance, 0.0)
-        return scale, mean, centre, variance if self.fit_intercept else variance + mean**2
+        return scale, mean, centre, variance
 
     def _of_entries(self, entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The same of a sparse table, whose entries are divided here; its centre is where its entries begin."""
@@ -94,8 +93,7 @@ class CentredTable:
                 X: Any = self.problem.X
                 entries = entries_of(X.multiply(1 / scale).tocsr(), self.problem.sample_weight)
                 self.entries = entries
-        square = entries.variance if self.fit_intercept else entries.variance + entries.mean**2
-        return scale, entries.mean, entries.start, square
+        return scale, entries.mean, entries.start, entries.variance
 
     def _mean_square(self, rows: Any) -> np.ndarray:
         """Σ s x² / Σs of every column, (p,)."""

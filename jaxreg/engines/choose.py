@@ -2,11 +2,12 @@
 
 Each engine is a module: ``refuses(problem, lams)`` says why it cannot take the problem, or None, and
 ``solve(problem, lams, members, b, found)`` returns what it finds, or None where float64 does not carry it that way. The
-first that does not refuse is taken. Its answer is certified here from the parameters as they are returned, and λs that
+first that answers is taken. Its answer is certified here from the parameters as they are returned, and λs that
 are above the tolerance are solved again on the rows.
 """
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxreg.data.inputs import check_values
 from jaxreg.data.members import Members
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import dense_bytes, is_small, is_sparse
-from jaxreg.engines import columns, entries, moments, ridge, rows
+from jaxreg.engines import columns, moments, ridge, rows, some_columns
 from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import degrees_on_rows
 from jaxreg.engines.solved import Solved, improved, joined, some_lams
@@ -24,7 +25,9 @@ from jaxreg.solvers.paths import Path
 __all__ = ["as_path", "check_coef", "check_size", "computing", "engine_of", "ready", "solve"]
 
 # In the order in which they are asked; the rows take what is left.
-ENGINES: tuple[Any, ...] = (entries, moments, columns, ridge)
+ENGINES: tuple[Any, ...] = (some_columns, moments, columns, ridge)
+# These always compute in float64, and find numbers that are not finite by themselves.
+DOUBLE = some_columns, moments, columns
 
 
 def ready(problem: Problem, what: str | None = None) -> Problem:
@@ -40,14 +43,14 @@ def ready(problem: Problem, what: str | None = None) -> Problem:
     if is_sparse(X):
         if what is None and problem.strategy == "parallel":
             what = "strategy='parallel'"
-        if is_small(X) and (what or not entries.suits(problem)):
+        if is_small(X) and (what or not some_columns.suits(problem)):
             problem = problem._replace(X=X.toarray())
         elif what:
             raise ValueError(
                 f"X is sparse and would be a dense table of {dense_bytes(X) / 2**30:.3g} GiB, which {what} would need; "
                 "use X.toarray() if memory allows."
             )
-    descents = entries, moments, columns
+    descents = some_columns, moments, columns
     if problem.strategy == "active set" and all(engine.refuses(problem, 1) for engine in descents):
         raise ValueError(
             "strategy='active set' needs l1_ratio > 0, penalty factors above 0, bounds that are 0 or infinite, and "
@@ -56,18 +59,25 @@ def ready(problem: Problem, what: str | None = None) -> Problem:
     return problem
 
 
-def engine_of(problem: Problem, lams: int | np.ndarray) -> Any:
+def engine_of(problem: Problem, lams: int | np.ndarray, alone: bool = True) -> Any:
     """The first engine that does not refuse; None where the rows are left.
 
     Args:
-        lams: how many, or (L, t).
+        lams: how many, or (L, t). alone: whether this path is all that is asked of the table.
     """
-    return next((engine for engine in ENGINES if engine.refuses(problem, lams) is None), None)
+    return next(_engines(problem, lams, alone), None)
+
+
+def _engines(problem: Problem, lams: int | np.ndarray, alone: bool) -> Iterator[Any]:
+    for engine in ENGINES:
+        shares = engine is not some_columns or is_sparse(problem.X)
+        if (alone or shares) and engine.refuses(problem, lams) is None:
+            yield engine
 
 
 def computing(engine: Any, problem: Problem) -> contextlib.AbstractContextManager[None]:
     """In the precision of this engine: moments and working sets always compute in float64."""
-    return problem.computing(double=engine in (entries, moments, columns))
+    return problem.computing(double=engine in DOUBLE)
 
 
 def solve(
@@ -86,23 +96,24 @@ def solve(
     """
     if not isinstance(lams, int) and lams.ndim == 1:
         lams = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
-    engine = engine_of(problem, lams)
+    alone = members is None or members.plan is None
     members = Members(problem) if members is None else members
     problem = members.problem(problem, b)
-    with computing(engine, problem):
-        if engine not in (moments, columns):  # these find out by themselves, and need not look at every number
-            check_values(problem.X, problem.names)
-        if engine is None:
-            return on_rows(problem, lams)
-        all_at_once = isinstance(lams, int) or engine is entries
-        zero = np.zeros(0, bool) if all_at_once else np.any(lams == 0, axis=1)
-        some: Any = lams[~zero] if zero.any() else lams  # type: ignore[index]
-        solved = engine.solve(problem, some, members, b, found)
-        if solved is None:
-            check_values(problem.X, problem.names)
-            return on_rows(problem, lams)
-        solved = _repaired(problem, solved)
-        return joined(solved, ~zero, on_rows(problem, lams[zero])) if zero.any() else solved  # type: ignore[index]
+    for engine in _engines(problem, lams, alone):
+        with computing(engine, problem):
+            if engine not in DOUBLE:
+                check_values(problem.X, problem.names)
+            zero = np.zeros(0, bool)
+            if engine is not some_columns and not isinstance(lams, int):
+                zero = np.any(lams == 0, axis=1)
+            some: Any = lams[~zero] if zero.any() else lams  # type: ignore[index]
+            solved = engine.solve(problem, some, members, b, found)
+            if solved is not None:
+                solved = _repaired(problem, solved)
+                return joined(solved, ~zero, on_rows(problem, lams[zero])) if zero.any() else solved  # type: ignore[index]
+    with computing(None, problem):
+        check_values(problem.X, problem.names)
+        return on_rows(problem, lams)
 
 
 def on_rows(problem: Problem, lams: int | np.ndarray) -> Solved:

@@ -40,7 +40,7 @@ def errors_of_folds(problem: Problem, members: Members, lams: np.ndarray, absolu
     problem, plan, dtype = problem._replace(degrees=False), members.plan, problem.X.dtype
     assert plan is not None
     each = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
-    engine, K, weight = choose.engine_of(problem, each), len(plan), problem.weights
+    engine, K, weight = choose.engine_of(problem, each, alone=False), len(plan), problem.weights
     if engine is ridge:
         of_folds = []
         for errors in ridge.errors_on_factors(problem, plan, lams):

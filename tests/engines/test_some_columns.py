@@ -1,4 +1,4 @@
-"""The entries engine: working sets that grow, steps by conjugate gradients, against dense tables and scikit-learn."""
+"""The some-columns engine: working sets that grow, steps by conjugate gradients, against dense tables and others."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 import jaxreg
 from jaxreg.data.sparse import entries_of
-from jaxreg.engines import entries
+from jaxreg.engines import some_columns
 from jaxreg.engines.newton_entries import Columns, minimise
 from jaxreg.formulas.duality import Penalty
 
@@ -22,18 +22,18 @@ def problem(n, p, density, seed=0, effects=10):
 @pytest.fixture(params=["moments", "steps"])
 def way(request, monkeypatch):
     """Small working sets by their moments, or everything by steps; the first working set holds 4 columns."""
-    monkeypatch.setattr(entries, "FIRST", 4)
-    monkeypatch.setattr(entries, "FIRST_OF_PATH", 4)
+    monkeypatch.setattr(some_columns, "FIRST", 4)
+    monkeypatch.setattr(some_columns, "FIRST_OF_PATH", 4)
     if request.param == "steps":
-        monkeypatch.setattr(entries, "MOST", 0)
-        monkeypatch.setattr(entries, "MOST_OF_FEW", 0)
+        monkeypatch.setattr(some_columns, "MOST", 0)
+        monkeypatch.setattr(some_columns, "MOST_OF_FEW", 0)
 
 
 @pytest.mark.parametrize(("n", "p"), [(2000, 400), (600, 1500)])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_paths_equal_those_of_dense_tables(n, p, l1_ratio, way):
     X, y = problem(n, p, 0.03)
-    assert entries.suits(jaxreg.data.problem.check_problem(X, y))
+    assert some_columns.suits(jaxreg.data.problem.check_problem(X, y))
     found = jaxreg.path(X, y, 12, l1_ratio, eps=0.05)
     expected = jaxreg.path(X.toarray(), y, 12, l1_ratio, eps=0.05)
     assert found.converged.all()
@@ -103,9 +103,46 @@ def test_steps_reach_the_minimum(kind):
 
 def test_folds_equal_those_of_dense_tables():
     X, y = problem(1500, 400, 0.02)
-    assert entries.suits(jaxreg.data.problem.check_problem(X, y))
+    assert some_columns.suits(jaxreg.data.problem.check_problem(X, y))
     found = jaxreg.sweep(X, y, 10, [0.5, 1.0], folds=4, eps=0.05)
     expected = jaxreg.sweep(X.toarray(), y, 10, [0.5, 1.0], folds=4, eps=0.05)
     assert found.converged
     np.testing.assert_allclose(found.fold_mse, expected.fold_mse, rtol=1e-7)
     np.testing.assert_array_equal(found.best.index, expected.best.index)
+
+
+# ── dense tables ──
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_few_lams_of_a_dense_table(l1_ratio, standardize, fit_intercept, monkeypatch):
+    """A constant column, one far from 0 and one of tiny numbers are among them; the moments of all say the same."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 400))
+    X[:, 3], X[:, 5], X[:, 6] = 0.1, X[:, 5] + 1e5 * fit_intercept, X[:, 6] * 1e-80
+    y = X[:, :3] @ [2.0, 1.0, -1.0] + rng.normal(size=300)
+    s = np.arange(300) % 4 / 2.0
+    options = {"sample_weight": s, "standardize": standardize, "fit_intercept": fit_intercept}
+    lams = [0.9, 0.5]
+    found = jaxreg.path(X, y, lams, l1_ratio, **options)
+    monkeypatch.setattr(some_columns, "DENSE_COLUMNS", 10**9)
+    expected = jaxreg.path(X, y, lams, l1_ratio, **options)
+    assert found.converged.all()
+    assert expected.converged.all()
+    size = np.abs(X).max(axis=0)
+    np.testing.assert_allclose(found.coef * size, expected.coef * size, rtol=0, atol=1e-9 * np.abs(y).max())
+    np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-9)
+    np.testing.assert_allclose(found.df, expected.df, rtol=1e-7)
+    assert not found.coef[:, 3].any() or not fit_intercept
+
+
+def test_where_many_columns_are_needed_another_engine_answers():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 500))
+    y = X[:, :30] @ rng.normal(size=30)
+    lam = 0.1 * np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 60
+    found = jaxreg.fit(X, y, lam, standardize=False)
+    assert found.converged
+    assert np.count_nonzero(found.coef) > 30

@@ -1,15 +1,16 @@
-"""The entries engine, for sparse tables: a set of columns that grows, and products with the entries that are there.
+"""The some-columns engine: a set of columns that grows, for sparse tables, and for few λs near λ_max on dense ones.
 
-A path is solved on a *working set* of columns. One product with the entries of the whole table then gives, at every λ,
+A path is solved on a *working set* of columns. One product with the whole table then gives, at every λ,
 the residual's gradient z = ZᵀSr and with it the duality gap of the whole problem. Where that is above the tolerance,
 the columns outside the set for which
 
     |z_j| > λ a_j
 
 join it, the worst first, at most as many as there are, and the λs that are late are solved again. On a small set, a
-path comes from its moments (:mod:`~jaxreg.engines.moments`), which are dense; on a large one, for ridge, free columns,
-bounds on both sides and λ = 0, it goes from λ to λ by :mod:`~jaxreg.engines.newton_entries`. No column is centred or
-scaled but in its moments and in products with the entries, and nothing else is made dense.
+path comes from its moments (:mod:`~jaxreg.engines.moments`). Where more is needed, a dense table is left to the other
+engines. Of a sparse one products cost as much as there are entries; a large set, ridge, free columns, bounds on both
+sides and λ = 0 go from λ to λ by :mod:`~jaxreg.engines.newton_entries`. No column is centred or scaled but in its
+moments and in products with the entries, and nothing else is made dense.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from jaxreg.data.members import UNIT, Known, Members
 from jaxreg.data.problem import Problem
-from jaxreg.data.row_blocks import filled_up
+from jaxreg.data.row_blocks import block_moments, filled_up
 from jaxreg.data.sparse import entries_of, is_sparse, moments_of_entries
 from jaxreg.engines import descent, moments
 from jaxreg.engines.gaps import Models, Weights, each_model, gap_of
@@ -41,6 +42,11 @@ LARGE, SPARSE = 2**19, 0.05
 # knot, one λ takes as long as all that are larger.
 FIRST, FIRST_OF_PATH, MOST = 128, 512, 2048
 FEW_LAMS, MOST_OF_FEW = 4, 256
+# Dense tables of so many columns, at λs of at least this share of λ_max, and while fewer columns are active than this
+# share of the rows: else all columns are soon asked for.
+DENSE_COLUMNS, NEAR, SATURATED, SAMPLE = 256, 0.08, 0.5, 64
+# A column whose variance is less than this share of its squared mean may be constant.
+STILL = 1e-20
 # Most columns for whose degrees of freedom a matrix is factored.
 COUNTED = 2048
 # On a working set the gap is to be this share of the tolerance: the whole table's is larger, and near the minimum one
@@ -63,35 +69,55 @@ def _descends(problem: Problem) -> bool:
 
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
-    """Why the entries of a sparse table cannot solve the problem; None where they can."""
-    del lams
-    if not is_sparse(problem.X):
-        return "the table is dense"
-    return "strategy='parallel' needs dense rows" if problem.strategy == "parallel" else None
+    """Why a set of columns does not serve the problem; None where it does."""
+    if is_sparse(problem.X):
+        return "strategy='parallel' needs dense rows" if problem.strategy == "parallel" else None
+    n, p = problem.X.shape
+    if isinstance(lams, int) or len(lams) > FEW_LAMS or p < DENSE_COLUMNS or n < FIRST:
+        return "a dense table is read once for many λs, few columns or few rows"
+    return descent.refuses(problem, lams)
 
 
 def solve(
     problem: Problem, lams: int | np.ndarray, members: Members, b: int | None = None, found: Any = None
 ) -> Solved | None:
     """A path; its gaps are those of the whole table where they are within the tolerance, else they are not known. None
-    where float64 does not carry it.
+    where float64 does not carry it, or a dense table needs too many columns.
 
     Args:
-        problem: whose X is sparse, with the weights of the member that is trained. lams: how many, or (L, t).
+        problem: with the weights of the member that is trained. lams: how many, or (L, t).
     """
     del members, b, found
-    return _Path(problem).solved(lams)
+    with np.errstate(all="ignore"):  # what is not finite is found by whoever is left with it
+        if not is_sparse(problem.X) and not _near(problem, lams):
+            return None
+        return _Path(problem).solved(lams)
+
+
+def _near(problem: Problem, lams: Any) -> bool:
+    """Whether the λs are near λ_max, with standard deviations of some rows: one product with the table."""
+    share = problem.weights / problem.weights.sum()
+    Y = problem.y - share @ problem.y if problem.fit_intercept else problem.y
+    sigma = np.std(problem.X[:SAMPLE], axis=0) if problem.standardize else np.ones(problem.X.shape[1])
+    v = sigma if problem.penalty_factor is None else sigma * problem.penalty_factor
+    z = np.abs(problem.X.T @ (share[:, None] * Y)).max(axis=1)
+    return bool(lams.min() * problem.l1_ratio >= NEAR * np.max(z[v > 0] / v[v > 0], initial=0.0))
 
 
 class _Path:
     """The problem on the rows that have weight."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.entries = problem, entries_of(problem.X, problem.sample_weight)
-        self.table, self.Y = RowSums(problem, False, self.entries), problem.y[self.entries.rows]
-        varies = problem.standardize & (self.entries.variance > 0)
-        self.sigma = np.sqrt(np.where(varies, self.entries.variance, 1.0))
-        square = (self.entries.weight / self.entries.weight.sum()) @ (self.Y - self.table.y_centre) ** 2
+        self.problem, self.table = problem, RowSums(problem, False)
+        self.entries, self.Y = self.table.entries, problem.y[self.table.rows]
+        if self.entries and np.any(self.table.scale != 1):
+            self.entries = entries_of(problem.X, problem.sample_weight)
+        variance = self.table.variance * self.table.scale**2
+        still = np.flatnonzero(variance <= STILL * self.table.mean**2)
+        if not self.entries and len(still):  # constant, or all but that
+            variance[still] *= np.ptp(problem.X[self.table.rows][:, still], axis=0) > 0
+        self.sigma = np.sqrt(np.where(problem.standardize & (variance > 0), variance, 1.0))
+        square = self.table.share @ (self.Y - self.table.y_centre) ** 2
         self.tau = np.sqrt(np.where(problem.standardize & (square > 0), square, 1.0))
         self.weights = Weights(problem, self.sigma, self.table.scale)
         self.descends = _descends(problem)
@@ -120,12 +146,16 @@ class _Path:
         inside = _joining(inside, np.where(score == np.inf, 0.0, score), score > 0, first)
         while True:
             here = self._on_columns(lams[late], inside, solved.params.coef[late])
-            if not all(np.isfinite(v).all() for v in here.params):
+            if here is None or not all(np.isfinite(v).all() for v in here.params):
                 return None
             gap, score = self._judged(here)
             _put(solved, late, here, gap, problem.tol)
             late[late] = ~np.all(gap <= problem.tol, axis=1)
             score[inside] = 0.0
+            if late.any() and not self.entries:
+                active = np.count_nonzero(here.params.coef, axis=1).max()
+                if active > SATURATED * len(self.Y):
+                    return None
             if not late.any() or not np.any(score > 1):
                 return solved
             inside = _joining(inside, score, score > 1, first)
@@ -161,13 +191,15 @@ class _Path:
         with np.errstate(all="ignore"):
             return each_model(judge, solved)[0], score
 
-    def _on_columns(self, lams: np.ndarray, columns: np.ndarray, begin: np.ndarray) -> Solved:
+    def _on_columns(self, lams: np.ndarray, columns: np.ndarray, begin: np.ndarray) -> Solved | None:
         """The path on these columns alone, with the coefficients of all.
 
         Args:
             lams: (L, t). columns: their numbers. begin: coefficients near the solution, or 0, (L, p, t).
         """
         few = self.descends and len(columns) <= (MOST if len(lams) > FEW_LAMS else MOST_OF_FEW) and np.all(lams > 0)
+        if not few and not self.entries:
+            return None
         here = self._by_moments(lams, columns) if few else self._by_steps(lams, columns, begin[:, columns])
         coef = np.zeros_like(begin)
         coef[:, columns] = here.params.coef
@@ -178,12 +210,17 @@ class _Path:
         factors: Any = {name: some(getattr(self.problem, name)) for name in ("penalty_factor", "lower", "upper")}
         asked = settings_of(self.problem._replace(**factors), padded(len(columns)))
         order = Order(lams, self.Y.shape[1], self.problem.eps)
-        known = Known(filled_up(moments_of_entries(self.entries, self.Y, columns)), None, UNIT)
+        if self.entries:
+            m = filled_up(moments_of_entries(self.entries, self.Y, columns))
+        else:
+            m = block_moments(self.problem.X[:, columns], self.problem.y, self.problem.sample_weight, None)
+        known = Known(m, None, UNIT)
         return order.solved(moments.path(known, order, asked), len(columns), self.problem.X.dtype)
 
     def _by_steps(self, lams: np.ndarray, columns: np.ndarray, begin: np.ndarray) -> Solved:
         """From the largest λ down, each from the solution of the one before or its own earlier one."""
         problem, (L, t) = self.problem, lams.shape
+        assert self.entries
         A = Columns(self.entries, columns, problem.fit_intercept)
         largest, coef, n_iter = A.largest(), np.zeros((L, len(columns), t)), np.zeros((L, t), np.int32)
         df = np.full((L, t), np.nan)
@@ -218,6 +255,7 @@ class _Path:
         inside = np.flatnonzero((u != 0) & (u > penalty.lower) & (u < penalty.upper))
         if not self.problem.degrees or len(inside) > COUNTED:
             return np.nan
+        assert self.entries
         m = filled_up(moments_of_entries(self.entries, self.Y, columns[inside]))
         square, P = np.diagonal(m.xx), len(m.x_mean)
         if not self.problem.fit_intercept:
