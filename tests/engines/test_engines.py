@@ -365,3 +365,22 @@ def test_folds_in_one_program_or_one_by_one(monkeypatch):
     other = jaxreg.sweep(X, Y, LAMS, folds=4)
     np.testing.assert_allclose(other.fold_mse, usual.fold_mse, rtol=1e-12)
     np.testing.assert_array_equal(other.best.index, usual.best.index)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [50, 100, 200, 500])
+def test_wide_tables_near_saturation_are_certified(n):
+    """p = 20 n, down to 1e-3 λ_max, where as many columns are active as there are rows."""
+    rng = np.random.default_rng(n)
+    X = rng.standard_normal((n, 20 * n))
+    for j in range(1, 20 * n):
+        X[:, j] = 0.6 * X[:, j - 1] + 0.8 * X[:, j]
+    y = X[:, :20] @ rng.standard_normal(20)
+    y += rng.standard_normal(n) * y.std() / 3
+    found = jaxreg.path(X, y, 30, eps=1e-3)
+    assert found.converged.all()
+    assert found.n_nonzero[-1] > 0.9 * n
+    alone = jaxreg.fit(X, y, found.lams[-1])
+    assert alone.converged
+    np.testing.assert_allclose(alone.predict(X), found.predict(X)[:, -1], rtol=0, atol=1e-6 * np.abs(y).max())
+    assert jaxreg.sweep(X, y, found.lams, folds=3).converged
