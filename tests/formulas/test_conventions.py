@@ -63,6 +63,11 @@ OWN = {
     # glmnet fits y/s_y with λ/s_y: ½ mean (r/s_y)² + (λ/s_y)(a|b/s_y| + (1−a)/2 (b/s_y)²), times s_y²
     "glmnet": lambda lam, a, n, sy: (1 / (2 * n), lam * a, lambda w: lam * (1 - a) / sy * w),
     "glmnet.family_object": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
+    "glmstar": lambda lam, a, n, sy: (1 / (2 * n), lam * a, lambda w: lam * (1 - a) / sy * w),
+    "glmnet_rs": lambda lam, a, n, sy: (1 / (2 * n), lam * a, lambda w: lam * (1 - a) / sy * w),
+    "scm2cpp.GramElasticNet": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
+    "skein": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
+    "glum": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
     "celer": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
     "skglm": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
     "adelie": lambda lam, a, n, sy: (1 / (2 * n), *mixed(lam, a)),
@@ -200,6 +205,57 @@ def test_celer_and_skglm(name, ratio, data):
     found = convert(LAM, "jaxreg", name, l1_ratio=ratio)
     exact = {"tol": 1e-14} if name == "celer" else {"tol": 1e-13}
     model = peer.ElasticNet(alpha=found.lam, l1_ratio=found.l1_ratio, fit_intercept=True, **exact).fit(X, y)
+    assert_same(np.append(model.coef_, model.intercept_), ours(X, y, Penalty(LAM, ratio)))
+
+
+@program("glmstar", "glmnet_rs")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ratio", [0.4, 1.0])
+@pytest.mark.parametrize("name", ["glmstar", "glmnet_rs"])
+def test_glmnet_in_python(name, ratio, data):
+    X, y, _ = data
+    found = convert(LAM, "jaxreg", name, l1_ratio=ratio, y=y, fit_intercept=True)
+    lams = np.array([2.0, 1.0]) * found.lam  # a path of one λ is no path
+    if name == "glmnet_rs":
+        peer = pytest.importorskip("glmnetrs")
+        path = peer.glmnet(X, y, alpha=found.l1_ratio, lambda_=lams, standardize=False, thresh=1e-26, maxit=10**6)
+        coef = np.append(path.beta[:, 1], path.a0[1])
+    else:
+        peer = pytest.importorskip("glmnet")
+        control = pytest.importorskip("glmnet.paths.fastnet").FastNetControl(thresh=1e-26, maxit=10**6, fdev=0.0)
+        net = peer.GaussNet(lambda_values=lams, alpha=found.l1_ratio, standardize=False, control=control).fit(X, y)
+        coef = np.append(net.coefs_[1], net.intercepts_[1])
+    assert_same(coef, ours(X, y, Penalty(LAM, ratio)))
+
+
+@program("skein", "glum")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ratio", [0.4, 1.0])
+@pytest.mark.parametrize("name", ["skein", "glum"])
+def test_skein_and_glum(name, ratio, data):
+    X, y, _ = data
+    found = convert(LAM, "jaxreg", name, l1_ratio=ratio)
+    if name == "skein":
+        peer = pytest.importorskip("skein_glm")
+        model = peer.ElasticNetRegressor(found.lam, found.l1_ratio, tol=1e-14, max_iter=10_000).fit(X, y)
+    else:
+        peer = pytest.importorskip("glum")
+        options = {"l1_ratio": found.l1_ratio, "family": "normal", "gradient_tol": 1e-12, "max_iter": 10_000}
+        model = peer.GeneralizedLinearRegressor(alpha=found.lam, **options).fit(X, y)
+    assert_same(np.append(model.coef_, model.intercept_), ours(X, y, Penalty(LAM, ratio)))
+
+
+@program("scm2cpp.GramElasticNet")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ratio", [0.4, 1.0])
+def test_scm2cpp(ratio, data):
+    peer = pytest.importorskip("scm2cpp_learn")
+    X, y, _ = data
+    found = convert(LAM, "jaxreg", "scm2cpp.GramElasticNet", l1_ratio=ratio)
+    model = peer.GramElasticNet(alpha=found.lam, l1_ratio=found.l1_ratio, tol=1e-14).fit(X, y)
     assert_same(np.append(model.coef_, model.intercept_), ours(X, y, Penalty(LAM, ratio)))
 
 

@@ -81,6 +81,7 @@ _Y_SCALE = "s_y: standard deviation of y, divisor n (Σw with weights); without 
 _CENTRED_MEAN = "1/(2n) ‖y − b − Xw‖² + "
 _MIXED = "(ρ ‖w‖₁ + (1−ρ)/2 ‖w‖²)"
 _GLMNET = "(α ‖w‖₁ + (1−α)/2 ‖w‖²)"
+_GLMNET_SCALED = "(α ‖β‖₁ + (1−α)/(2 s_y) ‖β‖²)"
 _FORMULA = "its own formula, minimised in NumPy"
 
 # Sources: the programs' documentation and code, as named in `held`; Hastie, Tibshirani and Friedman, The Elements of
@@ -109,6 +110,16 @@ SYSTEMS = {
                + _Y_SCALE),
         System("glmnet.family_object", f"½ Σ w (y − b − Xβ)² + lambda {_GLMNET}, Σw = 1", "lambda", "alpha", ONE, ONE,
                "not run: no fit is stored", "family=gaussian(): no scaling of y."),
+        System("glmstar", f"½ Σ w (y − b − Xβ)² + lambda {_GLMNET_SCALED}, Σw = 1", "lambda", "alpha", ONE, PER_Y_SCALE,
+               "glmstar 0.6", "GaussNet. " + _Y_SCALE),
+        System("glmnet_rs", f"½ Σ w (y − b − Xβ)² + lambda {_GLMNET_SCALED}, Σw = 1", "lambda", "alpha", ONE,
+               PER_Y_SCALE, "glmnet-rs 0.1", "glmnetrs.glmnet; its estimators have scikit-learn's alpha. " + _Y_SCALE),
+        System("scm2cpp.GramElasticNet", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE,
+               "scm2cpp-learn 0.19", "GramLasso, DesignLasso, CovLasso and DerivedLasso have its first term alone."),
+        System("skein", _CENTRED_MEAN + "lambda_ (α ‖w‖₁ + (1−α)/2 ‖w‖²)", "lambda_", "alpha", ONE, ONE,
+               "skein-glm 1.0", "ElasticNetRegressor."),
+        System("glum", f"½ Σ w (y − b − Xβ)² + alpha {_MIXED}, Σw = 1", "alpha", "l1_ratio", ONE, ONE, "glum 3.4",
+               'family="normal".'),
         System("celer", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE, "celer 0.7",
                "The docstring of celer_path leaves out the ½ of the L2 part; the code has it."),
         System("skglm", _CENTRED_MEAN + f"alpha {_MIXED}", "alpha", "l1_ratio", ONE, ONE, "skglm 0.5"),
