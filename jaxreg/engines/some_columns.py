@@ -230,11 +230,15 @@ class _Path:
             for l in np.argsort(-lams[:, k], kind="stable"):
                 penalty = self._penalty(lams[l, k], self.tau[k], columns, A.size)
                 u = begin[l, :, k] * A.size if begin[l, :, k].any() else u
+                u = u if lams[l, k] > 0 else np.zeros_like(u)  # for the solution of least norm
                 limits = WITHIN * problem.tol * max(float(b @ b), 1e-300), problem.max_iter - 1
                 u, n_iter[l, k] = minimise(A, b, penalty, u, largest, *limits)
                 coef[l, :, k] = u / A.size
                 df[l, k] = self._degrees(columns, u, penalty)
         coef = coef.astype(problem.X.dtype)
+        for bound, cut in ((problem.lower, np.maximum), (problem.upper, np.minimum)):
+            if bound is not None:  # u / d may be an ulp beyond
+                coef = cut(coef, bound[columns, None].astype(coef.dtype))
         mean, y_mean = self.entries.mean[columns], self.table.y_centre
         intercept = (y_mean - np.einsum("p,lpt->lt", mean, coef)) * problem.fit_intercept
         none = np.full((L, t), np.inf)

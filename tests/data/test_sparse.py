@@ -98,6 +98,25 @@ def test_every_kind_of_problem(options, lams, full_columns, never_dense):
         np.testing.assert_allclose(found.df, expected.df, rtol=1e-9)
 
 
+def test_coefficients_at_a_bound_do_not_exceed_it(never_dense):
+    """u = d w is at the bound; d·0.2/d may be 0.2 and an ulp."""
+    rng = np.random.default_rng(5)
+    X = np.where(rng.uniform(size=(N, 40)) < 0.3, rng.normal(size=(N, 40)), 0.0)
+    y = X @ np.ones(40)
+    found = jaxreg.path(sparse.csr_array(X), y, LAMS, 0.5, fit_intercept=False, standardize=False, upper=0.2)
+    assert np.count_nonzero(found.coef == 0.2) > 40
+    assert found.coef.max() == 0.2
+    assert found.converged.all()
+
+
+def test_least_squares_of_more_columns_than_rows_has_the_least_norm(never_dense):
+    rng = np.random.default_rng(5)
+    X = np.where(rng.uniform(size=(30, 60)) < 0.2, rng.normal(size=(30, 60)), 0.0)
+    y = X[:, :5].sum(axis=1) + 0.1 * rng.normal(size=30)
+    found, expected = jaxreg.path(sparse.csr_array(X), y, [0.1, 0.0]), jaxreg.path(X, y, [0.1, 0.0])
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=0, atol=1e-5)
+
+
 def test_least_squares_that_stops_early_is_not_called_converged(never_dense):
     X, y = table(full_columns=False)
     with pytest.warns(jaxreg.ConvergenceWarning):
