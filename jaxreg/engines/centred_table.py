@@ -27,9 +27,9 @@ class CentredTable:
         copied: whether a block is a copy and not a part of the caller's table.
     """
 
-    def __init__(self, problem: Problem, entries: Entries | None = None) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.problem, self.fit_intercept = problem, problem.fit_intercept
-        self.entries = entries if entries or not is_sparse(problem.X) else entries_of(problem.X, problem.sample_weight)
+        self.entries = entries_of(problem.X, problem.sample_weight) if is_sparse(problem.X) else None
         s = problem.weights
         self.rows = np.flatnonzero(s > 0)
         self.all = len(self.rows) == len(s)

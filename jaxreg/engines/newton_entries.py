@@ -158,7 +158,8 @@ def _gradient_steps(
             moved = np.clip(moved, lower, upper)
             new = r - A.times(moved - u)
             change = residual - new  # A (moved − v)
-            if change @ change <= largest * np.sum((moved - v) ** 2) * (1 + 1e-9):
+            unseen = (2 * ROUNDING) ** 2 * (residual @ residual)  # a step of 0 changes the residual by rounding
+            if not change @ change > largest * np.sum((moved - v) ** 2) * (1 + 1e-9) + unseen:
                 break
             largest *= 2
         t, last = (1.0, 1.0) if (v - moved) @ (moved - u) > 0 else (0.5 + (0.25 + t * t) ** 0.5, t)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg.data.problem import Problem
-from jaxreg.data.sparse import Entries, is_sparse, moments_of_entries
+from jaxreg.data.sparse import is_sparse, moments_of_entries
 from jaxreg.engines.centred_table import DEPENDENT, CentredTable
 from jaxreg.engines.gaps import (
     Models,
@@ -77,8 +77,8 @@ def _least_squares_gaps(problem: Problem, solved: Solved) -> np.ndarray:
 class RowSums(CentredTable):
     """The table about its means, the targets, and the free columns' span."""
 
-    def __init__(self, problem: Problem, all_free: bool, entries: Entries | None = None) -> None:
-        super().__init__(problem, entries)
+    def __init__(self, problem: Problem, all_free: bool) -> None:
+        super().__init__(problem)
         Y = problem.y[self.rows].astype(float)
         self.original = self.share @ Y**2
         self.y_centre = Y[0] + self.share @ (Y - Y[0])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from jaxreg.data.sparse import is_sparse
+from jaxreg.data.sparse import is_small, is_sparse
 
 __all__ = ["check_gram"]
 
@@ -29,8 +29,10 @@ def check_gram(gram: Any, X: np.ndarray, sample_weight: np.ndarray | None, fit_i
     gram = check_array(gram, dtype=X.dtype)
     if gram.shape != (p, p):
         raise ValueError(f"precompute is a matrix {gram.shape}; the Gram matrix of X has the shape {(p, p)}.")
-    if is_sparse(X):  # too large to be looked at
-        return
+    if is_sparse(X):
+        if not is_small(X):  # too large to be looked at
+            return
+        X = X.toarray()  # type: ignore[attr-defined]
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight * (X.shape[0] / sample_weight.sum())
     accuracy = np.sqrt(np.finfo(X.dtype).eps)
     if fit_intercept:

@@ -47,3 +47,8 @@ def test_leave_one_out_needs_dense_rows(monkeypatch):
     monkeypatch.setattr(sparse_tables, "DENSE_BYTES", 0)
     with pytest.raises(ValueError, match=r"leave-one-out errors would need; use X\.toarray\(\) if memory allows"):
         RidgeCV().fit(sparse.csr_array(X), Y)
+
+
+def test_a_gram_matrix_of_another_table_is_refused():
+    with pytest.raises(ValueError, match="did not pass validation"):
+        Lasso(alpha=0.01, precompute=np.eye(8), fit_intercept=False).fit(sparse.csr_array(X), Y)
