@@ -18,8 +18,9 @@ from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
 from jaxreg.regression import fit, path
+from jaxreg.training.arguments import product
 from jaxreg.training.methods import fista, ista
-from jaxreg.training.runs import product, train, train_grid
+from jaxreg.training.runs import train, train_grid
 from jaxreg.version import __version__
 
 if TYPE_CHECKING:

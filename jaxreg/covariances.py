@@ -4,13 +4,12 @@ Moments of rows that lie in several files, or on several devices, are added firs
 them alone nothing can be computed anew from the rows, so what rounding leaves of the certificate is said.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from jaxreg import results
-from jaxreg.convergence import ConvergenceWarning
+from jaxreg.convergence import ConvergenceWarning, warn_caller
 from jaxreg.data import inputs, parameters
 from jaxreg.data.members import UNIT, Known
 from jaxreg.data.row_blocks import filled_up
@@ -18,6 +17,7 @@ from jaxreg.engines import descent
 from jaxreg.engines import moments as on_moments
 from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.moments import Moments
+from jaxreg.other_names import names_ours
 from jaxreg.precision import computing
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import default_tol
@@ -32,6 +32,7 @@ class IllConditionedWarning(UserWarning):
     """Rounding of the moments leaves less accuracy than was asked for."""
 
 
+@names_ours
 def path_from_moments(
     moments: Moments,
     lams: Any = 100,
@@ -119,11 +120,11 @@ def path_from_moments(
     rounding = float(np.max(solved.rounding))
     if rounding > tol / 10:
         text = f"by rounding of the moments, gaps may be off by {rounding:.1g} (tol is {tol:g}); use the rows."
-        warnings.warn(text, IllConditionedWarning, stacklevel=2)
+        warn_caller(text, IllConditionedWarning)
     late = ~(solved.gap <= tol)
     if late.any():
         text = f"{int(late.sum())} of {late.size} fits did not reach the duality gap {tol:g}; the largest is "
-        warnings.warn(f"{text}{np.max(solved.gap):.2g}.", ConvergenceWarning, stacklevel=2)
+        warn_caller(f"{text}{np.max(solved.gap):.2g}.", ConvergenceWarning)
     coef = solved.params.coef
     grids = {
         "coef": coef,

@@ -5,7 +5,6 @@ As the other doors it checks the arguments and owns no mathematics: what is comp
 :mod:`jaxreg.sweeps.cross_validate`.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +12,14 @@ import jax
 import numpy as np
 
 from jaxreg import results
-from jaxreg.convergence import GridEndWarning, warn_unless_converged
+from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
+from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
 from jaxreg.sweeps.cross_validate import Sweep, choices, conclude
@@ -33,6 +33,7 @@ __all__ = ["sweep"]
 _choices = compiled(choices)
 
 
+@names_ours
 def sweep(
     X: Any,
     y: Any,
@@ -131,6 +132,7 @@ def sweep(
     converged = warn_unless_converged(found.gap, along(found.gap), problem.tol, "sweep, in the folds", steps)
     all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), problem.tol, "sweep, on all rows", steps)
     scale = own_scale(pure.path.scale, given)
+    df = grids.degrees(int(pure.best.index[0]), pure.path) if given.flat else pure.path.df
     concluded = pure._asdict() | {
         "fold_mae": found.mae,
         "fold_r2": found.r2,
@@ -140,12 +142,12 @@ def sweep(
         "se_r2": by["r2"][1],
         "best": _choice(pure.best, given.names),
         "one_se": _choice(pure.one_se, given.names),
-        "path": _path(pure.path._replace(scale=scale), given.names),
+        "path": _path(pure.path._replace(scale=scale, df=df), given.names),
     }
     of_call: Any = {"feature_names": given.names, "measure": measure, "extended": grids.extended}
     result = results.Sweep(**concluded, converged=converged and all_rows, **of_call)
     if result.end_in_words:
-        warnings.warn(f"sweep: {result.end_in_words}", GridEndWarning, stacklevel=2)
+        warn_caller(f"sweep: {result.end_in_words}", GridEndWarning)
     return result
 
 

@@ -15,6 +15,7 @@ from jaxreg.engines import choose, rows
 from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, x_scale, y_scale
 from jaxreg.engines.ridge_data import Blocks, unit_weights
 from jaxreg.formulas.objective import Params
+from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.solvers.leave_one_out import concluded, leave_one_out_of
 from jaxreg.solvers.left_out_sums import sums_of_rows
@@ -35,6 +36,7 @@ _concluded = compiled(concluded, static_argnames="fit_intercept")
 _choose = compiled(jax.vmap(best_and_one_se, (2, 2, None)))
 
 
+@names_ours
 def ridge_leave_one_out(
     X: Any,
     y: Any,

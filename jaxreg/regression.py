@@ -15,10 +15,12 @@ from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
+from jaxreg.other_names import names_ours
 
 __all__ = ["fit", "path"]
 
 
+@names_ours
 def fit(
     X: Any,
     y: Any,
@@ -112,6 +114,7 @@ def fit(
     )
 
 
+@names_ours
 def path(
     X: Any,
     y: Any,
@@ -172,7 +175,7 @@ def path(
     lams = parameters.check_lams(lams, given.X.dtype)
     problem = choose.ready(problem)
     choose.check_size(problem, lams)
-    pure: Any = choose.as_path(problem, choose.solve(problem, lams))
+    pure: Any = choose.path(problem, lams)
     along = pure.lams if given.flat else pure.lams[:, None]
     warn_unless_converged(pure.gap, along, problem.tol, "path", bool(pure.n_iter.any()))
     pure = pure._replace(scale=own_scale(pure.scale, given))

@@ -74,7 +74,7 @@ class Path(Saveable, Readable):
 
     From :meth:`Sweep.path` with several targets, ``lams`` is (L, t): every target has the grid of its best l1_ratio.
     Where all coefficients of a sweep of ridge take more than 256 MiB, ``coef`` and ``n_nonzero`` are computed when they
-    are first read.
+    are first read. So is ``df`` of an elastic net where it would take longer than the path.
     """
 
     _shown, _columns = summaries.path, summaries.path_columns
@@ -113,7 +113,7 @@ class Path(Saveable, Readable):
         return plot.coefficient_paths(self.lams, self.coef, ax=ax, **(given | options))
 
 
-for _name in ("coef", "n_nonzero"):
+for _name in ("coef", "df", "n_nonzero"):
     setattr(Path, _name, WhenRead(_name))
 
 

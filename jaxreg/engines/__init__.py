@@ -3,8 +3,11 @@
 =========  ==========================================  ========================================================
 engine     taken where                                 by
 =========  ==========================================  ========================================================
-moments    p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: from knot to knot (ρ = 1), or by
-           no free columns, bounds 0 or infinite       Newton steps on the active set, one λ after the other
+some       a sparse table; or few large λs of a dense  ``newton_entries`` and moments of the columns that are
+columns    one                                         active: a working set that grows
+moments    p is not much more than n, λ > 0, ρ > 0,    ``solvers.from_moments``: from knot to knot (ρ = 1), by blocks
+           no free columns, bounds 0 or infinite       of λs (ρ < 1); where these end early, by Newton steps on the
+                                                       active set, one λ after the other
 columns    p ≫ n, the rest as for moments              ``solvers.from_columns``: the same inside a growing set of
                                                        columns
 ridge      ρ = 0, several λ > 0, no free columns, no   ``solvers.factored_ridge``: one eigendecomposition for
@@ -13,10 +16,10 @@ rows       everything else, what moments could not     ``solvers.reduced``: clos
            certify, and ``strategy="parallel"``        finish for all λs at once
 =========  ==========================================  ========================================================
 
-Each of the first three is asked in this order why it refuses (``refuses``), and the first that does not is taken
+Each but the last is asked in this order why it refuses (``refuses``), and the first that does not is taken
 (``choose``). All answers get the same certificate there, and what is above the tolerance is solved again on the rows.
 
-Reading order: ``choose`` → ``solved`` → ``order`` → ``descent`` → ``moments`` → ``columns`` → ``rows`` → ``degrees`` →
-``ridge`` → ``ridge_data`` → ``ridge_blocks`` → ``certificate`` → ``gaps`` → ``centred_table`` → ``row_gaps`` →
-``held_out``.
+Reading order: ``choose`` → ``solved`` → ``order`` → ``descent`` → ``moments`` → ``columns`` → ``some_columns`` →
+``newton_entries`` → ``rows`` → ``degrees`` → ``ridge`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge_kernel`` →
+``certificate`` → ``gaps`` → ``centred_table`` → ``row_gaps`` → ``held_out``.
 """

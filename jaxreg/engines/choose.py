@@ -18,16 +18,30 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import dense_bytes, is_small, is_sparse
 from jaxreg.engines import columns, moments, ridge, rows, some_columns
 from jaxreg.engines.certificate import certified
-from jaxreg.engines.degrees import degrees_on_rows
+from jaxreg.engines.degrees import FEW_SQUARES, FromMoments, FromRows, degrees_on_rows
+from jaxreg.engines.order import settings_of
 from jaxreg.engines.solved import Solved, improved, joined, some_lams
 from jaxreg.solvers.paths import Path
 
-__all__ = ["as_path", "check_coef", "check_size", "computing", "engine_of", "ready", "solve"]
+__all__ = [
+    "as_path",
+    "check_coef",
+    "check_size",
+    "computing",
+    "count_later",
+    "counts_later",
+    "engine_of",
+    "path",
+    "ready",
+    "solve",
+]
 
 # In the order in which they are asked; the rows take what is left.
 ENGINES: tuple[Any, ...] = (some_columns, moments, columns, ridge)
 # These always compute in float64, and find numbers that are not finite by themselves.
 DOUBLE = some_columns, moments, columns
+# Numbers of the table that a result may keep beyond twice its own.
+MOST_KEPT = 2**20
 
 
 def ready(problem: Problem, what: str | None = None) -> Problem:
@@ -94,8 +108,7 @@ def solve(
         members: what is read of the table; made if it is not at hand. b: the member of the plan that is trained, None
             for all rows. found: what is known of it, for its engine.
     """
-    if not isinstance(lams, int) and lams.ndim == 1:
-        lams = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
+    lams = _of_targets(problem, lams)
     alone = members is None or members.plan is None
     members = Members(problem) if members is None else members
     problem = members.problem(problem, b)
@@ -114,6 +127,11 @@ def solve(
     with computing(None, problem):
         check_values(problem.X, problem.names)
         return on_rows(problem, lams)
+
+
+def _of_targets(problem: Problem, lams: Any) -> Any:
+    """How many, or (L, t)."""
+    return lams if isinstance(lams, int) or lams.ndim == 2 else np.repeat(lams[:, None], problem.y.shape[1], axis=1)
 
 
 def on_rows(problem: Problem, lams: int | np.ndarray) -> Solved:
@@ -146,6 +164,36 @@ def _polished(problem: Problem, solved: Solved) -> Solved | None:
 
 def _anew(problem: Problem, solved: Solved) -> Solved:
     return rows.solve(problem, solved.lams)
+
+
+def path(problem: Problem, lams: int | np.ndarray) -> Path:
+    """A path with its certificate. Degrees of freedom are a function that counts them, where that takes longer."""
+    members, lams = Members(problem), _of_targets(problem, lams)
+    if not counts_later(problem, lams):
+        return as_path(problem, solve(problem, lams, members))
+    solved = solve(problem._replace(degrees=False), lams, members)
+    found: Any = as_path(problem, solved)
+    return found._replace(df=count_later(problem, members, solved.params.coef, solved.lams, solved.y_scale))
+
+
+def counts_later(problem: Problem, lams: int | np.ndarray) -> bool:
+    """Whether degrees of freedom take longer than the solutions, so that they are counted when they are read."""
+    net = problem.degrees and 0 < problem.l1_ratio < 1
+    return net and engine_of(problem, _of_targets(problem, lams)) in (moments, columns)
+
+
+def count_later(problem: Problem, members: Members, coef: np.ndarray, lams: np.ndarray, y_scale: np.ndarray) -> Any:
+    """What counts degrees of freedom when they are first read; or their numbers, where it would keep too much.
+
+    Args:
+        members: what was read of the table. coef: (L, p, t). lams: (L, t). y_scale: τ, (t,).
+    """
+    few = np.any(lams * (1 - problem.l1_ratio) < FEW_SQUARES * y_scale)
+    if engine_of(problem, lams) is moments and not few and np.isfinite(members.total.xx).all():
+        asked, inside = settings_of(problem, len(members.total.x_mean)), coef != 0
+        return FromMoments(members.total, asked, lams, inside, problem.flat, problem.X.dtype)
+    count = FromRows.of(problem, coef, lams, y_scale)
+    return count if count.problem.X.size <= max(2 * coef.size, MOST_KEPT) else count(None)
 
 
 def as_path(problem: Problem, solved: Solved) -> Path:

@@ -20,7 +20,7 @@ __all__ = ["MOST_ROWS", "refuses", "solve"]
 # So many times n columns may be active in an elastic net, where n do not do; beyond, its λ is left to the rows.
 ELASTIC_SPREAD = 4
 
-_program = compiled(path_from_columns, static_argnames=("spread", "by_knots"))
+_program = compiled(path_from_columns, static_argnames=("spread", "way"))
 
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
@@ -50,18 +50,21 @@ def solve(
     Y, weight, asked = np.zeros((N, problem.y.shape[1])), np.zeros(N), settings_of(problem, P)
     Y[:n], weight[:n] = problem.y, problem.weights
 
-    def down(lams: int | np.ndarray, spread: int) -> Solved | None:
+    def down(lams: int | np.ndarray, *ways: tuple[str, int]) -> Solved | None:
         order = Order(lams, Y.shape[1], problem.eps)
-        given = *columns, Y, weight, order.grid, asked
-        found = jax.tree.map(np.asarray, _program(*given, spread=spread, by_knots=problem.l1_ratio == 1))
-        if not descent.stands(found, order, asked):
-            found = jax.tree.map(np.asarray, _program(*given, spread=spread, by_knots=False))
+        for way, spread in ways:
+            given = *columns, Y, weight, order.grid, asked
+            found = jax.tree.map(np.asarray, _program(*given, spread=spread, way=way))
+            if descent.stands(found, order, asked):
+                break
         return order.solved(found, p, problem.X.dtype) if descent.carried(problem, found) else None
 
-    solved = down(lams, 1)
-    if solved is None or problem.l1_ratio == 1:
+    if problem.l1_ratio == 1:
+        return down(lams, ("knots", 1), ("newton", 1))
+    solved = down(lams, ("blocks", ELASTIC_SPREAD), ("newton", 1))
+    if solved is None:
         return solved
     late = ~np.all(solved.gap <= problem.tol, axis=1)
-    other = down(solved.lams[late], ELASTIC_SPREAD) if late.any() else None
+    other = down(solved.lams[late], ("newton", ELASTIC_SPREAD)) if late.any() else None
     solved = solved if other is None else improved(solved, late, other)
     return solved._replace(df=np.full(solved.df.shape, np.nan, solved.df.dtype))

@@ -1,18 +1,23 @@
 """Degrees of freedom of given coefficients on NumPy arrays: from Gram matrices, or, for tiny squares, from the rows."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxreg.data.padding import padded_problem
 from jaxreg.data.problem import Problem
+from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.projection import smallest_direction
+from jaxreg.precision import computing, find_device
 from jaxreg.programs import compiled
+from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
+from jaxreg.solvers.found import Settings
+from jaxreg.solvers.from_moments import degrees_from_moments
 from jaxreg.solvers.reduced import prepare
 
-__all__ = ["FEW_SQUARES", "degrees_on_rows"]
+__all__ = ["FEW_SQUARES", "FromMoments", "FromRows", "degrees_on_rows"]
 
 # Below this weight of the squares, as a share of a standardised column's square, a Gram matrix cannot tell what they
 # leave of a direction in which columns nearly depend on each other: its eigenvalues are known to ε of the largest.
@@ -23,6 +28,72 @@ FEW_SQUARES = 1e-8
 def _degrees(X, y, coef, lams, l1_ratio, arrays, standardize, *, fit_intercept, capacity):
     data = prepare(X, y, fit_intercept, standardize, **arrays)
     return degrees_of_freedom(data, coef, lams, l1_ratio, capacity)
+
+
+_count = compiled(degrees_from_moments)
+
+
+class FromMoments(NamedTuple):
+    """Counts degrees of freedom when they are first read: a factorisation for every λ takes longer than an elastic
+    net's path.
+
+    Attributes:
+        moments: of padded columns. settings: of the path. lams: (L, t). inside: whether coefficients are not 0,
+            (L, p, t). flat: whether y has no axis of targets. dtype: of the result.
+    """
+
+    moments: Moments
+    settings: Settings
+    lams: np.ndarray
+    inside: np.ndarray
+    flat: bool
+    dtype: Any
+
+    def __call__(self, path: Any) -> np.ndarray:
+        """df, (L,) or (L, t)."""
+        del path  # its arrays may have been written to
+        L, p, _ = self.inside.shape
+        lams = np.concatenate([self.lams, np.repeat(self.lams[-1:], padded(L) - L, axis=0)]).astype(float)
+        inside = np.pad(self.inside, ((0, padded(L) - L), (0, len(self.moments.x_mean) - p), (0, 0)))
+        with computing(True, find_device("cpu")):
+            df = np.asarray(_count(self.moments, self.settings, lams, np.int32(L), inside))[:L].astype(self.dtype)
+        return df[:, 0] if self.flat else df
+
+
+class FromRows(NamedTuple):
+    """As :class:`FromMoments`, from a copy of the columns that have a coefficient at some λ.
+
+    Attributes:
+        problem: of these columns. coef: (L, p, t), lams: (L, t). y_scale: (t,).
+    """
+
+    problem: Problem
+    coef: np.ndarray
+    lams: np.ndarray
+    y_scale: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem, coef: np.ndarray, lams: np.ndarray, y_scale: np.ndarray) -> "FromRows":
+        """Nothing that the caller may write to later is kept."""
+        used = np.flatnonzero(coef.any(axis=(0, 2)))
+        part = lambda v: None if v is None else v[used]
+        weight = problem.sample_weight
+        problem = problem._replace(
+            X=problem.X[:, used],
+            names=None,
+            sample_weight=None if weight is None else weight.copy(),
+            penalty_factor=part(problem.penalty_factor),
+            lower=part(problem.lower),
+            upper=part(problem.upper),
+        )
+        return cls(problem, coef[:, used], lams, y_scale)
+
+    def __call__(self, path: Any) -> np.ndarray:
+        """df, (L,) or (L, t)."""
+        del path
+        with self.problem.computing(double=True):
+            df = degrees_on_rows(self.problem, self.coef, self.lams, self.y_scale)
+        return df[:, 0] if self.problem.flat else df
 
 
 def degrees_on_rows(problem: Problem, coef: np.ndarray, lams: np.ndarray, y_scale: np.ndarray) -> np.ndarray:

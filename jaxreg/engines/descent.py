@@ -39,12 +39,12 @@ def refuses_penalty(l1_ratio: float, v: np.ndarray | None, lower: np.ndarray | N
 
 
 def stands(found: Any, order: Order, asked: Settings) -> bool:
-    """Whether it is what to return. A lasso goes from knot to knot; where that ends early, or has gathered rounding
-    errors, it is solved again by Newton steps, as elastic nets are."""
+    """Whether it is what to return. The fast ways, from knot to knot and by blocks of λs, may end early or gather
+    rounding errors: then Newton steps solve it again."""
     here = slice(order.number)
-    done = found.settled[here].all() and found.n_iter[here].max() <= asked.max_iter
+    settled = found.settled[here] if asked.l1_ratio == 1 else found.gap[here] <= asked.tol
     # Where a variance is not finite, no way to solve it would help.
-    return bool(done or asked.l1_ratio != 1 or not np.isfinite(found.variance).all())
+    return bool(settled.all() and found.n_iter[here].max() <= asked.max_iter) or not np.isfinite(found.variance).all()
 
 
 def carried(problem: Problem, found: Any) -> bool:

@@ -20,8 +20,11 @@ from jaxreg.solvers.members import WIDE
 
 __all__ = ["WIDE", "of_all_members", "path", "refuses", "solve"]
 
-_program = compiled(path_from_moments, static_argnames="by_knots")
-_programs = compiled(paths_from_moments)
+# Relative gaps up to which a path that does not settle may have the right supports.
+DRIFTED = 1e-4
+
+_program = compiled(path_from_moments, static_argnames="way")
+_programs = compiled(paths_from_moments, static_argnames="way")
 
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
@@ -48,7 +51,7 @@ def solve(
     if found is None and b is None and _takes_all(members, order, asked):  # the program that serves the members
         nothing = jax.tree.map(np.zeros_like, members.stacked)
         units = np.full(len(nothing.weight), members.unit)
-        found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units), 1)[0]
+        found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=_way(asked)), 1)[0]
     found = path(members.training(b), order, asked, found)
     if not descent.carried(problem, found):
         return None
@@ -62,13 +65,25 @@ def solve(
 def path(known: Known, order: Order, asked: Settings, found: Any = None) -> Any:
     """A path at λ > 0 from moments, uncut and as NumPy arrays (:class:`~jaxreg.solvers.found.Found`)."""
     given = known.total, known.without, order.grid, asked, np.float64(known.unit)
-    found = jax.tree.map(np.asarray, _program(*given, bool(asked.l1_ratio == 1))) if found is None else found
-    return found if descent.stands(found, order, asked) else jax.tree.map(np.asarray, _program(*given, False))
+    found = jax.tree.map(np.asarray, _program(*given, way=_way(asked))) if found is None else found
+    if descent.stands(found, order, asked):
+        return found
+    # Rounding errors that a walk has gathered are corrected where it went right otherwise.
+    if found.gap[: order.number].max() <= DRIFTED:
+        found = jax.tree.map(np.asarray, _program(*given, way=_way(asked), known=found))
+        if descent.stands(found, order, asked):
+            return found
+    return jax.tree.map(np.asarray, _program(*given, way="newton"))
+
+
+def _way(asked: Settings) -> str:
+    """The fast one."""
+    return "knots" if asked.l1_ratio == 1 else "blocks"
 
 
 def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> list[Any] | None:
-    """The paths of a lasso for each member of the plan by one program, for a path of few columns takes less time than a
-    call; None where there are many columns, or much to keep.
+    """The paths for each member of the plan by one program, for a path of few columns takes less time than a call; None
+    where there are many columns, or much to keep.
 
     Args:
         lams: (L, t) > 0.
@@ -79,11 +94,11 @@ def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> list
         return None
     without, units = training
     count = len(members.kept or [])
-    return _first(_programs(members.total, without, np.int32(count), order.grid, asked, units), count)
+    return _first(_programs(members.total, without, np.int32(count), order.grid, asked, units, way=_way(asked)), count)
 
 
 def _takes_all(members: Members, order: Order, asked: Settings) -> bool:
-    if members.kept is None or asked.l1_ratio != 1 or len(members.total.x_mean) > FEW:
+    if members.kept is None or len(members.total.x_mean) > FEW:
         return False
     coefficients = padded(len(members.kept)) * members.total.xy.size * len(order.grid.lams)
     return coefficients * 8 <= KEPT_BYTES

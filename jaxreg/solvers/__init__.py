@@ -3,9 +3,9 @@
 Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``left_out_sums`` → ``leave_one_out``
 (closed forms);
 ``fista`` → ``support`` → ``grid`` → ``row_solvers`` → ``reduced`` (all λs at once);
-``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set`` → ``moment_problem`` →
-``from_moments`` (down the λs);
-``column_table`` → ``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n);
+``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set``, ``column_table`` →
+``shared_newton`` → ``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs);
+``walks`` → ``working_set`` → ``from_columns`` (down the λs for p ≫ n);
 ``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions).
 """
 

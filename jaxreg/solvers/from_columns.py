@@ -7,8 +7,8 @@ centred over all rows beforehand, what is left to subtract in a fold is small, a
 import jax
 import jax.numpy as jnp
 
-from jaxreg.solvers import working_set
-from jaxreg.solvers.column_table import ColumnTable
+from jaxreg.solvers import lam_blocks, working_set
+from jaxreg.solvers.column_table import ColumnTable, RowTable
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.reduction import working_penalty
 
@@ -23,15 +23,15 @@ def path_from_columns(
     grid: Grid,
     settings: Settings,
     spread: int = 1,
-    by_knots: bool = False,
+    way: str = "newton",
 ) -> Found:
-    """Solve and certify a path; one compiled program for all options but ``spread`` and ``by_knots``.
+    """Solve a path; one compiled program for all options but ``spread`` and ``way``.
 
     Args:
         features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
         Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
         grid: Grid, (L, t). settings: Settings of p columns. spread: how many times n columns may be active.
-        by_knots: from knot to knot, which serves the lasso alone; else by Newton steps.
+        way: static; a lasso from "knots" to knot, an elastic net by "blocks" of λs, either by "newton" steps.
 
     Returns:
         Found; df is the number of active columns, which is right for the lasso alone.
@@ -62,6 +62,14 @@ def path_from_columns(
     def one_target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
         lams, target, z, tau = argument
         unit = working_penalty(jnp.ones((), dtype), rho, v, scale, size, lower, upper, tau)
+        if way == "blocks":
+            given = RowTable(table, target), z, jnp.dot(target, target), lams, grid.solved, unit
+            most = min(len(z), working_set.capacity(len(target), spread))
+            u, n_iter, solved = lam_blocks.solve_path_on(*given, most)
+            # The gap is not known: where the conditions of optimality hold it is 0, but for rounding.
+            gap = jnp.where(jnp.arange(len(lams), dtype=jnp.int32) < solved, 0.0, jnp.inf).astype(dtype)
+            return u / table.size[None, :], gap, n_iter
+        by_knots = way == "knots"
         return working_set.solve_path(table, target, z, lams, grid.solved, unit, tol, max_iter, spread, by_knots)
 
     targets_first = lams.T, targets.T, correlation.T, y_scale

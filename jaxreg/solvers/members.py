@@ -195,9 +195,11 @@ def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
     )
 
 
-def _by_knots(asked: Asked, a: Arrays) -> bool:
-    """A lasso goes from knot to knot; rounding errors of float32 would end that early."""
-    return asked.l1_ratio == 1 and a.X.dtype == jnp.float64
+def _way(asked: Asked, a: Arrays) -> str:
+    """A lasso goes from knot to knot, an elastic net by blocks of λs; rounding of float32 would end that early."""
+    if a.X.dtype != jnp.float64 or asked.l1_ratio is None:
+        return "newton"
+    return "knots" if asked.l1_ratio == 1 else "blocks"
 
 
 def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, jax.Array]:
@@ -211,7 +213,7 @@ def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, ja
         xy=jnp.pad(m.xy, ((0, fill), (0, 0))),
     )
     unit = times * unit_of(a.X.shape[0], a.X.dtype)
-    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), unit, _by_knots(asked, a))
+    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), unit, _way(asked, a))
     found = found._replace(coef=found.coef[:, :p], scale=found.scale[:p], variance=found.variance[:p])
     return found, ~((found.rounding <= a.tol / 10) & (found.gap <= a.tol))
 
@@ -224,7 +226,7 @@ def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array]:
     grid, settings = settings_of(asked, a, p)
     L = len(grid.lams)
     grid = grid._replace(lams=jnp.pad(grid.lams, ((0, max(CHUNK - L, 0)), (0, 0)), mode="edge"))
-    how = grid, settings, 1, _by_knots(asked, a)
+    how = grid, settings, 1, _way(asked, a)
     found = path_from_columns(a.X.T - offset[:, None], offset, a.Y, s, *how)
     found = found._replace(**{name: getattr(found, name)[:L] for name in OF_LAMS})
     return found, jnp.ones_like(found.settled)

@@ -12,20 +12,26 @@ Hintermüller, Ito and Kunisch, SIAM J. Optim. 13(3), 2002). When the pieces no 
 rounding. It need not settle from everywhere: the caller keeps a result only if its duality gap is better.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve
 from jax.scipy.sparse.linalg import cg
 
-from jaxreg.formulas.arrays import varying_like
+from jaxreg.formulas.arrays import varying_like, widths_to, with_few
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.reduction import LeastSquares, curvature
 
-__all__ = ["Pieces", "newton_on_support", "pieces_at"]
+__all__ = ["Pieces", "corrected", "newton_on_support", "pieces_at"]
 
 # From a right guess two rounds suffice; if so many do not settle, the proximal steps are not there yet.
 MOST_ROUNDS = 12
+# Steps from u on its own support: with each, rounding leaves as many digits fewer to be corrected.
+CORRECTIONS = 3
+# Supports that are told apart by size besides those of :func:`widths_to`, and numbers of the matrices solved at a time.
+FEW, TOGETHER = (16, 64), 2**17
 
 
 class Pieces(NamedTuple):
@@ -101,3 +107,37 @@ def newton_on_support(
     carry = (u, pieces_at(problem, penalty, u, product), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
     u, _, settled, _ = jax.lax.while_loop(unsettled, newton, varying_like(carry, u, problem))
     return u, settled
+
+
+def corrected(gram: jax.Array, correlation: jax.Array, penalty: Penalty, u: jax.Array) -> jax.Array:
+    """u solved again where it is not 0, with the signs that it has; u itself where the signs do not hold then.
+
+    Args:
+        gram: G, (p, p), correlation: c, (p,), of one target. penalty: l1, l2, (L, p), at L λs, bounds 0 or infinite.
+        u: (L, p).
+    """
+    p = u.shape[1]
+    sign = jnp.sign(u)
+    target = correlation[None, :] - penalty.l1 * sign
+
+    def leading(w: int) -> Callable[[jax.Array], jax.Array]:
+        def member(gram: jax.Array, u: jax.Array, target: jax.Array, l2: jax.Array) -> jax.Array:
+            index = jnp.nonzero(u, size=w, fill_value=p)[0].astype(jnp.int32)
+            at = lambda v: v.at[index].get(mode="fill", fill_value=0)
+            M = gram.at[index[:, None], index[None, :]].get(mode="fill", fill_value=0)
+            M = M + jnp.diag(jnp.where(index < p, at(l2), 1.0))
+            factor, right, x = jnp.linalg.cholesky(M), at(target), at(u)
+            for _ in range(CORRECTIONS):
+                x = x + cho_solve((factor, True), right - M @ x)
+            return u.at[index].set(x, mode="drop")
+
+        def solved(gram: jax.Array) -> jax.Array:
+            each = lambda at: member(gram, *at)
+            return jax.lax.map(each, (u, target, penalty.l2), batch_size=max(1, TOGETHER // w**2))
+
+        return solved
+
+    widths = [*(w for w in FEW if w < p), *widths_to(p)]
+    after = with_few(jnp.max(jnp.sum(u != 0, axis=1, dtype=jnp.int32)), widths, leading, gram)
+    stands = jnp.all(jnp.isfinite(after) & (after * sign >= 0), axis=1, keepdims=True)
+    return jnp.where(stands, after, u)

@@ -54,6 +54,19 @@ class Grids:
             found = zip(self.problems, self.paths, self.errors, strict=True)
             self._keep([self._joined(*of, end) for of in found])
 
+    def degrees(self, r: int, path: Any) -> Any:
+        """Degrees of freedom of the path of the l1_ratio number r that is returned, or what counts them when they are
+        read."""
+        problem = self.problems[r]
+        if not self._counts_later(problem, path.lams):
+            return path.df
+        found = path.coef[..., None], path.lams[:, None], np.reshape(path.y_scale, 1)
+        return choose.count_later(problem, self.members, *found)
+
+    def _counts_later(self, problem: Problem, lams: int | np.ndarray) -> bool:
+        """Only the path that is returned is to be counted; of several targets each has its own l1_ratio."""
+        return problem.flat and choose.counts_later(problem, lams)
+
     def measured(self) -> Measured:
         """What has been found, stacked over the l1_ratios."""
         return Measured.of(self.problems[0], self.plan, self.paths, self.errors)
@@ -77,7 +90,8 @@ class Grids:
             with problem.computing():
                 path: Any = ridge.factored_path(ridge.factor_all(problem, lams), problem.X.dtype, problem.tol)
         else:
-            path = choose.as_path(problem, choose.solve(problem, lams, self.members))
+            now = problem._replace(degrees=not self._counts_later(problem, lams))
+            path = choose.as_path(problem, choose.solve(now, lams, self.members))
         self._report()
         absolute = self.measure == "mae"
         return path, errors_of_folds(problem, self.members, path.lams, absolute, self._report)

@@ -24,6 +24,7 @@ __all__ = [
     "check_validation",
     "check_whole_number",
     "names_taken",
+    "product",
 ]
 
 
@@ -118,6 +119,8 @@ def check_batches(args: tuple, batch_size: int | None, batches: object, key: jax
     shapes = [getattr(a, "shape", None) for a in args]
     if not args or any(not shape or shape[0] != shapes[0][0] for shape in shapes):  # type: ignore[index]
         raise ValueError(f"batch_size draws rows, so all args must be arrays with one leading axis; got {shapes}.")
+    if isinstance(key, int | np.integer):
+        raise TypeError(f"key is {key!r}; a key is made from a number by jax.random.key({key}).")
 
 
 def check_validation(validation: tuple | None, validation_loss: object, patience: int | None) -> tuple | None:
@@ -233,3 +236,27 @@ def _same_constant(a: ArrayLike, b: ArrayLike) -> bool:
 
 def _without_addresses(jaxpr: ClosedJaxpr) -> str:
     return re.sub(r"0x[0-9a-f]+", "", str(jaxpr))
+
+
+def product(**arrays: ArrayLike) -> dict[str, jax.Array]:
+    """All combinations of the arrays' entries, as a grid; the last array varies fastest.
+
+    Args:
+        arrays: (G₁, …), (G₂, …), … with one leading axis each.
+
+    Returns:
+        dict of arrays of length G₁·G₂·….
+
+    Example:
+        >>> product(lam=[0.1, 1.0], seed=[0, 1, 2])["seed"]
+        Array([0, 1, 2, 0, 1, 2], dtype=int32)
+    """
+    if not arrays:
+        raise ValueError("product() needs at least one array.")
+    check_arrays(**arrays)
+    values = {name: jnp.asarray(a) for name, a in arrays.items()}
+    for name, a in values.items():
+        if a.ndim == 0 or a.shape[0] == 0:
+            raise ValueError(f"product: {name} must be an array of at least one entry; got shape {a.shape}.")
+    places = np.indices([a.shape[0] for a in values.values()]).reshape(len(values), -1)
+    return {name: a[place] for (name, a), place in zip(values.items(), places, strict=True)}

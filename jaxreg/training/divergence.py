@@ -1,15 +1,14 @@
 """What is said of members that diverged."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.convergence import warn_caller
 from jaxreg.training.arguments import Tree
-from jaxreg.training.loop import Training
 from jaxreg.training.methods import first_step, has_derivatives
 from jaxreg.training.programs import Member, Recipe, loss_of, method_of, with_values
+from jaxreg.training.result import Training
 from jaxreg.training.stability import curvature_along_steepest
 
 __all__ = ["DivergenceWarning", "warn_divergence"]
@@ -58,4 +57,7 @@ def warn_divergence(
                 text += f"; the largest stable step of {what} is {method.stable / largest:.6g}"
         lines.append(text)
     more = f"; and {len(late) - 5} more" if len(late) > 5 else ""
-    warnings.warn(f"diverged: {'; '.join(lines)}{more}. Their params are the last finite ones.", DivergenceWarning, 3)
+    warn_caller(
+        f"diverged: {'; '.join(lines)}{more}. Their params are the last finite ones.",
+        DivergenceWarning,
+    )

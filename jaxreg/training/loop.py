@@ -19,15 +19,13 @@ import numpy as np
 
 from jaxreg.training.arguments import Tree
 from jaxreg.training.placement import as_after, on_a_mesh
+from jaxreg.training.result import Best, History
 
 __all__ = [
-    "Best",
-    "History",
     "Look",
     "Record",
     "Run",
     "Stop",
-    "Training",
     "advance_member",
     "start_member",
     "train_loop",
@@ -37,20 +35,6 @@ __all__ = [
 DIVERGED = 1e12
 # The number of a step.
 Step = jax.Array | int
-
-
-class Best(NamedTuple):
-    """The parameters of the smallest validation loss so far.
-
-    Attributes:
-        params. loss: (), the validation loss. step: at which they were looked at. history: validation loss at every
-            record, beside those of :class:`History`; None while the run lasts.
-    """
-
-    params: Tree
-    loss: jax.Array
-    step: jax.Array
-    history: jax.Array | None = None
 
 
 class Run(NamedTuple):
@@ -94,54 +78,11 @@ class Look(NamedTuple):
     validation: jax.Array | None
 
 
-class History(NamedTuple):
-    """Info: what a person wants to see, at every record (before the leading axis of records, that of members).
-
-    Attributes:
-        step: steps taken. loss: at the params of that step. residual: largest entry of the gradient (with a prox: of
-            the gradient mapping), or the value of ``gap`` where one is given.
-    """
-
-    step: jax.Array
-    loss: jax.Array
-    residual: jax.Array
-
-
 class Record(NamedTuple):
     """A History, and beside it the validation loss or None."""
 
     history: History
     validation: jax.Array | None
-
-
-class Training(NamedTuple):
-    """What ``train`` and ``train_grid`` return; of a grid, every array has a leading member axis (G,).
-
-    Attributes:
-        params: as given; those of the last step, or of the last finite one where a member diverged.
-        loss: at params, (). residual: at params, (): see :class:`History`.
-        n_steps: steps taken. converged: residual ≤ tol (False without ``tol``). diverged: the params ceased to be
-            finite in step ``n_steps``, or at the record after it the loss was not finite or had grown by 1e12, or the
-            gradient is not finite at the start. (The loss is looked at when a record is made; with ``record_every=1``
-            that is after every step.)
-        history: History with a record axis of length T = ⌈steps / record_every⌉ after the member axis; the records
-            after a member stopped repeat its last.
-        state: the optimiser's.
-        aux: what the loss returned besides its value, at params (of a stream: on the last batch); None without
-            ``has_aux``.
-        best: Best, the params of the smallest validation loss, that loss and its step; None without ``validation``.
-    """
-
-    params: Tree
-    loss: jax.Array
-    residual: jax.Array
-    n_steps: jax.Array
-    converged: jax.Array
-    diverged: jax.Array
-    history: History
-    state: Tree
-    aux: Tree = None
-    best: Best | None = None
 
 
 def start_member(params: Tree, state: Tree, dtype: np.dtype, best: Best | None) -> Run:

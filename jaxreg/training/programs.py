@@ -11,9 +11,10 @@ import jax.numpy as jnp
 from jaxreg.training.arguments import Function, Tree, check_arrays, check_loss, check_params, check_state, names_taken
 from jaxreg.training.branches import without_branches
 from jaxreg.training.kept import Programs, Stage
-from jaxreg.training.loop import Best, Look, Record, Run, Step, Stop, Training, advance_member, start_member, train_loop
+from jaxreg.training.loop import Look, Record, Run, Step, Stop, advance_member, start_member, train_loop
 from jaxreg.training.methods import Method, as_method, has_derivatives, largest
 from jaxreg.training.placement import members_placed
+from jaxreg.training.result import Best, Training
 from jaxreg.training.schedules import Lifted
 
 __all__ = ["Inputs", "Member", "Plan", "Recipe", "loss_of", "method_of", "program", "run_recipe", "with_values"]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
 from jaxreg.training.arguments import (
     Function,
@@ -24,15 +25,18 @@ from jaxreg.training.arguments import (
     names_taken,
 )
 from jaxreg.training.divergence import DivergenceWarning, warn_divergence
+from jaxreg.training.folds import cross_validation
 from jaxreg.training.kept import programs_of, retain
-from jaxreg.training.loop import Step, Stop, Training
+from jaxreg.training.loop import Step, Stop
 from jaxreg.training.programs import Inputs, Member, Plan, Recipe, run_recipe
+from jaxreg.training.result import Training
 from jaxreg.training.schedules import lifted
 from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
 
-__all__ = ["DivergenceWarning", "product", "train", "train_grid"]
+__all__ = ["DivergenceWarning", "train", "train_grid"]
 
 
+@names_ours
 def train(
     loss: Function,
     params: Tree,
@@ -128,6 +132,7 @@ def train(
     return result
 
 
+@names_ours
 def train_grid(
     loss: Function,
     params: Tree,
@@ -147,7 +152,10 @@ def train_grid(
     patience: int | None = None,
     block: int | None = None,
     progress: Progress = None,
-) -> Training:
+    folds: Any = None,
+    measure: Function | None = None,
+    seed: int = 0,
+) -> Any:
     """Train every member of a grid of hyperparameters at once: one compilation, ``args`` shared and never copied.
 
     The loss — and ``params``, ``optimizer`` and ``gap`` where they are functions — receive by keyword those grid names
@@ -166,13 +174,17 @@ def train_grid(
             outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
             True shows a line in a terminal or notebook, and nothing elsewhere.
+        folds: chooses among the members by cross-validation: a number of folds, a label for every row, a splitter or
+            pairs, as in :func:`jaxreg.sweep`. Rows are the leading axis of all ``args``. seed: of the random folds.
+        measure: (params, *args) -> (), of the rows held out; without it ``validation_loss``, or the loss itself.
         key: one for all, which then see the same batches, or an array of G keys, ``jax.random.split(key, G)``.
         loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, has_aux, validation,
             validation_loss, patience: as in :func:`train`. A Training to go on from has the same members.
 
     Returns:
         Training with a leading member axis in every array: ``history.loss`` is (G, T). Members that diverge or converge
-        are left alone, and change nothing for the others.
+        are left alone, and change nothing for the others. With ``folds``, a
+        :class:`~jaxreg.training.CrossValidation`: the errors of all members, the best one, and this Training.
 
     Raises, Warns: as :func:`train`; also for an empty grid, arrays of unequal length, and a name that nobody takes.
 
@@ -185,7 +197,11 @@ def train_grid(
         >>> result.params.round(3)
         Array([2. , 1. , 0.5], dtype=float32)
     """
+    if folds is not None:
+        return cross_validation(train_grid, dict(locals()))
     arrays, count = check_grid(grid)
+    if measure is not None:
+        raise ValueError("measure is for the rows that folds hold out; give folds too, or validation_loss.")
     make_params, earlier, tree = None, None, None
     if callable(params) and (jax.tree_util.all_leaves([params]) or isinstance(params, jax.tree_util.Partial)):
         make_params = params
@@ -237,7 +253,7 @@ def train_grid(
     result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
     retain(functions, optimizer, programs)
     warn_divergence(result, recipe, tree, arrays, args, earlier)
-    return result
+    return result._replace(grid=arrays)
 
 
 def _start_of(params: Tree, args: tuple) -> tuple[Training | None, Tree]:
@@ -248,7 +264,7 @@ def _start_of(params: Tree, args: tuple) -> tuple[Training | None, Tree]:
     check_params(params)
     if earlier is None:
         return None, jax.tree.map(jnp.asarray, params)
-    unused: Any = dict.fromkeys(("history", "aux", "loss", "residual", "converged"))
+    unused: Any = dict.fromkeys(("history", "aux", "loss", "residual", "converged", "grid"))
     return jax.tree.map(jnp.asarray, earlier._replace(**unused)), earlier.params
 
 
@@ -274,27 +290,3 @@ def _keys(key: jax.Array | None, count: int) -> tuple[jax.Array | None, jax.Arra
     if shape not in ((), (count,)):
         raise ValueError(f"key has shape {shape}; it must be one key, or one for each of the {count} members.")
     return (None, key) if shape else (key, None)
-
-
-def product(**arrays: ArrayLike) -> dict[str, jax.Array]:
-    """All combinations of the arrays' entries, as a grid; the last array varies fastest.
-
-    Args:
-        arrays: (G₁, …), (G₂, …), … with one leading axis each.
-
-    Returns:
-        dict of arrays of length G₁·G₂·….
-
-    Example:
-        >>> product(lam=[0.1, 1.0], seed=[0, 1, 2])["seed"]
-        Array([0, 1, 2, 0, 1, 2], dtype=int32)
-    """
-    if not arrays:
-        raise ValueError("product() needs at least one array.")
-    check_arrays(**arrays)
-    values = {name: jnp.asarray(a) for name, a in arrays.items()}
-    for name, a in values.items():
-        if a.ndim == 0 or a.shape[0] == 0:
-            raise ValueError(f"product: {name} must be an array of at least one entry; got shape {a.shape}.")
-    places = np.indices([a.shape[0] for a in values.values()]).reshape(len(values), -1)
-    return {name: a[place] for (name, a), place in zip(values.items(), places, strict=True)}

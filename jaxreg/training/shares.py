@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.training.arguments import Tree
-from jaxreg.training.loop import Training
 from jaxreg.training.programs import Inputs, Member, Recipe, program
+from jaxreg.training.result import Training
 
 __all__ = ["joined", "rows_of", "run_side_by_side", "share_of"]
 

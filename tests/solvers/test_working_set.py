@@ -25,9 +25,7 @@ def data(n=40, p=300, seed=0):
 def asked(monkeypatch):
     """Whether each program that has been called goes by knots."""
     calls, program = [], wide._program
-    monkeypatch.setattr(
-        wide, "_program", lambda *args, **more: calls.append(more["by_knots"]) or program(*args, **more)
-    )
+    monkeypatch.setattr(wide, "_program", lambda *args, **more: calls.append(more["way"]) or program(*args, **more))
     return calls
 
 
@@ -43,7 +41,7 @@ def test_equals_scikit_learn_however_few_columns_join(monkeypatch, asked, join):
     _, expected, _ = lasso_path(X, y, alphas=lams, tol=1e-14, max_iter=1_000_000)
     np.testing.assert_allclose(found.coef, expected.T, rtol=0, atol=1e-6 * np.abs(expected).max())
     assert found.converged.all()
-    assert asked == [True]
+    assert asked == ["knots"]
     jax.clear_caches()
 
 
@@ -57,9 +55,9 @@ def test_equals_newton_steps(monkeypatch, asked):
     }
     by_knots = jaxreg.path(X, y, 50, **options)
     program = wide._program
-    monkeypatch.setattr(wide, "_program", lambda *args, **more: program(*args, **(more | {"by_knots": False})))
+    monkeypatch.setattr(wide, "_program", lambda *args, **more: program(*args, **(more | {"way": "newton"})))
     by_newton = jaxreg.path(X, y, 50, **options)
-    assert asked == [True, False]
+    assert asked == ["knots", "newton"]
     assert by_knots.converged.all()
     np.testing.assert_allclose(by_knots.coef, by_newton.coef, rtol=0, atol=1e-10 * np.abs(by_newton.coef).max())
     np.testing.assert_array_equal(by_knots.n_nonzero, by_newton.n_nonzero)
@@ -76,7 +74,7 @@ def test_working_set_gives_columns_back(monkeypatch, asked):
     found = jaxreg.path(X, y, 100, eps=1e-4)
     assert np.count_nonzero(found.coef.any(axis=0)) + working_set.JOIN > room, "they all find room"
     assert found.converged.all()
-    assert asked == [True]
+    assert asked == ["knots"]
     jax.clear_caches()
 
 
@@ -100,7 +98,7 @@ def test_a_tableau_that_has_drifted_is_rebuilt(monkeypatch, asked, mended):
     jax.clear_caches()
     X, y = data(seed=7)
     assert jaxreg.path(X, y, 40).converged.all()
-    assert asked == ([True] if mended else [True, False])
+    assert asked == (["knots"] if mended else ["knots", "newton"])
     jax.clear_caches()
 
 
@@ -111,7 +109,7 @@ def test_what_knots_do_not_settle_is_solved_by_newton_steps(monkeypatch, asked):
     X, y = data(seed=3)
     found = jaxreg.path(X, y, 40)
     assert found.converged.all()
-    assert asked == [True, False]
+    assert asked == ["knots", "newton"]
     jax.clear_caches()
 
 
@@ -143,15 +141,15 @@ def test_500_rows_take_no_more_memory_than_is_kept():
         grid = Grid(numbers(L, 1), number, flag, np.float64(1))
         asked = Settings(np.float64(1), columns, columns, columns, np.float64(1), number, *[flag] * 4)
         given = numbers(p, n), columns, numbers(n, 1), numbers(n), grid, asked
-        compiled = wide._program.lower(*given, spread=1, by_knots=True).compile()
+        compiled = wide._program.lower(*given, spread=1, way="knots").compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 2**25
 
 
-def test_elastic_nets_take_newton_steps(asked):
+def test_elastic_nets_take_blocks_of_lams(asked):
     X, y = data(seed=4)
     assert jaxreg.path(X, y, 20).converged.all()
     assert jaxreg.path(X, y, 20, l1_ratio=0.5).converged.all()
-    assert asked == [True, False]
+    assert asked == ["knots", "blocks"]
 
 
 @pytest.mark.parametrize(("l1_ratio", "at_most"), [(1.0, 2.0), (0.5, 0.6)])
