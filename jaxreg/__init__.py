@@ -17,6 +17,7 @@ from jaxreg.cross_validation import sweep
 from jaxreg.formulas.conventions import convert, describe
 from jaxreg.formulas.objective import Params, objective, predict
 from jaxreg.leave_one_out import ridge_leave_one_out
+from jaxreg.program_cache import use_cache
 from jaxreg.regression import fit, path
 from jaxreg.training.arguments import product
 from jaxreg.training.methods import fista, ista
@@ -54,6 +55,7 @@ __all__ = [
     "train",
     "train_grid",
     "training",
+    "use_cache",
 ]
 
 _ESTIMATORS = ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")

@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxreg.cli.problem import grid_option, load
 from jaxreg.cli.table_options import add_table_options
-from jaxreg.program_cache import use_cache
+from jaxreg.program_cache import keep_programs
 
 __all__ = ["add_sweep"]
 
@@ -78,8 +78,12 @@ def _sweep(options: argparse.Namespace) -> int:
             folder = files.output_folder(options.out)
         except files.OutputError as error:  # before any work: a wrong option
             raise ValueError(str(error)) from None
-    if reason := use_cache():
-        print(f"jaxreg: compiled programs are neither kept nor looked for: {reason}", file=sys.stderr)
+    try:
+        keep_programs()
+    except ValueError as error:
+        print(f"jaxreg: {error}", file=sys.stderr)
+    except OSError:
+        pass
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.cross_validation import sweep
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxreg.tables.errors import TableError, counted, listed
 from jaxreg.tables.names import choose_names
+from jaxreg.tables.quick_csv import plain_numbers
 from jaxreg.tables.table import Numbers
 
 __all__ = ["read_csv"]
@@ -43,7 +44,8 @@ def read_csv(
     delimiter = "\t" if delimiter == r"\t" else delimiter
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"+-.\r\n\0':
         raise TableError(f"--delimiter must be one character such as ',' or ';', not {delimiter!r}")
-    records = _records(data, delimiter, _actual_encoding(data, encoding))
+    actual = _actual_encoding(data, encoding)
+    records = _records(data, delimiter, actual)
     _, header = next(records, (1, []))
     names = [name.strip() for name in header]
     if len(names) == 1:
@@ -59,6 +61,9 @@ def read_csv(
     chosen = choose_names(names, columns, ignore)
     places_of = {name: position for position, name in enumerate(names)}
     positions = [places_of[name] for name in chosen]
+    plain = plain_numbers(data, delimiter, actual, len(names), positions)
+    if plain is not None:
+        return Numbers(chosen, plain, np.arange(2, len(plain) + 2), "line")
     blocks, places = [np.empty((0, len(chosen)))], [np.empty(0, dtype=np.int64)]
     for lines, rows in _blocks(records, len(names)):
         block = np.column_stack([_as_numbers([row[position] for row in rows]) for position in positions])
