@@ -339,6 +339,22 @@ def test_other_delimiters_and_encodings_are_the_same(swept, tmp_path):
     assert cells(printed) == cells(swept.printed)
 
 
+def test_decimal_commas_are_the_same(swept, tmp_path):
+    path = tmp_path / "komma.csv"
+    path.write_text(as_csv(TABLE).replace(",", ";").replace(".", ","))
+    printed = good("sweep", path, *BASE, *SIZE, "--delimiter", ";", "--decimal", ",", "--out", tmp_path / "out")
+    assert cells(printed) == cells(swept.printed)
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "--decimal ," in report or "--decimal &#x27;,&#x27;" in report
+    assert "decimal=&#x27;,&#x27;" in report or "decimal=&quot;,&quot;" in report
+    given = "--delimiter", ";", "--decimal", ","
+    assert good("predict", tmp_path / "out", path, *given) == good("predict", swept.folder, swept.data)
+
+
+def test_the_version_is_said():
+    assert good("--version") == f"jaxreg {jaxreg.__version__}\n"
+
+
 def test_diabetes_as_a_data_set_and_as_a_file():
     """The table of the README, from both doors."""
     built_in = good("sweep", "--dataset", "diabetes")
@@ -617,7 +633,11 @@ FILE = object()  # stands for the table
 T = (FILE, *BASE)
 BAD_OPTIONS = {
     "nothing": ((), "give either FILE with --target COLUMN, or --dataset NAME"),
-    "no target": ((FILE,), "--target COLUMN is missing"),
+    "no target": (
+        (FILE,),
+        "--target COLUMN is missing: which column is to be predicted? The columns are id, area, rooms,",
+    ),
+    "no file": (("--target", "price", "--ignore", "w", FILE), "houses.csv for a column; write FILE first"),
     "both": ((*T, "--dataset", "diabetes"), "give either FILE"),
     "unknown data": (("--dataset", "diabtes"), "did you mean 'diabetes'?"),
     "data with a target": (("--dataset", "diabetes", "--target", "bmi"), "--target goes with FILE"),

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from jaxreg.tables import Table, TableError, read_table
+from jaxreg.tables import Table, TableError, column_names, read_table
 
 
 @pytest.fixture
@@ -195,7 +195,10 @@ def test_blank_line_in_one_column_is_a_missing_cell(csv_file):
         pytest.param("a,b\n1,2\n3,٣\n", ["line 3, column 'b': '٣' is not a number"], id="63-arabic-digit"),
         pytest.param("a,b\n1,2\n3,−4\n", ["line 3, column 'b': '−4' is not a number"], id="63-unicode-minus"),
         pytest.param("a,b\n1,2\n3,-nan\n", ["line 3, column 'b': '-nan' is not a number"], id="63-minus-nan"),
-        pytest.param("a,b\n1,2\n3,True\n", ["line 3, column 'b': 'True' is not a number"], id="63-boolean"),
+        pytest.param("a,b\n1,2\n3,yes\n", ["line 3, column 'b': 'yes' is not a number"], id="63-yes"),
+        pytest.param("a,b\n1,2024-02-29\n", ["column 'b': '2024-02-29' is a date", "days since"], id="date"),
+        pytest.param("a,b\n1,29.2.2024\n", ["column 'b': '29.2.2024' is a date"], id="date-with-points"),
+        pytest.param("a,b\n1,2024-02-29T10:00:00Z\n", ["is a date"], id="date-and-time"),
         pytest.param(b"\x1f\x8b\x08\0", ["gzip"], id="gzip"),
         pytest.param(b"PK\x03\x04\0", ["Excel"], id="excel"),
     ],
@@ -204,6 +207,23 @@ def test_refused_csv(csv_file, content, fragments):
     message = refusal(csv_file(content))
     for fragment in fragments:
         assert fragment in message
+
+
+def test_truth_is_a_number(csv_file):
+    np.testing.assert_array_equal(read_table(csv_file("a,b\nTrue,2\nFALSE,3\ntrue,4\n")).values[:, 0], [1, 0, 1])
+
+
+def test_decimal_commas(csv_file):
+    path = csv_file("a;b\n1,5;-2\n,25;3e1\n")
+    np.testing.assert_array_equal(read_table(path, delimiter=";", decimal=",").values, [[1.5, -2], [0.25, 30]])
+    message = refusal(csv_file("a;b\n1.234,5;2\n"), delimiter=";", decimal=",")
+    assert "column 'a': '1.234,5' has a point; write a decimal comma, and nothing between thousands" in message
+    assert "--decimal and --delimiter are both ','" in refusal(csv_file("a,b\n1,2\n"), decimal=",")
+    assert "--decimal must be '.' or ','" in refusal(csv_file("a,b\n1,2\n"), decimal="x")
+
+
+def test_names_alone(csv_file):
+    assert column_names(csv_file("a, b\n1,x\n")) == ["a", "b"]
 
 
 def test_decimal_comma_with_semicolons(csv_file):

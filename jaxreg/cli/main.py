@@ -12,6 +12,7 @@ from jaxreg.cli.info import add_info
 from jaxreg.cli.predict import add_predict
 from jaxreg.cli.sweep import add_sweep
 from jaxreg.files import OutputError
+from jaxreg.version import __version__
 
 __all__ = ["main", "parser"]
 
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         prog="jaxreg",
         description="Ridge, lasso and elastic net: cross-validated sweeps in which every fit carries its certificate.",
     )
+    whole.add_argument("--version", action="version", version=f"jaxreg {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_sweep(commands)
     add_predict(commands)

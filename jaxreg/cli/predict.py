@@ -30,6 +30,7 @@ def _predict(options: argparse.Namespace) -> int:
     table = read_table(
         options.file,
         delimiter=options.delimiter,
+        decimal=options.decimal,
         encoding=options.encoding,
         missing=options.na,
         columns=model.feature_names,

@@ -11,6 +11,10 @@ __all__ = ["grid_option", "load"]
 
 def load(options: argparse.Namespace) -> dict[str, Any]:
     """X, y, weights and folds from the file or the built-in data."""
+    if options.file is None and options.dataset is None:
+        eaten = [name for name in options.ignore if os.path.exists(name)]
+        if eaten:
+            raise ValueError(f"--ignore took {eaten[-1]} for a column; write FILE first, or another option in between")
     if (options.file is None) == (options.dataset is None):
         raise ValueError("give either FILE with --target COLUMN, or --dataset NAME (diabetes or houses)")
     return _of_file(options) if options.dataset is None else _built_in(options)
@@ -37,15 +41,22 @@ def _built_in(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_file(options: argparse.Namespace) -> dict[str, Any]:
-    from jaxreg.tables import read_table
+    from jaxreg.tables import column_names, read_table
 
     if options.target is None:
-        raise ValueError("--target COLUMN is missing: which column is to be predicted?")
+        names = column_names(options.file, options.delimiter, options.encoding)
+        shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        raise ValueError(f"--target COLUMN is missing: which column is to be predicted? The columns are {shown}.")
     for name in ("target", "sample_weight", "folds"):
         if getattr(options, name) in options.ignore:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)} is also in --ignore")
     table = read_table(
-        options.file, delimiter=options.delimiter, encoding=options.encoding, missing=options.na, ignore=options.ignore
+        options.file,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        decimal=options.decimal,
+        missing=options.na,
+        ignore=options.ignore,
     )
     y = table.column(options.target)
     aside = [options.target]

@@ -11,6 +11,9 @@ def add_table_options(parser: Any) -> None:
     parser.add_argument("--delimiter", default=",", help="between the cells of a CSV file (default: %(default)s)")
     parser.add_argument("--encoding", default="utf-8", help="of a CSV file (default: %(default)s)")
     parser.add_argument(
+        "--decimal", default=".", choices=[".", ","], help="before the fraction of its numbers (default: %(default)s)"
+    )
+    parser.add_argument(
         "--na", choices=["error", "drop"], default="error", help="rows with missing cells (default: %(default)s)"
     )
 

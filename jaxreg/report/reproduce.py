@@ -55,8 +55,9 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         lines += ["", f"data = jaxreg.datasets.load({options.dataset!r})"]
     else:
         X, y = "features.values", f"table.column({options.target!r})"
-        reading = {"delimiter": options.delimiter, "encoding": options.encoding, "missing": options.na}
-        usual = {"delimiter": ",", "encoding": "utf-8", "missing": "error", "ignore": []}
+        reading = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal")}
+        reading["missing"] = options.na
+        usual = {"delimiter": ",", "encoding": "utf-8", "decimal": ".", "missing": "error", "ignore": []}
         given = {k: v for k, v in (reading | {"ignore": options.ignore}).items() if v != usual[k]}
         aside = [options.target]
         for name in ("sample_weight", "folds"):

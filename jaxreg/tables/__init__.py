@@ -7,11 +7,12 @@ guessed. A file that is not plainly a table of numbers is refused with the line,
 Within this package a cell that is missing becomes NaN and a cell that is refused becomes an infinity, in CSV as in
 Parquet. Neither can be mistaken for a value, because neither is allowed as one.
 
-Reading order: ``table`` → ``read`` → ``csv_file`` and ``parquet_file`` → ``names`` → ``errors``.
+Reading order: ``table`` → ``read`` → ``csv_file`` (``quick_csv`` where it is plain) and ``parquet_file`` → ``names`` →
+``errors``.
 """
 
 from jaxreg.tables.errors import TableError
-from jaxreg.tables.read import read_table
+from jaxreg.tables.read import column_names, read_table
 from jaxreg.tables.table import Table
 
-__all__ = ["Table", "TableError", "read_table"]
+__all__ = ["Table", "TableError", "column_names", "read_table"]

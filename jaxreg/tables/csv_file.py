@@ -18,11 +18,15 @@ from jaxreg.tables.names import choose_names
 from jaxreg.tables.quick_csv import plain_numbers
 from jaxreg.tables.table import Numbers
 
-__all__ = ["read_csv"]
+__all__ = ["csv_names", "read_csv"]
 
 # Python's float() also takes 1_000, Arabic digits, inf and nan; a number in a file is this and no more.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]+([eE][+-]?[0-9]+)?")
+_TRUTH = {"true": 1.0, "false": 0.0}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9:.Z+-]*)?|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}")
+# With a decimal comma the two change places, before a cell is looked at.
+_SWAPPED = str.maketrans(",.", ".,")
 _MISSING = frozenset({"", "na", "nan", "n/a", "null", "none"})
 _DELIMITERS = {",": "','", ";": "';'", "\t": r"'\t'", "|": "'|'"}
 # The UTF-32 mark begins with the UTF-16 one, so it is looked for first.
@@ -38,16 +42,19 @@ _ROWS_AT_ONCE = 4096
 
 
 def read_csv(
-    data: bytes, delimiter: str, encoding: str, columns: Sequence[str] | None, ignore: Sequence[str]
+    data: bytes,
+    delimiter: str,
+    encoding: str,
+    decimal: str,
+    columns: Sequence[str] | None,
+    ignore: Sequence[str],
 ) -> Numbers:
     """The numbers in a CSV file; the arguments are those of ``read_table``."""
-    delimiter = "\t" if delimiter == r"\t" else delimiter
-    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"+-.\r\n\0':
-        raise TableError(f"--delimiter must be one character such as ',' or ';', not {delimiter!r}")
-    actual = _actual_encoding(data, encoding)
-    records = _records(data, delimiter, actual)
-    _, header = next(records, (1, []))
-    names = [name.strip() for name in header]
+    delimiter, actual, records, names = _opened(data, delimiter, encoding)
+    if decimal not in (".", ","):
+        raise TableError(f"--decimal must be '.' or ',', not {decimal!r}")
+    if decimal == delimiter:
+        raise TableError(f"--decimal and --delimiter are both {decimal!r}; if cells end at ';', `--delimiter ';'`")
     if len(names) == 1:
         for other, shown in _DELIMITERS.items():
             if other != delimiter and other in names[0]:
@@ -61,18 +68,34 @@ def read_csv(
     chosen = choose_names(names, columns, ignore)
     places_of = {name: position for position, name in enumerate(names)}
     positions = [places_of[name] for name in chosen]
-    plain = plain_numbers(data, delimiter, actual, len(names), positions)
+    plain = plain_numbers(data, delimiter, actual, decimal, len(names), positions)
     if plain is not None:
         return Numbers(chosen, plain, np.arange(2, len(plain) + 2), "line")
     blocks, places = [np.empty((0, len(chosen)))], [np.empty(0, dtype=np.int64)]
     for lines, rows in _blocks(records, len(names)):
-        block = np.column_stack([_as_numbers([row[position] for row in rows]) for position in positions])
+        block = np.column_stack([_as_numbers([row[position] for row in rows], decimal) for position in positions])
         if np.isinf(block).any():
             cells = [[row[position] for position in positions] for row in rows]
-            raise _refusal(cells, lines, chosen, block, is_first=len(blocks) == 1)
+            raise _refusal(cells, lines, chosen, block, decimal, is_first=len(blocks) == 1)
         blocks.append(block)
         places.append(np.array(lines))
     return Numbers(chosen, np.concatenate(blocks), np.concatenate(places), "line")
+
+
+def csv_names(data: bytes, delimiter: str, encoding: str) -> list[str]:
+    """The names of the columns."""
+    return _opened(data, delimiter, encoding)[3]
+
+
+def _opened(data: bytes, delimiter: str, encoding: str) -> tuple[str, str, Iterator[tuple[int, list[str]]], list[str]]:
+    """The delimiter as one character, the encoding, the records below the header, and the names in it."""
+    delimiter = "\t" if delimiter == r"\t" else delimiter
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"+-.\r\n\0':
+        raise TableError(f"--delimiter must be one character such as ',' or ';', not {delimiter!r}")
+    actual = _actual_encoding(data, encoding)
+    records = _records(data, delimiter, actual)
+    _, header = next(records, (1, []))
+    return delimiter, actual, records, [name.strip() for name in header]
 
 
 def _actual_encoding(data: bytes, encoding: str) -> str:
@@ -158,8 +181,10 @@ def _blocks(records: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tu
         yield lines, rows
 
 
-def _as_numbers(cells: list[str]) -> np.ndarray:
+def _as_numbers(cells: list[str], decimal: str) -> np.ndarray:
     """The cells of one column as numbers: NaN for a missing cell, infinity for one to be refused."""
+    if decimal == ",":
+        cells = [cell.translate(_SWAPPED) for cell in cells]
     # float() differs from _NUMBER in four ways: '_' and letters beyond ASCII are looked for in all cells at once, and
     # inf and nan show in the result. So the common case needs no look at the single cell.
     together = "".join(cells)
@@ -177,11 +202,12 @@ def _as_numbers(cells: list[str]) -> np.ndarray:
 def _as_number(cell: str) -> float:
     if _NUMBER.fullmatch(cell):
         return float(cell)
-    return math.nan if cell.casefold() in _MISSING else math.inf
+    word = cell.casefold()
+    return math.nan if word in _MISSING else _TRUTH.get(word, math.inf)
 
 
 def _refusal(
-    cells: list[list[str]], lines: list[int], names: Sequence[str], block: np.ndarray, *, is_first: bool
+    cells: list[list[str]], lines: list[int], names: Sequence[str], block: np.ndarray, decimal: str, *, is_first: bool
 ) -> TableError:
     """The error for the first refused cell of a block of rows."""
     refused = np.isinf(block)
@@ -191,10 +217,18 @@ def _refusal(
     where = f"line {lines[row]}, column {names[column]!r}: {shown}"
     # Columns without a single number in the first rows of the file are text, and all of them are named at once.
     not_numeric = (refused.any(axis=0) & ~np.isfinite(block).any(axis=0)).nonzero()[0].tolist() if is_first else []
+    if decimal == ",":
+        cell = cell.translate(_SWAPPED)
     if _NUMBER.fullmatch(cell):
         return TableError(f"{where} is beyond the range of float64 (about 1.8e308); change the unit")
+    if _DATE.fullmatch(cell):
+        others = f"; not numeric: {listed([repr(names[j]) for j in not_numeric])}" if len(not_numeric) > 1 else ""
+        return TableError(f"{where} is a date; write a number, such as days since a day, or `--ignore COLUMN`{others}")
     if _NUMBER_WITH_COMMA.fullmatch(cell):
-        return TableError(f"{where} has a comma; write a decimal point, and nothing between thousands")
+        other, ours = ("point", "comma") if decimal == "," else ("comma", "point")
+        hint = "" if decimal == "," else ", or give `--decimal ,`"
+        text = f"{where} has a {other}; write a decimal {ours}, and nothing between thousands{hint}"
+        return TableError(text)
     if cell.lower().lstrip("+-") in ("inf", "infinity"):
         return TableError(f"{where} is not finite; correct the cell, or leave it empty and use `--na drop`")
     if column in not_numeric:

@@ -9,13 +9,26 @@ from jaxreg.tables.errors import TableError
 from jaxreg.tables.names import choose_names
 from jaxreg.tables.table import Numbers
 
-__all__ = ["is_parquet", "read_parquet"]
+__all__ = ["is_parquet", "parquet_names", "read_parquet"]
 
 
 def is_parquet(data: bytes, suffix: str) -> bool:
     """Whether a file is Parquet, by its first bytes or by the ending of its name."""
     # A CSV file may begin with the letters PAR1 too, as the name of a column, but it holds no NUL.
     return suffix.lower() in (".parquet", ".pq") or (data.startswith(b"PAR1") and b"\0" in data)
+
+
+def parquet_names(data: bytes) -> list[str]:
+    """The names of the columns."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise TableError("a Parquet file needs pyarrow: pip install 'jaxreg[tables]'") from error
+    try:
+        return list(pyarrow.parquet.read_schema(pyarrow.BufferReader(data)).names)
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+        raise TableError(f"not a Parquet file, or damaged ({' '.join(str(error).split())})") from error
 
 
 def read_parquet(data: bytes, columns: Sequence[str] | None, ignore: Sequence[str]) -> Numbers:

@@ -15,7 +15,9 @@ LEAST = 2**18
 _OF_ASCII = ("utf-8", "ascii", "iso8859", "cp125")
 
 
-def plain_numbers(data: bytes, delimiter: str, encoding: str, width: int, positions: list[int]) -> np.ndarray | None:
+def plain_numbers(
+    data: bytes, delimiter: str, encoding: str, decimal: str, width: int, positions: list[int]
+) -> np.ndarray | None:
     """The columns at these positions, (n, k) float64, of the rows below the header; None where the file is not plain.
 
     Args:
@@ -51,6 +53,7 @@ def plain_numbers(data: bytes, delimiter: str, encoding: str, width: int, positi
                 column_types=dict.fromkeys(chosen, pyarrow.float64()),
                 include_columns=chosen,
                 null_values=[],
+                decimal_point=decimal,
                 strings_can_be_null=False,
             ),
         )
