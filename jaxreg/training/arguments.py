@@ -1,9 +1,11 @@
 """What may go wrong with a loss, its parameters, its data and its grid, found before the first step."""
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,14 +27,35 @@ __all__ = [
     "check_whole_number",
     "names_taken",
     "product",
+    "takes_float64",
 ]
 
 
 # A pytree; and a function of the user's, or made of one.
 Tree = Any
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NO_ARRAY = "Leave it out: close over it in the loss, or make it a static field of its pytree."
+
+
+def takes_float64(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, which computes in float64 where it is given numbers of float64, also while 64-bit mode is off.
+
+    The mode is that of this call and this thread alone. Inside a program of the caller it stays as it is.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves = jax.tree.leaves((args, kwargs))
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return function(*args, **kwargs)
+        double = any(isinstance(v, np.ndarray | jax.Array) and v.dtype == np.float64 for v in leaves)
+        with jax.enable_x64(True) if double else contextlib.nullcontext():
+            return function(*args, **kwargs)
+
+    return call
 
 
 def check_arrays(**trees: Tree) -> None:
@@ -238,6 +261,7 @@ def _without_addresses(jaxpr: ClosedJaxpr) -> str:
     return re.sub(r"0x[0-9a-f]+", "", str(jaxpr))
 
 
+@takes_float64
 def product(**arrays: ArrayLike) -> dict[str, jax.Array]:
     """All combinations of the arrays' entries, as a grid; the last array varies fastest.
 

@@ -23,6 +23,7 @@ from jaxreg.training.arguments import (
     check_validation,
     check_whole_number,
     names_taken,
+    takes_float64,
 )
 from jaxreg.training.divergence import DivergenceWarning, warn_divergence
 from jaxreg.training.folds import cross_validation
@@ -37,6 +38,7 @@ __all__ = ["DivergenceWarning", "train", "train_grid"]
 
 
 @names_ours
+@takes_float64
 def train(
     loss: Function,
     params: Tree,
@@ -59,7 +61,8 @@ def train(
     What is compiled is kept for the next call with the same function object as ``loss`` (and ``gap``), as long as the
     function lives and what it reads from outside (a global, ``self.lam``) is the same; so define it once, and pass what
     changes in ``args``. ``optimizer`` may be written anew, ``optax.sgd(0.1)``, as long as its numbers are the same;
-    functions of yours in it, such as a prox, must be the same objects.
+    functions of yours in it, such as a prox, must be the same objects. Numbers of float64 are computed with as such,
+    whether or not 64-bit mode is on; params keep their dtype.
 
     Args:
         loss: (params, *args) -> (), a pure function; with ``has_aux`` it returns a pair, (value, aux).
@@ -92,7 +95,7 @@ def train(
 
     Raises:
         TypeError, ValueError: a loss that is no scalar or not pure, integer parameters, NaN in the data, NumPy float64
-            while 64-bit mode is off, ``steps`` below 1; the message names the argument.
+            inside a program of the caller while 64-bit mode is off, ``steps`` below 1; the message names the argument.
 
     Warns:
         DivergenceWarning: the loss or the parameters ceased to be finite: in which step, with which learning rate, and
@@ -133,6 +136,7 @@ def train(
 
 
 @names_ours
+@takes_float64
 def train_grid(
     loss: Function,
     params: Tree,
