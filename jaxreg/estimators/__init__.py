@@ -17,7 +17,7 @@ Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, 
 :func:`jaxreg.fit`; ``one_se`` and ``alpha_per_target`` in those that cross-validate. With ``standardize=True`` λ is in
 units of y (:mod:`jaxreg.formulas.objective`).
 
-Reading order: ``problems`` → ``base`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``lasso_cv`` →
+Reading order: ``problems`` → ``base`` → ``path`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``lasso_cv`` →
 ``ridge_cv``.
 """
 

@@ -14,6 +14,7 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
+from jaxreg.estimators.path import elastic_net_path, lasso_path
 from jaxreg.estimators.problems import certificate, solve, squares
 from jaxreg.formulas.objective import Params
 
@@ -54,6 +55,8 @@ class ElasticNet(LinearModel):
         >>> model.coef_.round(4), model.predict([[2.0]]).round(4)
         (array([0.8605]), array([1.7209]))
     """
+
+    path = staticmethod(elastic_net_path)
 
     __metadata_request__fit = {"check_input": metadata_routing.UNUSED}  # noqa: RUF012
 
@@ -174,6 +177,8 @@ class Lasso(ElasticNet):
         >>> round(float(model.coef_.sum()), 4), round(float(model.intercept_), 4)
         (0.85, 0.15)
     """
+
+    path = staticmethod(lasso_path)
 
     _parameter_constraints: dict = {  # noqa: RUF012
         name: kinds for name, kinds in ElasticNet._parameter_constraints.items() if name != "l1_ratio"

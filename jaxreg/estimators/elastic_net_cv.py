@@ -16,6 +16,7 @@ from jaxreg.data.problem import Problem
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.elastic_net import weights_of
+from jaxreg.estimators.path import elastic_net_path
 from jaxreg.estimators.problems import Folds, solve, squares
 from jaxreg.formulas.objective import Params
 from jaxreg.progress import Bar
@@ -53,6 +54,8 @@ class ElasticNetCV(LinearModel):
         >>> model.l1_ratio_, model.mse_path_.shape
         (1.0, (2, 20, 5))
     """
+
+    path = staticmethod(elastic_net_path)
 
     _parameter_constraints: dict = {  # noqa: RUF012
         **DESCENT,

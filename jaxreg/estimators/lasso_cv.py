@@ -3,6 +3,7 @@
 from typing import Any
 
 from jaxreg.estimators.elastic_net_cv import ElasticNetCV
+from jaxreg.estimators.path import lasso_path
 
 __all__ = ["LassoCV"]
 
@@ -24,6 +25,8 @@ class LassoCV(ElasticNetCV):
         >>> int((model.coef_ != 0).sum()), model.mse_path_.shape
         (4, (100, 10))
     """
+
+    path = staticmethod(lasso_path)
 
     _parameter_constraints: dict = {  # noqa: RUF012
         name: kinds for name, kinds in ElasticNetCV._parameter_constraints.items() if name != "l1_ratio"
