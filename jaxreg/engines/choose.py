@@ -40,8 +40,8 @@ __all__ = [
 ENGINES: tuple[Any, ...] = (some_columns, moments, columns, ridge)
 # These always compute in float64, and find numbers that are not finite by themselves.
 DOUBLE = some_columns, moments, columns
-# Numbers of the table that a result may keep beyond twice its own.
-MOST_KEPT = 2**20
+# Numbers of the table or of its moments that a result may keep, or twice its own: 32 MiB.
+MOST_KEPT = 2**22
 
 
 def ready(problem: Problem, what: str | None = None) -> Problem:
@@ -191,9 +191,12 @@ def count_later(problem: Problem, members: Members, coef: np.ndarray, lams: np.n
     few = np.any(lams * (1 - problem.l1_ratio) < FEW_SQUARES * y_scale)
     if engine_of(problem, lams) is moments and not few and np.isfinite(members.total.xx).all():
         asked, inside = settings_of(problem, len(members.total.x_mean)), coef != 0
-        return FromMoments(members.total, asked, lams, inside, problem.flat, problem.X.dtype)
-    count = FromRows.of(problem, coef, lams, y_scale)
-    return count if count.problem.X.size <= max(2 * coef.size, MOST_KEPT) else count(None)
+        count: Any = FromMoments(members.total, asked, lams, inside, problem.flat, problem.X.dtype)
+        kept = members.total.xx.size
+    else:
+        count = FromRows.of(problem, coef, lams, y_scale)
+        kept = count.problem.X.size
+    return count if kept <= max(2 * coef.size, MOST_KEPT) else count(None)
 
 
 def as_path(problem: Problem, solved: Solved) -> Path:

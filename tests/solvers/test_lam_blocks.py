@@ -9,7 +9,7 @@ from sklearn.linear_model import ElasticNet
 
 import jaxreg
 from jaxreg import solvers
-from jaxreg.engines import columns, moments
+from jaxreg.engines import choose, columns, moments
 from jaxreg.solvers import lam_blocks
 
 
@@ -121,8 +121,9 @@ def test_inside_a_program_of_the_caller():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_degrees_of_freedom_are_counted_when_they_are_read(shape):
-    """From nothing that the caller can write to, also after the result was stored; in a sweep for its path alone."""
+def test_degrees_of_freedom_are_counted_when_they_are_read(monkeypatch, shape):
+    """From nothing that the caller can write to, also after the result was stored; in a sweep for its path alone. Where
+    too much would have to be kept, they are counted at once."""
     X, y = table(*SHAPES[shape])
     s = np.random.default_rng(1).uniform(0.5, 2, len(y))
     rho, path = 0.5, jaxreg.path(X, y, 20, 0.5, sample_weight=s)
@@ -138,5 +139,7 @@ def test_degrees_of_freedom_are_counted_when_they_are_read(shape):
     X[:] = 0.0
     for found in (path, again):
         np.testing.assert_allclose(found.df, expected, rtol=1e-9)
+    monkeypatch.setattr(choose, "MOST_KEPT", 0)
+    assert callable(vars(jaxreg.path(*table(*SHAPES[shape]), 20, rho))["df"]) == (shape == "wide")
     if sweep.best.l1_ratio == rho:
         np.testing.assert_allclose(sweep.path.df, expected, rtol=1e-9)
