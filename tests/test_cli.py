@@ -379,7 +379,7 @@ def sweep_parser():
 def test_the_names_and_defaults_of_the_options_are_those_of_python():
     of_python = inspect.signature(jaxreg.sweep).parameters
     options = {action.dest: action for action in sweep_parser()._actions}
-    for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "na"):
+    for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "decimal", "na"):
         del options[the_data]
     for the_command in ("help", "out", "rows"):
         del options[the_command]
