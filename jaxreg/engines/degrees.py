@@ -80,6 +80,7 @@ class FromRows(NamedTuple):
         weight = problem.sample_weight
         problem = problem._replace(
             X=problem.X[:, used],
+            y=problem.y.copy(),
             names=None,
             sample_weight=None if weight is None else weight.copy(),
             penalty_factor=part(problem.penalty_factor),

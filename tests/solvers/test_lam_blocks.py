@@ -136,7 +136,7 @@ def test_degrees_of_freedom_are_counted_when_they_are_read(monkeypatch, shape):
     sweep = jaxreg.sweep(X, y, path.lams, [0.9, rho], folds=3, sample_weight=s)
     assert callable(vars(path)["df"])
     again, path.coef[:], s[:] = pickle.loads(pickle.dumps(path)), 1.0, 7.0
-    X[:] = 0.0
+    X[:], y[:] = 0.0, 5.0
     for found in (path, again):
         np.testing.assert_allclose(found.df, expected, rtol=1e-9)
     monkeypatch.setattr(choose, "MOST_KEPT", 0)
