@@ -5,7 +5,7 @@ import csv
 import sys
 from typing import Any
 
-from jaxreg.cli.table_options import add_table_options, say_dropped
+from jaxreg.cli.table_options import add_table_options, say_dropped, table_of
 
 __all__ = ["add_predict"]
 
@@ -24,17 +24,9 @@ def add_predict(commands: Any) -> None:
 def _predict(options: argparse.Namespace) -> int:
     from jaxreg.files import write_csv
     from jaxreg.io import read_model
-    from jaxreg.tables import read_table
 
     model = read_model(options.result, options.choice)
-    table = read_table(
-        options.file,
-        delimiter=options.delimiter,
-        decimal=options.decimal,
-        encoding=options.encoding,
-        missing=options.na,
-        columns=model.feature_names,
-    )
+    table = table_of(options, columns=model.feature_names)
     say_dropped(table)
     prediction = model.predict(table.values)
     if options.out is None:

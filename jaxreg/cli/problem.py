@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from jaxreg.cli.table_options import say_dropped
+from jaxreg.cli.table_options import say_dropped, table_of
 
 __all__ = ["grid_option", "load"]
 
@@ -41,7 +41,7 @@ def _built_in(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_file(options: argparse.Namespace) -> dict[str, Any]:
-    from jaxreg.tables import column_names, read_table
+    from jaxreg.tables import column_names
 
     if options.target is None:
         names = column_names(options.file, options.delimiter, options.encoding)
@@ -50,14 +50,7 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
     for name in ("target", "sample_weight", "folds"):
         if getattr(options, name) in options.ignore:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)} is also in --ignore")
-    table = read_table(
-        options.file,
-        delimiter=options.delimiter,
-        encoding=options.encoding,
-        decimal=options.decimal,
-        missing=options.na,
-        ignore=options.ignore,
-    )
+    table = table_of(options, ignore=options.ignore)
     y = table.column(options.target)
     aside = [options.target]
     weight, folds, fold_text = None, options.folds, f"{options.folds} folds, seed {options.seed}"

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-__all__ = ["add_table_options", "say_dropped"]
+__all__ = ["add_table_options", "say_dropped", "table_of"]
 
 
 def add_table_options(parser: Any) -> None:
@@ -16,6 +16,14 @@ def add_table_options(parser: Any) -> None:
     parser.add_argument(
         "--na", choices=["error", "drop"], default="error", help="rows with missing cells (default: %(default)s)"
     )
+
+
+def table_of(options: Any, **columns: Any) -> Any:
+    """The table that the options ask for; ``columns`` or ``ignore`` as in :func:`jaxreg.tables.read_table`."""
+    from jaxreg.tables import read_table
+
+    how = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal")}
+    return read_table(options.file, missing=options.na, **how, **columns)
 
 
 def say_dropped(table: Any) -> None:

@@ -20,11 +20,11 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like, with_few
 from jaxreg.formulas.duality import Penalty
-from jaxreg.solvers.active_round import ACCURACY
+from jaxreg.solvers.active_round import ACCURACY, exceeds
 from jaxreg.solvers.active_set import penalty_at
 from jaxreg.solvers.column_table import GramTable, Table
 from jaxreg.solvers.reduction import LeastSquares
-from jaxreg.solvers.shared_newton import Members, minimise, rises
+from jaxreg.solvers.shared_newton import Members, minimise
 
 __all__ = ["solve_path", "solve_path_on"]
 
@@ -116,7 +116,7 @@ def solve_path_on(
         ahead_by = lambda v, slope: v[None, :] + fell * slope[None, :]
         u = jnp.where(again, walk.guess, ahead_by(walk.coef, walk.slope))
         g = jnp.where(again, walk.guess_gradient, ahead_by(walk.gradient, walk.gradient_slope))
-        active = rises(u + g, penalty)
+        active = exceeds(u + g, penalty.l1, penalty)
         share = jnp.abs(u + g) / jnp.where(penalty.l1 > 0, penalty.l1, 1.0)
         nearness = jnp.max(jnp.where(active | (u != 0), 1.0 + share, jnp.minimum(share, 1.0)), axis=0)
         needed = jnp.sum(nearness > NEAR, dtype=jnp.int32) + ROOM
@@ -134,8 +134,8 @@ def solve_path_on(
             return solved
 
         u, g, rounds, done = with_few(needed, widths, leading, table)
-        limits = penalty._replace(l1=penalty.l1 * (1.0 + ACCURACY[dtype].relative) + slack)
-        missed = jnp.any((u == 0) & rises(g, limits))
+        limit = penalty.l1 * (1.0 + ACCURACY[dtype].relative) + slack
+        missed = jnp.any((u == 0) & exceeds(g, limit, penalty))
         stuck = (~done & walk.alone) | (walk.times >= AGAIN)
         walk = _passed(walk, done & ~missed, number, lam, u, g, rounds)
         return walk._replace(stuck=stuck, alone=walk.alone | ~done, times=jnp.where(done, walk.times, 0))

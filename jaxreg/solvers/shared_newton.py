@@ -22,9 +22,9 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
-from jaxreg.solvers.active_round import ACCURACY
+from jaxreg.solvers.active_round import ACCURACY, exceeds
 
-__all__ = ["Members", "minimise", "rises"]
+__all__ = ["Members", "minimise"]
 
 # Most rounds, and turns of conjugate gradients in all of them.
 ROUNDS, TURNS = 30, 1_000
@@ -70,11 +70,6 @@ class Round(NamedTuple):
     done: jax.Array
 
 
-def rises(v: jax.Array, penalty: Penalty) -> jax.Array:
-    """A: whether |v| exceeds l1 on a side that the bounds allow, where v = u + g or, at u = 0, the gradient."""
-    return (jnp.abs(v) > penalty.l1) & jnp.where(v > 0, penalty.upper > 0, penalty.lower < 0)
-
-
 def minimise(members: Members, coef: jax.Array, yy: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The minimiser at every λ.
 
@@ -88,11 +83,11 @@ def minimise(members: Members, coef: jax.Array, yy: jax.Array) -> tuple[jax.Arra
     accuracy = ACCURACY[coef.dtype]
     l1, l2 = penalty.l1, penalty.l2
     slack = accuracy.relative * l1 + accuracy.absolute * jnp.sqrt(yy)
-    limits = penalty._replace(l1=l1 + slack)  # what exceeds l1 by rounding alone does not make a coefficient
+    limit = l1 + slack  # what exceeds l1 by rounding alone does not make a coefficient
 
     def one(now: Round) -> Round:
         v = now.coef + now.gradient
-        active, sign = rises(v, limits), jnp.sign(v)
+        active, sign = exceeds(v, limit, penalty), jnp.sign(v)
         same = jnp.all(active == now.active)
         u = jnp.where(active, now.coef, 0.0)
         residual = jnp.where(active, correlation - members.times(u) - l1 * sign - l2 * u, 0.0)
@@ -101,7 +96,7 @@ def minimise(members: Members, coef: jax.Array, yy: jax.Array) -> tuple[jax.Arra
         d, turns = _solve(members, active, residual, jnp.where(same, close, rough) / 2)
         after = jax.lax.cond(now.number < SEARCHED, lambda: u + d, lambda: _searched(members, sign, u, d))
         gradient = correlation - members.times(after)
-        settled = jnp.all(rises(after + gradient, limits) == active) & jnp.all(after * sign >= 0)
+        settled = jnp.all(exceeds(after + gradient, limit, penalty) == active) & jnp.all(after * sign >= 0)
         left = jnp.where(active, jnp.abs(gradient - l1 * sign - l2 * after), 0.0)
         return Round(after, gradient, active, now.number + 1, now.turns + turns, settled & jnp.all(left <= close))
 

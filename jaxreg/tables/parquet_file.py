@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +19,18 @@ def is_parquet(data: bytes, suffix: str) -> bool:
     return suffix.lower() in (".parquet", ".pq") or (data.startswith(b"PAR1") and b"\0" in data)
 
 
-def parquet_names(data: bytes) -> list[str]:
-    """The names of the columns."""
+def _pyarrow() -> Any:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise TableError("a Parquet file needs pyarrow: pip install 'jaxreg[tables]'") from error
+    return pyarrow
+
+
+def parquet_names(data: bytes) -> list[str]:
+    """The names of the columns."""
+    pyarrow = _pyarrow()
     try:
         return list(pyarrow.parquet.read_schema(pyarrow.BufferReader(data)).names)
     except (pyarrow.ArrowException, OSError, UnicodeError) as error:
@@ -33,11 +39,7 @@ def parquet_names(data: bytes) -> list[str]:
 
 def read_parquet(data: bytes, columns: Sequence[str] | None, ignore: Sequence[str]) -> Numbers:
     """The numbers in a Parquet file; the arguments are those of ``read_table``."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise TableError("a Parquet file needs pyarrow: pip install 'jaxreg[tables]'") from error
+    pyarrow = _pyarrow()
     try:
         # By default pyarrow does not look at the checksums, and a flipped byte comes through as a number.
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data), page_checksum_verification=True)

@@ -15,7 +15,7 @@ from jaxreg.readable import Readable
 from jaxreg.summaries import Shown
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.training.arguments import Function, Tree, check_arrays, check_grid, names_taken
-from jaxreg.training.reading import columns
+from jaxreg.training.reading import columns, numbers_of
 from jaxreg.training.result import Training
 
 __all__ = ["CrossValidation", "cross_validation"]
@@ -56,9 +56,15 @@ class CrossValidation(Readable):
         return self.training.member(self.best).params
 
     def plot(self, x: str | None = None, y: str | None = None, ax: Any = None) -> Any:
-        """The mean error over one or two hyperparameters, by name; the first of the grid if none is given."""
+        """The mean error over one or two hyperparameters, by name; the first of the grid if none is given.
+
+        Raises:
+            ValueError: a name that is not in the grid. ImportError: matplotlib is missing.
+        """
+        from jaxreg.plot.training import over_hyperparameters
+
         x = next(iter(self.training.grid)) if x is None else x
-        return self.training.plot(x, y, np.where(np.isfinite(self.mean), self.mean, np.nan), ax)
+        return over_hyperparameters(numbers_of(self.training, x, y), "mean held-out error", self.mean, ax=ax)
 
     def _columns(self) -> dict[str, Any]:
         known = columns(self.training)
@@ -71,7 +77,7 @@ class CrossValidation(Readable):
         order = np.argsort(mean, kind="stable")[: summaries.MOST_ROWS - 1]
         rows = [(str(k), *(f"{float(v[k]):.6g}" for v in known.values())) for k in order]
         lost = int((~np.isfinite(self.mean)).sum())
-        foot = [f"{lost:,} members diverged in a fold"] if lost else []
+        foot = [f"{lost:,} of {G:,} diverged in a fold"] if lost else []
         return Shown(f"CrossValidation: {G:,} members, {K} folds; the best first", [("member", *known), *rows], foot)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxreg.summaries import Shown
 
-__all__ = ["best_member", "columns", "plotted", "shown"]
+__all__ = ["best_member", "columns", "numbers_of", "plotted", "shown"]
 
 # Rows of a table below its headings.
 MOST_ROWS = 5
@@ -92,14 +92,26 @@ def plotted(training: Any, x: str | None, y: str | None, measure: Any, ax: Any) 
         step, loss = np.atleast_2d(training.history.step), np.atleast_2d(training.history.loss)
         chosen = None if np.ndim(training.n_steps) == 0 else best_member(training, measure)
         return loss_curves(step, loss, chosen, np.atleast_1d(training.diverged), ax=ax)
-    known = columns(training)
-    for name in (x, y):
-        if name is not None and name not in (training.grid or {}):
-            raise ValueError(f"{name!r} is no hyperparameter of the grid; it has {sorted(training.grid or {})}.")
     values = np.where(np.asarray(training.diverged), np.nan, _measured(training, measure))
     label = measure if isinstance(measure, str) else "measure" if measure is not None else "loss"
     label = "validation" if measure is None and training.best is not None else label
-    return over_hyperparameters({x: known[x]} | ({} if y is None else {y: known[y]}), label, values, ax=ax)
+    return over_hyperparameters(numbers_of(training, x, y), label, values, ax=ax)
+
+
+def numbers_of(training: Any, *names: str | None) -> dict[str, np.ndarray]:
+    """The hyperparameters of these names, (G,) each, without those that are None.
+
+    Raises:
+        ValueError: a name that is not in the grid, or whose values are no numbers.
+    """
+    grid, known = training.grid or {}, columns(training)
+    known = {name: known[name] for name in grid if name in known}
+    for name in names:
+        if name is not None and name not in known:
+            raise ValueError(
+                f"{name!r} is no hyperparameter of the grid with a number a member; it has {sorted(known)}."
+            )
+    return {name: known[name] for name in names if name is not None}
 
 
 def _parameters(count: int) -> str:

@@ -143,6 +143,10 @@ def test_folds_choose_as_a_sweep_does():
     lines = repr(found).splitlines()
     assert lines[0] == "CrossValidation: 4 members, 5 folds; the best first"
     assert int(lines[2].split()[0]) == found.best
+    pytest.importorskip("matplotlib")
+    ax = found.plot()
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), found.mean)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("lam", "mean held-out error")
 
 
 def test_folds_by_labels_and_pairs():
