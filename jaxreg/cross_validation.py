@@ -72,7 +72,7 @@ def sweep(
             share of the fold's own variance that is explained). The first and the last are always in the result; mean
             absolute errors, which cost a product with the held-out rows, where they are asked for.
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
-            line in a terminal or notebook, and nothing elsewhere.
+            line in a terminal or notebook, and elsewhere prints one now and then.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from jaxreg.files import ResultError, write_csv, write_json, writing
 from jaxreg.report.pictures import Picture, draw
 from jaxreg.results import Choice, Sweep
+from jaxreg.tables import Coding
 from jaxreg.together import written_together
 
 __all__ = ["FORMAT", "StoredModel", "read_model", "write_sweep"]
@@ -24,12 +25,16 @@ FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coe
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One chosen model as it was written: names (p,), coef (p,), intercept, and the target's name."""
+    """One chosen model as it was written: names (p,), coef (p,), intercept, and the target's name.
+
+    ``coding`` says what words and missing cells of a file became: ``read_table(..., like=model.coding)``.
+    """
 
     feature_names: tuple[str, ...]
     target: str
     intercept: float
     coef: np.ndarray
+    coding: Coding = field(default_factory=Coding)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Xw + b, (n,), for X (n, p) with the columns in the order of ``feature_names``."""
@@ -42,13 +47,18 @@ class StoredModel:
 
 
 def write_sweep(
-    sweep: Sweep, folder: Path, target: str, settings: dict[str, Any], page: Callable[[Mapping[str, Picture]], str]
+    sweep: Sweep,
+    folder: Path,
+    target: str,
+    settings: dict[str, Any],
+    page: Callable[[Mapping[str, Picture]], str],
+    coding: Coding | None = None,
 ) -> list[Path]:
     """Write result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png and report.html.
 
     Args:
         sweep: of one target, with feature names. folder: exists. target: its name. settings: what reproduces the run.
-        page: makes report.html from the figures.
+        page: makes report.html from the figures. coding: of the table that the sweep was of.
 
     Returns:
         The files; all of them are written, or none. Other files in the folder stay.
@@ -65,6 +75,7 @@ def write_sweep(
         "target": target,
         "measure": sweep.measure,
         "feature_names": names,
+        "coding": (coding or Coding()).as_stored(),
         "scale": sweep.path.scale,
         "y_scale": sweep.path.y_scale,
         "converged": sweep.converged,
@@ -161,6 +172,7 @@ def read_model(path: str | PathLike[str], choice: str = "best") -> StoredModel:
         coef, intercept = np.array(model["coef"], float), float(model["intercept"])
         if coef.shape != (len(names),) or not np.isfinite([*coef, intercept]).all():
             raise ValueError("coefficients do not fit the features")
-        return StoredModel(names, str(stored["target"]), intercept, coef)
-    except (KeyError, TypeError, ValueError) as error:
+        coding = Coding.from_stored(stored["coding"]) if "coding" in stored else Coding()
+        return StoredModel(names, str(stored["target"]), intercept, coef, coding)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ResultError(f"{file} is damaged: {error}") from None

@@ -15,8 +15,15 @@ __all__ = ["Bar", "Progress", "following"]
 Progress = Callable[[int, int], None] | bool | None
 
 
+# Seconds between two lines where there is no terminal: in a log nobody wants to count them.
+BETWEEN_LINES = 10.0
+
+
 class Bar:
-    """Called as ``bar(done, total)``; prints to a terminal or a notebook only, and nothing in the first half second.
+    """Called as ``bar(done, total)``: one line that changes on a terminal or in a notebook, after half a second.
+
+    Elsewhere, in a pipe or a log, it prints a plain line now and then: none in the first ten seconds, and then one in
+    ten seconds at most.
 
     Args:
         what: what is counted, for example "paths". stream: by default standard error, in a notebook standard output.
@@ -27,16 +34,28 @@ class Bar:
         notebook = stream is None and _in_a_notebook()
         self.stream: TextIO = stream if stream is not None else sys.stdout if notebook else sys.stderr
         self.visible = notebook or self.stream.isatty()
-        self.start = time.monotonic()
+        self.start = self.last_line = time.monotonic()
         self.width = 0
 
+    def say(self, words: str) -> None:
+        """Show on a terminal what goes on before there is anything to count; the next line takes its place."""
+        if self.visible:
+            self._show(words)
+
     def __call__(self, done: int, total: int) -> None:
-        elapsed = time.monotonic() - self.start
-        if not self.visible or elapsed < 0.5:
-            return
-        filled = round(20 * done / total)
-        left = f", {elapsed / done * (total - done):.0f} s left" if 0 < done < total else ""
-        line = f"[{'█' * filled}{'·' * (20 - filled)}] {done}/{total} {self.what}, {elapsed:.0f} s{left}"
+        now = time.monotonic()
+        elapsed = now - self.start
+        # The first took the compiling as well, and says nothing of the others.
+        left = f", {elapsed / done * (total - done):.0f} s left" if 2 <= done < total else ""
+        count = f"{done}/{total} {self.what}, {elapsed:.0f} s{left}"
+        if self.visible and elapsed >= 0.5:
+            filled = round(20 * done / total)
+            self._show(f"[{'█' * filled}{'·' * (20 - filled)}] {count}")
+        elif not self.visible and now - self.last_line >= BETWEEN_LINES:
+            self.last_line = now
+            print(count, file=self.stream, flush=True)
+
+    def _show(self, line: str) -> None:
         before, self.width = self.width, len(line)  # set first: an interruption while printing leaves a line to clear
         print("\r" + line.ljust(before), end="", file=self.stream, flush=True)
 
@@ -52,8 +71,8 @@ def following(progress: Any, what: str) -> Iterator[Callable[[int, int], None]]:
     """The argument ``progress`` of a function as a callback.
 
     Args:
-        progress: a function of (done, total); True is a :class:`Bar` that vanishes at the end, however it ends; False
-            and None are nothing. what: what is counted.
+        progress: a function of (done, total); True is a :class:`Bar`, whose line vanishes at the end, however it ends;
+            False and None are nothing. what: what is counted.
 
     Raises:
         TypeError: something else.

@@ -230,7 +230,16 @@ def test_the_table_on_the_terminal(swept):
     assert grid == f"12 λs from {lams[0]:.4g} to {lams[-1]:.4g}"
     assert blank == ""
     table = cells(swept.printed)
-    assert list(table) == [*FEATURES, "(intercept)", "λ", "mean squared error", "± standard error", "features used"]
+    assert list(table) == [
+        *FEATURES,
+        "(intercept)",
+        "λ",
+        "mean squared error",
+        "± standard error",
+        "its square root",
+        "R²",
+        "features used",
+    ]
     for k, choice in enumerate((best, one_se)):
         for name, value in zip((*FEATURES, "(intercept)"), (*choice.params.coef, choice.params.intercept), strict=True):
             shown = table[name][k]
@@ -239,11 +248,13 @@ def test_the_table_on_the_terminal(swept):
         assert float(table["λ"][k]) == pytest.approx(choice.lam, rel=1e-5)
         assert float(table["mean squared error"][k]) == pytest.approx(choice.mean_mse, rel=1e-5)
         assert float(table["± standard error"][k]) == pytest.approx(choice.se_mse, rel=1e-2)
+        assert float(table["its square root"][k]) == pytest.approx(choice.mean_mse**0.5, rel=1e-5)
+        assert float(table["R²"][k]) == pytest.approx(swept.result.mean_r2[tuple(choice.index)], abs=5e-4)
         assert table["features used"][k] == f"{choice.n_nonzero} of 4"
     assert one_se.n_nonzero < best.n_nonzero  # a table that tells the two apart
     largest = f"largest duality gap {swept.result.largest_gap:.1e} in 48 fits, all within the tolerance 1e-10"
     assert largest in swept.printed.split("\n")
-    assert re.search(r"^\w+, float64: \d+\.\d\d s, and \d+\.\d\d s to compile$", swept.printed, re.MULTILINE)
+    assert re.search(r"^\w+, float64: \d+\.\d\d s(, and \d+\.\d\d s to compile)?$", swept.printed, re.MULTILINE)
     files = "result.json, coefficients.csv, curve.csv, error_curve.png, coefficient_paths.png, report.html"
     assert swept.printed.endswith(f"\n\nWritten to {swept.folder}: {files}\n")
 
@@ -314,10 +325,11 @@ def test_rows_with_missing_cells_are_dropped_and_counted(swept, tmp_path):
     path = tmp_path / "holes.csv"
     path.write_text("\n".join([*lines[:3], holes[0], *lines[3:40], *holes[1:], *lines[40:], ""]), encoding="utf-8")
     code, out, err = command("sweep", path, *BASE, *SIZE, "--na", "drop")
-    assert (code, err) == (0, "jaxreg: 3 rows with missing cells were dropped\n")
+    assert (code, err) == (0, "jaxreg: 3 rows with missing cells left out: lines 4, 42, 43\n")
     assert cells(out) == cells(swept.printed)
+    assert "\n3 rows with missing cells left out: lines 4, 42, 43\n" in out
     code, out, err = command("predict", swept.folder, path, "--na", "drop")
-    assert (code, err) == (0, "jaxreg: 2 rows with missing cells were dropped\n")
+    assert (code, err) == (0, "jaxreg: 2 rows with missing cells left out: lines 4, 42\n")
     assert len(out.splitlines()) == 62
 
 
@@ -328,7 +340,9 @@ def test_parquet_is_the_same(swept, tmp_path):
     printed = good("sweep", path, *BASE, *SIZE)
     assert printed.startswith("houses.parquet: price\n")
     assert cells(printed) == cells(swept.printed)
-    assert good("predict", swept.folder, path) == good("predict", swept.folder, swept.data)
+    in_csv = good("predict", swept.folder, swept.data).splitlines()
+    for number, line in enumerate(good("predict", swept.folder, path).splitlines()[1:], start=1):
+        assert line.split(",") == [str(number), in_csv[number].split(",")[1]]
 
 
 def test_other_delimiters_and_encodings_are_the_same(swept, tmp_path):
@@ -379,7 +393,7 @@ def sweep_parser():
 def test_the_names_and_defaults_of_the_options_are_those_of_python():
     of_python = inspect.signature(jaxreg.sweep).parameters
     options = {action.dest: action for action in sweep_parser()._actions}
-    for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "decimal", "na"):
+    for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "decimal", "na", "categorical"):
         del options[the_data]
     for the_command in ("help", "out", "rows"):
         del options[the_command]
@@ -466,8 +480,10 @@ def test_help(arguments):
 
 def predictions(printed):
     head, *rows = printed.splitlines()
-    assert head == "price"
-    return np.array(rows, float)
+    assert head == "line,price"
+    lines, values = zip(*(row.split(",") for row in rows), strict=True)
+    assert lines == tuple(str(k + 2) for k in range(len(rows)))
+    return np.array(values, float)
 
 
 @pytest.fixture
@@ -499,7 +515,7 @@ def test_the_name_of_the_target_is_quoted(swept, new_rows, tmp_path):
     stored = swept.stored | {"target": 'price, "asked"'}
     (tmp_path / "result.json").write_text(json.dumps(stored), encoding="utf-8")
     printed = good("predict", tmp_path, path)
-    assert printed.split("\n")[0] == '"price, ""asked"""'
+    assert printed.split("\n")[0] == 'line,"price, ""asked"""'
     good("predict", tmp_path, path, "--out", tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_text(encoding="utf-8") == printed
 

@@ -41,15 +41,25 @@ def clock(monkeypatch):
     return now
 
 
-def test_nothing_is_printed_where_there_is_no_terminal(clock, capsys):
+def test_elsewhere_a_plain_line_now_and_then(clock):
     stream = io.StringIO()
-    bar, standard = Bar("paths", stream), Bar("paths")
-    clock[0] += 100
-    for each in (bar, standard):
-        each(1, 2)
-        each.clear()
-    assert stream.getvalue() == ""
-    assert capsys.readouterr() == ("", "")
+    bar = Bar("paths", stream)
+    bar.say("reading")
+    for seconds, done in ((9.9, 1), (0.2, 2), (5, 3), (4.8, 4), (0.3, 5)):
+        clock[0] += seconds
+        bar(done, 11)
+    bar.clear()
+    assert stream.getvalue() == "2/11 paths, 10 s, 45 s left\n5/11 paths, 20 s, 24 s left\n"
+
+
+def test_what_goes_on_before_there_is_anything_to_count(clock):
+    stream = Terminal()
+    bar = Bar("paths", stream)
+    bar.say("reading houses.csv …")
+    assert stream.screen() == "reading houses.csv …"
+    clock[0] += 4
+    bar(1, 11)  # the first took the compiling as well
+    assert stream.screen().rstrip() == "[██··················] 1/11 paths, 4 s"
 
 
 def test_the_line_on_a_terminal(clock):

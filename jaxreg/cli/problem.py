@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from jaxreg.cli.table_options import say_dropped, table_of
+from jaxreg.cli.table_options import opened, say, shown_file, table_of
 
 __all__ = ["grid_option", "load"]
 
@@ -12,9 +12,11 @@ __all__ = ["grid_option", "load"]
 def load(options: argparse.Namespace) -> dict[str, Any]:
     """X, y, weights and folds from the file or the built-in data."""
     if options.file is None and options.dataset is None:
-        eaten = [name for name in options.ignore if os.path.exists(name)]
-        if eaten:
-            raise ValueError(f"--ignore took {eaten[-1]} for a column; write FILE first, or another option in between")
+        for option in ("ignore", "categorical"):
+            eaten = [name for name in getattr(options, option) if os.path.exists(name)]
+            if eaten:
+                told = f"--{option} took {eaten[-1]} for a column"
+                raise ValueError(f"{told}; write FILE first, or another option in between")
     if (options.file is None) == (options.dataset is None):
         raise ValueError("give either FILE with --target COLUMN, or --dataset NAME (diabetes or houses)")
     return _of_file(options) if options.dataset is None else _built_in(options)
@@ -23,7 +25,7 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 def _built_in(options: argparse.Namespace) -> dict[str, Any]:
     from jaxreg import datasets
 
-    for name in ("target", "ignore", "sample_weight"):
+    for name in ("target", "ignore", "sample_weight", "categorical"):
         if getattr(options, name):
             raise ValueError(f"--{name.replace('_', '-')} goes with FILE; the built-in data have a fixed target")
     data = datasets.load(options.dataset)
@@ -37,6 +39,8 @@ def _built_in(options: argparse.Namespace) -> dict[str, Any]:
         "fold_text": f"{options.folds} folds, seed {options.seed}",
         "title": f"{options.dataset}: {data.target_name}",
         "source": {"dataset": options.dataset},
+        "notes": (),
+        "coding": None,
     }
 
 
@@ -44,42 +48,64 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
     from jaxreg.tables import column_names
 
     if options.target is None:
-        names = column_names(options.file, options.delimiter, options.encoding)
+        names = column_names(opened(options.file), options.delimiter, options.encoding)
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         raise ValueError(f"--target COLUMN is missing: which column is to be predicted? The columns are {shown}.")
-    for name in ("target", "sample_weight", "folds"):
-        if getattr(options, name) in options.ignore:
-            raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)} is also in --ignore")
-    table = table_of(options, ignore=options.ignore)
-    y = table.column(options.target)
-    aside = [options.target]
-    weight, folds, fold_text = None, options.folds, f"{options.folds} folds, seed {options.seed}"
-    if options.sample_weight is not None:
-        weight = table.column(options.sample_weight)
-        aside.append(options.sample_weight)
-    if options.folds.lstrip("-").isdigit():
-        folds = int(options.folds)
-    else:
-        folds = table.column(options.folds)
-        aside.append(options.folds)
-        fold_text = f"folds of column {options.folds}"
-    if len(set(aside)) < len(aside):
+    by_column = not options.folds.lstrip("-").isdigit()
+    roles = {
+        "target": options.target,
+        "sample_weight": options.sample_weight,
+        "folds": options.folds if by_column else None,
+    }
+    aside = {role: name for role, name in roles.items() if name is not None}
+    for role, name in aside.items():
+        for other in ("ignore", "categorical"):
+            if name in getattr(options, other):
+                raise ValueError(f"--{role.replace('_', '-')} {name} is also in --{other}")
+    if len(set(aside.values())) < len(aside):
         raise ValueError("--target, --sample-weight and --folds must name different columns")
-    features = table.without(*aside)
+    labels = [options.folds] if by_column else []
+    categorical = "auto" if options.categorical == ["auto"] else options.categorical
+    table = table_of(
+        options, ignore=options.ignore, categorical=categorical, text=labels, complete=list(aside.values())
+    )
+    for role in ("target", "sample_weight"):
+        if roles[role] in table.coding.levels:
+            raise ValueError(f"--{role.replace('_', '-')} {roles[role]} is a column of words; it must hold numbers")
+    y = table.column(options.target)
+    weight = None if options.sample_weight is None else table.column(options.sample_weight)
+    no_features = [name for role, name in aside.items() if role != "folds"]
+    features = table.without(*no_features, *(table.coding.first_levels if _is_least_squares(options) else ()))
     if not features.columns:
-        raise ValueError(f"{options.file} has no column left as a feature beside {', '.join(aside)}")
-    say_dropped(table)
+        raise ValueError(f"{options.file} has no column left as a feature beside {', '.join(aside.values())}")
+    say(table.notes)
     return {
         "X": features.values,
         "y": y,
         "names": features.columns,
         "target": options.target,
         "sample_weight": weight,
-        "folds": folds,
-        "fold_text": fold_text,
-        "title": f"{os.path.basename(options.file)}: {options.target}",
-        "source": {"file": os.path.basename(options.file), "sample_weight": options.sample_weight},
+        "folds": _as_labels(table.words[options.folds]) if by_column else int(options.folds),
+        "fold_text": f"folds of column {options.folds}" if by_column else f"{options.folds} folds, seed {options.seed}",
+        "title": f"{shown_file(options.file)}: {options.target}",
+        "source": {"file": shown_file(options.file), "sample_weight": options.sample_weight},
+        "notes": table.notes,
+        "coding": table.coding,
     }
+
+
+def _is_least_squares(options: argparse.Namespace) -> bool:
+    """Whether nothing is penalised and an intercept is fitted: then a level of each text is left out."""
+    lams = grid_option(options.lams)
+    return bool(options.fit_intercept and isinstance(lams, list) and not any(lams))
+
+
+def _as_labels(words: Any) -> Any:
+    """The labels of folds, as numbers where all of them are."""
+    try:
+        return words.astype(float)
+    except ValueError:
+        return words.astype(str)
 
 
 def _whole_number(text: str, option: str, otherwise: str) -> int:

@@ -24,14 +24,28 @@ def add_sweep(commands: Any) -> None:
         description="Cross-validate a grid of λs on a CSV or Parquet file, choose λ, and fit on all rows.",
     )
     data = sweep.add_argument_group("data")
-    data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table of numbers with column names")
+    data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table with column names; - is stdin")
     data.add_argument("--target", metavar="COLUMN", help="the column to predict")
     data.add_argument("--dataset", metavar="NAME", help="built-in data instead of FILE: diabetes or houses")
     data.add_argument(
         "--ignore", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are no features"
     )
     data.add_argument("--sample-weight", metavar="COLUMN", help="a column of weights")
+    data.add_argument(
+        "--categorical",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="columns of words, each word a column of zeros and ones; auto: all columns without numbers",
+    )
     add_table_options(data)
+    data.add_argument(
+        "--na",
+        choices=["error", "drop", "mean", "median"],
+        default="error",
+        help="missing cells: refused, their rows left out, or filled in with that of the column (default: %(default)s)",
+    )
     model = sweep.add_argument_group("model")
     model.add_argument(
         "--l1-ratio", nargs="+", type=float, default=[1.0], metavar="R", help="1 lasso, 0 ridge (default: 1)"
@@ -70,7 +84,12 @@ def _sweep(options: argparse.Namespace) -> int:
     from jaxreg import files, report
     from jaxreg.progress import Bar
 
-    problem = load(options)
+    bar = Bar("paths")
+    try:
+        bar.say(f"reading {options.file or options.dataset} …")
+        problem = load(options)
+    finally:  # an error message starts on a line of its own
+        bar.clear()
     folder = None
     if options.out is not None:
         _require_matplotlib()
@@ -87,21 +106,22 @@ def _sweep(options: argparse.Namespace) -> int:
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.cross_validation import sweep
 
-    bar = Bar("paths")
-    settings = _settings(options, problem["folds"])
+    settings, bar = _settings(options, problem["folds"]), Bar("paths")
     start = time.perf_counter()
     try:
+        bar.say("compiling, or loading what was compiled before …")
         with _compile_clock() as compiling, warnings.catch_warnings():
             for said in (ConvergenceWarning, GridEndWarning):
                 warnings.simplefilter("ignore", said)  # the report says it
             warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
             result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
-    finally:  # an error message starts on a line of its own
+    finally:
         bar.clear()
     seconds = time.perf_counter() - start
     result = report.named(result, problem["names"])
     facts: dict[str, Any] = {
         "title": problem["title"],
+        "notes": problem["notes"],
         "shape": problem["X"].shape,
         "folds": problem["fold_text"],
         "seconds": (seconds - compiling.seconds, compiling.seconds),
@@ -113,14 +133,14 @@ def _sweep(options: argparse.Namespace) -> int:
         if folder is not None:
             from jaxreg.io import write_sweep
 
-            stored = {**settings, **problem["source"], "folds": problem["fold_text"]}
+            stored = {**settings, **problem["source"], "folds": problem["fold_text"], "notes": problem["notes"]}
             again: dict[str, Any] = {
                 "command": report.command_line(options.parser, options),
                 "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
             }
             page = partial(report.sweep_page, result, **facts, **again)
             options.state = f"{folder} holds the new result, or what it held before"
-            written = write_sweep(result, folder, problem["target"], stored, page)
+            written = write_sweep(result, folder, problem["target"], stored, page, problem["coding"])
             options.state = f"the result is in {folder}"
             text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
     finally:

@@ -18,6 +18,7 @@ __all__ = [
     "colours",
     "finite",
     "foreground",
+    "label_y",
     "legend_above",
     "save",
     "to_axes",
@@ -87,6 +88,24 @@ def to_axes(ax: "Axes", x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def width_of(ax: "Axes") -> float:
     """The width of the axes in points, as it is before the layout is settled."""
     return ax.get_window_extent().width * 72 / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+
+
+def label_y(ax: "Axes", words: str) -> None:
+    """The words beside the vertical axis, with the power of ten of its numbers.
+
+    matplotlib writes the power, or what it has subtracted from all numbers, into the corner above the axis, where other
+    words stand. Call it when the limits are settled.
+    """
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    largest = float(np.max(np.abs(ax.get_ylim())))
+    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    if -3 <= power < 5:
+        ax.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+        ax.set_ylabel(words)
+        return
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.6g}"))
+    ax.set_ylabel(f"{words} ($10^{{{power}}}$)")
 
 
 def legend_above(ax: "Axes") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxreg.plot.axes import NAME_SIZE, axes_for, colours, finite, foreground, to_axes, width_of
+from jaxreg.plot.axes import NAME_SIZE, axes_for, colours, finite, foreground, label_y, to_axes, width_of
 from jaxreg.plot.penalties import descending, mark, one_a_penalty, penalty_axis
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "error_curve"]
 
+# Of the view, in bands of two standard errors above the smallest error.
+HEIGHT = 4
 MEASURES = {"mse": "mean squared error", "mae": "mean absolute error", "r2": "R²"}
 
 
@@ -30,7 +32,8 @@ def error_curve(
     """The held-out error over λ, with a band of one standard error on either side.
 
     Where both choices are given, a thin level line stands one standard error above the smallest error (below the
-    largest R²): the rule takes the largest λ that is not beyond it.
+    largest R²): the rule takes the largest λ that is not beyond it. The view follows the valley: what is far above it,
+    such as the error of the model without features, is cut off.
 
     Args:
       lams: (L,) penalties in any order, not negative.
@@ -67,19 +70,41 @@ def error_curve(
     colour = colours(ax)[0]
     place = penalty_axis(ax, np.append(lams, list(marked.values())))
     x = place(lams)
-    ax.set_ylabel(f"held-out {MEASURES[measure]}")
     ax.fill_between(x, mean - se, mean + se, color=colour, alpha=0.2, linewidth=0)
     ax.plot(x, mean, color=colour, linewidth=1.6, marker="o", markersize=2.5)
 
     if minimum is not None and one_se is not None:
         level = (mean - se if measure == "r2" else mean + se)[np.isclose(lams, minimum, rtol=1e-9, atol=0)]
-        ax.hlines(level[:1], place(one_se), place(minimum), color=foreground(ax), linewidth=0.8)
+        side = "below the maximum" if measure == "r2" else "above the minimum"
+        words = f"one standard error {side}" if one_se != minimum else None
+        ax.hlines(level[:1], place(one_se), place(minimum), color=foreground(ax), linewidth=0.8, label=words)
+    _follow_the_valley(ax, -mean if measure == "r2" else mean, se, measure == "r2")
+    label_y(ax, f"held-out {MEASURES[measure]}")
     mark(ax, marked, place)
     if marked:
         _legend(ax, x, mean - se, mean + se)
     if n_nonzero is not None:
         _counts_on_top(ax, x, one_a_penalty("n_nonzero", n_nonzero, lams)[order])
     return ax
+
+
+def _follow_the_valley(ax: "Axes", error: np.ndarray, se: np.ndarray, upside_down: bool) -> None:
+    """Cut off what is more than HEIGHT bands of two standard errors above the smallest error.
+
+    Half the λs at least stay in the picture, however the curve falls.
+    """
+    known = np.isfinite(error) & np.isfinite(se)
+    if not known.any():
+        return
+    error, se = error[known], se[known]
+    i = int(np.argmin(error))
+    bottom, top = np.min(error - se), np.max(error + se)
+    view = max(error[i] + se[i] + HEIGHT * 2 * se[i], np.median(error + se))
+    if se[i] == 0 or view >= bottom + 0.8 * (top - bottom):
+        return
+    margin = 0.05 * (view - bottom)
+    low, high = bottom - margin, view + margin
+    ax.set_ylim((-high, -low) if upside_down else (low, high))
 
 
 def _legend(ax: "Axes", x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

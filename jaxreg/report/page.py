@@ -7,12 +7,12 @@ scripts): it can be mailed, kept and printed. Names of columns come from outside
 import base64
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jaxreg.plot.errors import MEASURES
 from jaxreg.report.pictures import BLACK, Picture
 from jaxreg.report.text import coefficients, head, hidden, merits
-from jaxreg.report.words import choice_in_words
+from jaxreg.report.words import choice_in_words, time_in_words
 from jaxreg.results import Sweep
 from jaxreg.solvers.paths import default_tol
 
@@ -59,6 +59,7 @@ def sweep_page(
     seconds: tuple[float, float],
     tol: float | None,
     dtype: str,
+    notes: Sequence[str] = (),
     command: str,
     python: str,
     rows: int = 200,
@@ -66,7 +67,7 @@ def sweep_page(
     """The page that ``jaxreg sweep --out DIR`` writes to ``report.html``.
 
     Args:
-        sweep, title, shape, folds, seconds, tol, dtype: as in :func:`jaxreg.report.sweep_report`.
+        sweep, title, shape, folds, seconds, tol, dtype, notes: as in :func:`jaxreg.report.sweep_report`.
         pictures: "error_curve" and "coefficient_paths", as :func:`jaxreg.report.draw` makes them.
         command, python: what does the same again. rows: most features in the table.
 
@@ -91,7 +92,7 @@ def sweep_page(
     words = [f"<p>{_text(said)}</p>" for said in choice_in_words(sweep)]
     parts = [
         f"<h1>{_text(title)}</h1>",
-        *(f'<p class="faint">{_text(line)}</p>' for line in head(sweep, shape, folds)[:2]),
+        *(f'<p class="faint">{_text(line)}</p>' for line in head(sweep, shape, folds, notes)[: 2 + len(notes)]),
         *([] if sweep.converged else [f'<p class="warning" role="alert">{_text(certificate)}</p>']),
         *([f'<p class="warning" role="alert">{_text(too_short)}</p>'] if too_short else []),
         "<h2>The choice</h2>",
@@ -100,7 +101,8 @@ def sweep_page(
             pictures["error_curve"],
             f"Held-out {MEASURES[sweep.measure]} over λ",
             "The line is the mean over the folds, the band one standard error on either side; the numbers on top count "
-            "the coefficients that are not 0.",
+            "the coefficients that are not 0. The level line between the two choices is one standard error from the "
+            "best: the second is the largest λ that is not beyond it.",
         ),
         "<h2>The coefficients</h2>",
         _table(sweep, shape[1], rows),
@@ -125,7 +127,7 @@ def sweep_page(
         "rows alone.</p>",
         *([f"<p>{_text(certificate)}</p>"] if sweep.converged else []),
         f'<p class="faint">jaxreg {__version__}, jax {jax.__version__}; {jax.devices()[0].platform}, {_text(dtype)}: '
-        f"{seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile.</p>",
+        f"{time_in_words(seconds)}.</p>",
     ]
     return "\n".join(
         [

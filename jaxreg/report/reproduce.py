@@ -57,18 +57,27 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         X, y = "features.values", f"table.column({options.target!r})"
         reading = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal")}
         reading["missing"] = options.na
-        usual = {"delimiter": ",", "encoding": "utf-8", "decimal": ".", "missing": "error", "ignore": []}
+        usual = {"delimiter": None, "encoding": "utf-8", "decimal": ".", "missing": "error", "ignore": []}
         given = {k: v for k, v in (reading | {"ignore": options.ignore}).items() if v != usual[k]}
-        aside = [options.target]
-        for name in ("sample_weight", "folds"):
-            if isinstance(arguments.get(name), np.ndarray):
-                aside.append(getattr(options, name))
-                arguments[name] = _Code(f"table.column({aside[-1]!r})")
+        aside = [repr(options.target)]
+        if isinstance(arguments.get("sample_weight"), np.ndarray):
+            aside.append(repr(options.sample_weight))
+            arguments["sample_weight"] = _Code(f"table.column({options.sample_weight!r})")
+        if isinstance(arguments.get("folds"), np.ndarray):
+            given["text"] = [options.folds]
+            as_they_are = arguments["folds"].dtype.kind == "U"
+            arguments["folds"] = _Code(f"table.words[{options.folds!r}].astype({'str' if as_they_are else 'float'})")
+        if options.categorical:
+            given["categorical"] = "auto" if options.categorical == ["auto"] else options.categorical
+            if options.fit_intercept and isinstance(arguments["lams"], list) and not any(arguments["lams"]):
+                aside.append("*table.coding.first_levels")
+        if options.na in ("mean", "median"):
+            given["complete"] = [name for name in (options.target, options.sample_weight) if name is not None]
         lines += [
             "from jaxreg.tables import read_table",
             "",
             f"table = read_table({', '.join([repr(_file_name(options.file)), *_keywords(given)])})",
-            f"features = table.without({', '.join(map(repr, aside))})",
+            f"features = table.without({', '.join(aside)})",
         ]
     if isinstance(arguments.get("l1_ratio"), list) and len(arguments["l1_ratio"]) == 1:
         arguments["l1_ratio"] = arguments["l1_ratio"][0]
@@ -94,5 +103,7 @@ def _keywords(arguments: dict[str, Any]) -> list[str]:
 
 
 def _file_name(path: str) -> str:
+    if path == "-":
+        return path
     name = os.path.basename(path)
     return os.path.join(os.curdir, name) if name.startswith("-") else name

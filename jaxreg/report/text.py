@@ -1,16 +1,20 @@
 """A sweep as a table for the terminal."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from jaxreg.plot.errors import MEASURES
-from jaxreg.report.words import rounded
+from jaxreg.report.words import rounded, time_in_words
 from jaxreg.results import Sweep
 from jaxreg.solvers.paths import default_tol
 
 __all__ = ["coefficients", "head", "hidden", "merits", "named", "sweep_report"]
+
+# More features than this that are 0 in both models are folded into one line.
+MOST_ZEROS = 10
 
 
 def named(sweep: Sweep, names: tuple[str, ...]) -> Sweep:
@@ -33,13 +37,15 @@ def sweep_report(
     seconds: tuple[float, float],
     tol: float | None,
     dtype: str,
+    notes: Sequence[str] = (),
     rows: int = 30,
 ) -> str:
     """The table that ``jaxreg sweep`` prints.
 
     Args:
         sweep: of one target, with feature names. title: data and target. shape: (n, p). folds: in words.
-        seconds: solving, compiling. tol: None is the default of ``dtype``. rows: most features to print.
+        seconds: solving, compiling. tol: None is the default of ``dtype``. notes: what became of the file. rows: most
+            features to print.
 
     Returns:
         Text without a trailing newline.
@@ -58,13 +64,13 @@ def sweep_report(
         "",
         *hidden(sweep, rows),
         f"largest duality gap {sweep.largest_gap:.1e} in {fits:,} fits, {verdict} the tolerance {tol:g}",
-        f"{jax.devices()[0].platform}, {dtype}: {seconds[0]:.2f} s, and {seconds[1]:.2f} s to compile",
+        f"{jax.devices()[0].platform}, {dtype}: {time_in_words(seconds)}",
     ]
-    return "\n".join([title, *head(sweep, shape, folds), "", *body, *foot])
+    return "\n".join([title, *head(sweep, shape, folds, notes), "", *body, *foot])
 
 
-def head(sweep: Sweep, shape: tuple[int, int], folds: str) -> list[str]:
-    """What was swept, in two lines, and a third where the grid ends too early."""
+def head(sweep: Sweep, shape: tuple[int, int], folds: str, notes: Sequence[str] = ()) -> list[str]:
+    """What was swept, in two lines; then what became of the file, and a last line where the grid ends too early."""
     n, p = shape
     best = sweep.best
     lams = sweep.lams[int(best.index[0])]
@@ -74,6 +80,7 @@ def head(sweep: Sweep, shape: tuple[int, int], folds: str) -> list[str]:
         f"{n} rows, {p} features; {_model(best.l1_ratio)} (l1_ratio {best.l1_ratio:g}{chosen}); {folds}",
         (f"{len(lams)} λs from {largest} to {smallest}" if len(lams) > 1 else f"λ {largest} alone")
         + ("" if not sweep.extended else f", after the grid was extended {('once', 'twice')[sweep.extended - 1]}"),
+        *(f"{note[0].upper()}{note[1:]}" for note in notes),
         *([f"Note: {sweep.end_in_words}"] if sweep.end_in_words else []),
     ]
 
@@ -85,7 +92,10 @@ def merits(sweep: Sweep, p: int) -> list[tuple[str, str, str]]:
         ("λ", *(f"{choice.lam:.6g}" for choice in both)),
         ("mean squared error", *(f"{choice.mean_mse:.6g}" for choice in both)),
         ("± standard error", *(f"{choice.se_mse:.3g}" for choice in both)),
+        ("its square root", *(f"{choice.mean_mse**0.5:.6g}" for choice in both)),
     ]
+    if sweep.measure != "r2" and sweep.mean_r2 is not None:
+        rows.append(("R²", *(f"{sweep.mean_r2[tuple(choice.index)]:.3f}" for choice in both)))
     if sweep.measure != "mse":
         mean, se = (getattr(sweep, f"{part}_{sweep.measure}") for part in ("mean", "se"))
         rows += [
@@ -115,10 +125,14 @@ def _numbers(values: np.ndarray) -> list[str]:
 
 
 def _shown(sweep: Sweep, rows: int) -> np.ndarray:
-    """Which features are printed: all in the order of the table if they fit, else the largest by |w|·σ."""
+    """Which features are printed: all in the order of the table if they fit, else the largest by |w|·σ.
+
+    Many that are 0 in both models are left out even where they fit.
+    """
     best, one_se = sweep.best.params.coef, sweep.one_se.params.coef
+    used = (best != 0) | (one_se != 0)
     if len(best) <= rows:
-        return np.arange(len(best))
+        return np.arange(len(best)) if np.sum(~used) <= MOST_ZEROS else np.flatnonzero(used)
     size = np.maximum(np.abs(best), np.abs(one_se)) * sweep.path.scale
     order = np.argsort(-size, kind="stable")[: max(rows, 0)]
     return order[size[order] > 0]
@@ -139,5 +153,7 @@ def hidden(sweep: Sweep, rows: int, elsewhere: str = "--out DIR writes all") -> 
     more = int(used.sum()) - int(used[shown].sum())
     if len(shown) == len(used):
         return []
+    if len(used) <= rows:
+        return [f"({len(used) - len(shown)} features are 0 in both)", ""]
     rest = f"{more} more are not 0; " if more else ""
     return [f"(the {len(shown)} largest by coefficient × scale; {rest}{elsewhere})", ""]

@@ -5,9 +5,10 @@ import numpy as np
 from jaxreg.plot.errors import MEASURES
 from jaxreg.results import Choice, Sweep
 
-__all__ = ["choice_in_words", "rounded"]
+__all__ = ["choice_in_words", "measured", "rounded", "time_in_words"]
 
 _MOST_NAMES = 12
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def choice_in_words(sweep: Sweep) -> list[str]:
@@ -20,7 +21,7 @@ def choice_in_words(sweep: Sweep) -> list[str]:
     p = len(best.params.coef)
     measure = MEASURES[sweep.measure]
     mean, se = (getattr(sweep, f"{part}_{sweep.measure}") for part in ("mean", "se"))
-    at = lambda choice: f"{rounded(mean[tuple(choice.index)], 4)} ± {rounded(se[tuple(choice.index)], 3)}"
+    at = lambda choice: measured(float(mean[tuple(choice.index)]), float(se[tuple(choice.index)]))
     extreme, beyond = ("largest", "below") if sweep.measure == "r2" else ("least", "above")
     ratio = f" and l1_ratio = {best.l1_ratio:g}" if len(sweep.l1_ratios) > 1 else ""
     said = [
@@ -36,7 +37,8 @@ def choice_in_words(sweep: Sweep) -> list[str]:
         said.append(
             f"The largest λ whose error is at most one standard error {beyond} that is {rounded(one_se.lam, 4)}, "
             f"with {at(one_se)}: {_used(one_se, p, sweep)}. "
-            "Its model is the simpler one, and the data do not tell the two apart."
+            f"Its {'coefficients are smaller' if one_se.n_nonzero == best.n_nonzero else 'model is the simpler one'}, "
+            "and the data do not tell the two apart."
         )
     lams = sweep.lams[int(best.index[0])]
     if len(lams) > 1 and not sweep.end_in_words:  # else that is said already, as a warning
@@ -54,6 +56,28 @@ def choice_in_words(sweep: Sweep) -> list[str]:
 def rounded(value: float, digits: int) -> str:
     """Rounded to so many digits, with all those before the point."""
     return f"{value:.{digits}g}" if not 10**digits <= abs(value) < 1e9 else f"{value:.0f}"
+
+
+def measured(mean: float, se: float) -> str:
+    """A mean with its standard error in one notation: three digits of the error, and the mean to the same place.
+
+    Example:
+        >>> measured(2991.24, 123.4), measured(6.5123e9, 1.234e8)
+        ('2991 ± 123', '(6.512 ± 0.123)·10⁹')
+    """
+    size = max(abs(mean), se)
+    power = int(np.floor(np.log10(size))) if size > 0 else 0
+    power = power if power >= 6 or power < -4 else 0
+    mean, se = mean / 10.0**power, se / 10.0**power
+    decimals = int(min(max(0, 2 - np.floor(np.log10(se))), 9)) if se > 0 else 4
+    text = f"{mean:.{decimals}f} ± {se:.{decimals}f}"
+    return text if power == 0 else f"({text})·10{str(power).translate(_RAISED)}"
+
+
+def time_in_words(seconds: tuple[float, float]) -> str:
+    """Seconds of solving, and of compiling where something was compiled."""
+    solving, compiling = seconds
+    return f"{solving:.2f} s" + (f", and {compiling:.2f} s to compile" if compiling >= 0.005 else "")
 
 
 def _used(choice: Choice, p: int, sweep: Sweep) -> str:

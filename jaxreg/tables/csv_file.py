@@ -1,4 +1,4 @@
-"""CSV: from bytes to records, and from cells to numbers.
+"""CSV: from bytes to records, and from records to cells.
 
 Each step keeps the line on which a row starts, so that a refusal can say where in the file the trouble is.
 """
@@ -6,28 +6,21 @@ Each step keeps the line on which a row starts, so that a refusal can say where 
 import codecs
 import csv
 import io
-import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxreg.tables.errors import TableError, counted, listed
-from jaxreg.tables.names import choose_names
-from jaxreg.tables.quick_csv import plain_numbers
-from jaxreg.tables.table import Numbers
+from jaxreg.tables.csv_cells import as_numbers, as_word, is_number, is_word, refusal
+from jaxreg.tables.errors import TableError, counted
+from jaxreg.tables.names import Wanted, choose_names
+from jaxreg.tables.quick_csv import plain_cells
+from jaxreg.tables.table import Cells
 
-__all__ = ["csv_names", "read_csv"]
+__all__ = ["Dialect", "csv_names", "read_csv"]
 
-# Python's float() also takes 1_000, Arabic digits, inf and nan; a number in a file is this and no more.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_NUMBER_WITH_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]+([eE][+-]?[0-9]+)?")
-_TRUTH = {"true": 1.0, "false": 0.0}
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ][0-9:.Z+-]*)?|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}")
-# With a decimal comma the two change places, before a cell is looked at.
-_SWAPPED = str.maketrans(",.", ".,")
-_MISSING = frozenset({"", "na", "nan", "n/a", "null", "none"})
 _DELIMITERS = {",": "','", ";": "';'", "\t": r"'\t'", "|": "'|'"}
 # The UTF-32 mark begins with the UTF-16 one, so it is looked for first.
 _BYTE_ORDER_MARKS = {
@@ -41,61 +34,123 @@ _BYTE_ORDER_MARKS = {
 _ROWS_AT_ONCE = 4096
 
 
-def read_csv(
-    data: bytes,
-    delimiter: str,
-    encoding: str,
-    decimal: str,
-    columns: Sequence[str] | None,
-    ignore: Sequence[str],
-) -> Numbers:
-    """The numbers in a CSV file; the arguments are those of ``read_table``."""
-    delimiter, actual, records, names = _opened(data, delimiter, encoding)
+class Dialect(NamedTuple):
+    """How a CSV file is written: what ends a cell (None: what the header says), the encoding, "." or "," in numbers."""
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    decimal: str = "."
+
+
+class _Opened(NamedTuple):
+    """A delimiter of one character, an encoding, the records below the header and its names; what was recognised."""
+
+    delimiter: str
+    encoding: str
+    records: Iterator[tuple[int, list[str]]]
+    names: list[str]
+    notes: tuple[str, ...]
+
+
+def read_csv(data: bytes, dialect: Dialect, wanted: Wanted) -> Cells:
+    """The cells of a CSV file."""
+    opened, decimal = _opened(data, dialect), dialect.decimal
+    delimiter, names = opened.delimiter, opened.names
     if decimal not in (".", ","):
         raise TableError(f"--decimal must be '.' or ',', not {decimal!r}")
     if decimal == delimiter:
         raise TableError(f"--decimal and --delimiter are both {decimal!r}; if cells end at ';', `--delimiter ';'`")
-    if len(names) == 1:
-        for other, shown in _DELIMITERS.items():
-            if other != delimiter and other in names[0]:
-                raise TableError(
-                    f"the only column is named {names[0]!r}; if cells end at {shown}, `--delimiter {shown}`"
-                )
+    for other, shown in _DELIMITERS.items():
+        if len(names) == 1 and other != delimiter and other in names[0]:
+            raise TableError(f"the only column is named {names[0]!r}; if cells end at {shown}, `--delimiter {shown}`")
     if not names:
         raise TableError("line 1 is blank; it must hold the column names")
-    if all(_NUMBER.fullmatch(name) for name in names):
+    if all(is_number(name) for name in names):
         raise TableError("line 1 holds only numbers; it must hold the column names")
-    chosen = choose_names(names, columns, ignore)
+    chosen = choose_names(names, wanted)
     places_of = {name: position for position, name in enumerate(names)}
-    positions = [places_of[name] for name in chosen]
-    plain = plain_numbers(data, delimiter, actual, decimal, len(names), positions)
-    if plain is not None:
-        return Numbers(chosen, plain, np.arange(2, len(plain) + 2), "line")
-    blocks, places = [np.empty((0, len(chosen)))], [np.empty(0, dtype=np.int64)]
-    for lines, rows in _blocks(records, len(names)):
-        block = np.column_stack([_as_numbers([row[position] for row in rows], decimal) for position in positions])
+    blocks = _blocks(opened.records, len(names))
+    found: list[str] = []
+    if wanted.find_words:
+        first = next(blocks, ([], []))
+        unread = [name for name in chosen if name not in wanted.words]
+        found = [name for name in unread if _holds_words([row[places_of[name]] for row in first[1]], decimal)]
+        blocks = chain([first] if first[0] else [], blocks)
+    words = [name for name in chosen if name in wanted.words or name in found]
+    numeric = [name for name in chosen if name not in words]
+    at = [places_of[name] for name in numeric], [places_of[name] for name in words]
+    plain = plain_cells(data, delimiter, opened.encoding, decimal, len(names), *at)
+    if plain is not None and not any(is_number(word) for name in found for word in set(plain[1][words.index(name)])):
+        values, texts = plain
+        lines = np.arange(2, len(values) + 2)
+        return Cells(chosen, values, dict(zip(words, texts, strict=True)), lines, "line", opened.notes)
+    return _carefully(blocks, decimal, chosen, places_of, words, found)._replace(notes=opened.notes)
+
+
+def _carefully(
+    blocks: Iterator[tuple[list[int], list[list[str]]]],
+    decimal: str,
+    chosen: tuple[str, ...],
+    places_of: dict[str, int],
+    words: list[str],
+    found: list[str],
+) -> Cells:
+    """All cells, one by one; ``words`` are the columns of text, of which ``found`` are so by their first rows."""
+    numeric = [name for name in chosen if name not in words]
+    positions = [places_of[name] for name in numeric]
+    values, places = [np.empty((0, len(numeric)))], [np.empty(0, dtype=np.int64)]
+    texts: dict[str, list[str]] = {name: [] for name in words}
+    for lines, rows in blocks:
+        columns = [as_numbers([row[position] for row in rows], decimal) for position in positions]
+        block = np.column_stack(columns) if columns else np.empty((len(rows), 0))
         if np.isinf(block).any():
             cells = [[row[position] for position in positions] for row in rows]
-            raise _refusal(cells, lines, chosen, block, decimal, is_first=len(blocks) == 1)
-        blocks.append(block)
+            raise refusal(cells, lines, numeric, block, decimal, is_first=len(values) == 1)
+        for name in words:
+            texts[name] += (read := [as_word(row[places_of[name]]) for row in rows])
+            numbers = [k for k, cell in enumerate(read) if is_number(cell)] if name in found else []
+            if numbers:
+                raise TableError(
+                    f"line {lines[numbers[0]]}, column {name!r}: {read[numbers[0]]!r} is a number, and the rows before "
+                    f"it hold words; if it is a word too, `--categorical {name}`"
+                )
+        values.append(block)
         places.append(np.array(lines))
-    return Numbers(chosen, np.concatenate(blocks), np.concatenate(places), "line")
+    arrays = {name: np.array(cells, dtype=object) for name, cells in texts.items()}
+    return Cells(chosen, np.concatenate(values), arrays, np.concatenate(places), "line")
 
 
-def csv_names(data: bytes, delimiter: str, encoding: str) -> list[str]:
+def _holds_words(cells: list[str], decimal: str) -> bool:
+    """Whether no cell is a number and some are words, not meant as numbers or dates."""
+    values = as_numbers(cells, decimal)
+    refused = [cell for cell, value in zip(cells, values, strict=True) if np.isinf(value)]
+    return bool(refused) and not np.isfinite(values).any() and all(map(is_word, refused))
+
+
+def csv_names(data: bytes, dialect: Dialect) -> list[str]:
     """The names of the columns."""
-    return _opened(data, delimiter, encoding)[3]
+    return _opened(data, dialect).names
 
 
-def _opened(data: bytes, delimiter: str, encoding: str) -> tuple[str, str, Iterator[tuple[int, list[str]]], list[str]]:
-    """The delimiter as one character, the encoding, the records below the header, and the names in it."""
-    delimiter = "\t" if delimiter == r"\t" else delimiter
+def _opened(data: bytes, dialect: Dialect) -> _Opened:
+    given = dialect.delimiter
+    delimiter = "," if given is None else "\t" if given == r"\t" else given
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '"+-.\r\n\0':
         raise TableError(f"--delimiter must be one character such as ',' or ';', not {delimiter!r}")
-    actual = _actual_encoding(data, encoding)
-    records = _records(data, delimiter, actual)
+    encoding = _actual_encoding(data, dialect.encoding)
+    records, names = _headed(data, delimiter, encoding)
+    if given is None and len(names) == 1:
+        for other, shown in _DELIMITERS.items():
+            if other in names[0]:
+                return _Opened(other, encoding, *_headed(data, other, encoding), (f"cells end at {shown}",))
+    return _Opened(delimiter, encoding, records, names, ())
+
+
+def _headed(data: bytes, delimiter: str, encoding: str) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
+    """The records below the header, and the names in it."""
+    records = _records(data, delimiter, encoding)
     _, header = next(records, (1, []))
-    return delimiter, actual, records, [name.strip() for name in header]
+    return records, [name.strip() for name in header]
 
 
 def _actual_encoding(data: bytes, encoding: str) -> str:
@@ -179,59 +234,3 @@ def _blocks(records: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tu
             lines, rows = [], []
     if rows:
         yield lines, rows
-
-
-def _as_numbers(cells: list[str], decimal: str) -> np.ndarray:
-    """The cells of one column as numbers: NaN for a missing cell, infinity for one to be refused."""
-    if decimal == ",":
-        cells = [cell.translate(_SWAPPED) for cell in cells]
-    # float() differs from _NUMBER in four ways: '_' and letters beyond ASCII are looked for in all cells at once, and
-    # inf and nan show in the result. So the common case needs no look at the single cell.
-    together = "".join(cells)
-    if together.isascii() and "_" not in together:
-        try:
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-        except ValueError:
-            pass
-        else:
-            if np.isfinite(values).all():
-                return values
-    return np.array([_as_number(cell.strip()) for cell in cells])
-
-
-def _as_number(cell: str) -> float:
-    if _NUMBER.fullmatch(cell):
-        return float(cell)
-    word = cell.casefold()
-    return math.nan if word in _MISSING else _TRUTH.get(word, math.inf)
-
-
-def _refusal(
-    cells: list[list[str]], lines: list[int], names: Sequence[str], block: np.ndarray, decimal: str, *, is_first: bool
-) -> TableError:
-    """The error for the first refused cell of a block of rows."""
-    refused = np.isinf(block)
-    row, column = map(int, np.argwhere(refused)[0])
-    cell = cells[row][column].strip()
-    shown = repr(cell if len(cell) <= 50 else cell[:47] + "...")
-    where = f"line {lines[row]}, column {names[column]!r}: {shown}"
-    # Columns without a single number in the first rows of the file are text, and all of them are named at once.
-    not_numeric = (refused.any(axis=0) & ~np.isfinite(block).any(axis=0)).nonzero()[0].tolist() if is_first else []
-    if decimal == ",":
-        cell = cell.translate(_SWAPPED)
-    if _NUMBER.fullmatch(cell):
-        return TableError(f"{where} is beyond the range of float64 (about 1.8e308); change the unit")
-    if _DATE.fullmatch(cell):
-        others = f"; not numeric: {listed([repr(names[j]) for j in not_numeric])}" if len(not_numeric) > 1 else ""
-        return TableError(f"{where} is a date; write a number, such as days since a day, or `--ignore COLUMN`{others}")
-    if _NUMBER_WITH_COMMA.fullmatch(cell):
-        other, ours = ("point", "comma") if decimal == "," else ("comma", "point")
-        hint = "" if decimal == "," else ", or give `--decimal ,`"
-        text = f"{where} has a {other}; write a decimal {ours}, and nothing between thousands{hint}"
-        return TableError(text)
-    if cell.lower().lstrip("+-") in ("inf", "infinity"):
-        return TableError(f"{where} is not finite; correct the cell, or leave it empty and use `--na drop`")
-    if column in not_numeric:
-        text = listed([repr(names[j]) for j in not_numeric])
-        return TableError(f"{where} is not a number; not numeric: {text}; encode as numbers or `--ignore COLUMN`")
-    return TableError(f"{where} is not a number (such as 12, -0.5 or 1e-3); correct the cell")

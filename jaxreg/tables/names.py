@@ -3,10 +3,25 @@
 import difflib
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jaxreg.tables.errors import TableError, listed
 
-__all__ = ["choose_names", "require_names"]
+__all__ = ["Wanted", "choose_names", "require_names"]
+
+
+class Wanted(NamedTuple):
+    """Which columns of a file are read, and which of them as text.
+
+    Args:
+        columns: the names, in this order; None is all. ignore: names to leave out.
+        words: names of columns of text. find_words: whether columns without a single number are text too.
+    """
+
+    columns: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
+    words: frozenset[str] = frozenset()
+    find_words: bool = False
 
 
 def require_names(wanted: Sequence[str], names: Sequence[str]) -> None:
@@ -21,20 +36,23 @@ def require_names(wanted: Sequence[str], names: Sequence[str]) -> None:
             raise TableError(f"no column is named {name!r}{hint or '.'}{everything}")
 
 
-def choose_names(names: Sequence[str], columns: Sequence[str] | None, ignore: Sequence[str]) -> tuple[str, ...]:
+def choose_names(names: Sequence[str], wanted: Wanted) -> tuple[str, ...]:
     """The names to read, in order, out of the names in the file."""
+    columns, ignore = wanted.columns, wanted.ignore
     for position, name in enumerate(names, start=1):
         if not name:
             raise TableError(f"column {position} has no name; name it in the first line, or save without the index")
     if repeated := _repeated(names):
         raise TableError(f"more than one column is named {repeated}; rename them")
-    require_names([*(columns or ()), *ignore], names)
+    require_names([*(columns or ()), *ignore, *sorted(wanted.words)], names)
     left_out = set(ignore)
     chosen = tuple(name for name in (names if columns is None else columns) if name not in left_out)
     if repeated := _repeated(chosen):
         raise TableError(f"asked for more than once: {repeated}")
     if not chosen:
         raise TableError("no columns are left to read")
+    if unread := sorted(wanted.words - set(chosen)):
+        raise TableError(f"column {unread[0]!r} is to be read as text, and is left out; give one of the two")
     return chosen
 
 

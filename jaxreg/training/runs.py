@@ -177,7 +177,7 @@ def train_grid(
         block: members that are trained at a time (memory then grows with it, not with G); None is all. On a CPU, and
             outside ``jit``, the cores share them out among themselves where the data are small.
         progress: called as ``progress(done, G)`` after every block; with ``block`` None, blocks of a tenth are taken.
-            True shows a line in a terminal or notebook, and nothing elsewhere.
+            True shows a line in a terminal or notebook, and elsewhere prints one now and then.
         folds: chooses among the members by cross-validation: a number of folds, a label for every row, a splitter or
             pairs, as in :func:`jaxreg.sweep`. Rows are the leading axis of all ``args``. seed: of the random folds.
         measure: (params, *args) -> (), of the rows held out; without it ``validation_loss``, or the loss itself.
