@@ -2,30 +2,33 @@
 
 The functions named here take NumPy arrays and data frames. Their pure twins — for your own ``jit``, ``vmap`` and
 ``grad`` — are in :mod:`jaxreg.solvers` and :mod:`jaxreg.sweeps`; the mathematics is in :mod:`jaxreg.formulas`.
-The scikit-learn estimators ``Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV`` (:mod:`jaxreg.estimators`) are
-loaded when they are asked for.
+The scikit-learn estimators ``Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV`` are in :mod:`jaxreg.estimators`.
+
+Everything is loaded when it is first asked for: ``jaxreg.load(FILE).predict(X)`` does not wait for JAX.
 """
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from jaxreg import checks, datasets, formulas, solvers, sweeps, training
-from jaxreg.archive import load
-from jaxreg.checks import check_gradient
-from jaxreg.convergence import ConvergenceWarning, GridEndWarning
-from jaxreg.covariances import IllConditionedWarning, path_from_moments
-from jaxreg.cross_validation import sweep
-from jaxreg.formulas.conventions import convert, describe
-from jaxreg.formulas.objective import Params, objective, predict
-from jaxreg.leave_one_out import ridge_leave_one_out
-from jaxreg.program_cache import use_cache
-from jaxreg.regression import fit, path
-from jaxreg.training.arguments import product
-from jaxreg.training.methods import fista, ista
-from jaxreg.training.runs import train, train_grid
 from jaxreg.version import __version__
 
 if TYPE_CHECKING:
+    from jaxreg import checks, datasets, formulas, solvers, sweeps, training
+    from jaxreg.checks import check_gradient
+    from jaxreg.convergence import ConvergenceWarning, GridEndWarning
+    from jaxreg.covariances import IllConditionedWarning, path_from_moments
+    from jaxreg.cross_validation import sweep
     from jaxreg.estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV  # noqa: F401
+    from jaxreg.formulas.conventions import convert, describe
+    from jaxreg.formulas.objective import objective, predict
+    from jaxreg.leave_one_out import ridge_leave_one_out
+    from jaxreg.params import Params
+    from jaxreg.program_cache import use_cache
+    from jaxreg.regression import fit, path
+    from jaxreg.results import load
+    from jaxreg.training.arguments import product
+    from jaxreg.training.methods import fista, ista
+    from jaxreg.training.runs import train, train_grid
 
 __all__ = [
     "ConvergenceWarning",
@@ -58,16 +61,35 @@ __all__ = [
     "use_cache",
 ]
 
-_ESTIMATORS = ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
+# Where each name is at home.
+_HOMES = {
+    "checks": ("check_gradient",),
+    "convergence": ("ConvergenceWarning", "GridEndWarning"),
+    "covariances": ("IllConditionedWarning", "path_from_moments"),
+    "cross_validation": ("sweep",),
+    "estimators": ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
+    "formulas.conventions": ("convert", "describe"),
+    "formulas.objective": ("objective", "predict"),
+    "leave_one_out": ("ridge_leave_one_out",),
+    "params": ("Params",),
+    "program_cache": ("use_cache",),
+    "regression": ("fit", "path"),
+    "results": ("load",),
+    "training.arguments": ("product",),
+    "training.methods": ("fista", "ista"),
+    "training.runs": ("train", "train_grid"),
+}
+_HOME_OF = {name: f"jaxreg.{home}" for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ESTIMATORS:
-        from jaxreg import estimators
-
-        return getattr(estimators, name)
+    if name in _HOME_OF:
+        value = globals()[name] = getattr(importlib.import_module(_HOME_OF[name]), name)
+        return value
+    if not name.startswith("_") and importlib.util.find_spec(f"jaxreg.{name}") is not None:
+        return importlib.import_module(f"jaxreg.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ESTIMATORS})
+    return sorted({*globals(), *_HOME_OF, *__all__})

@@ -1,4 +1,7 @@
-"""What the host functions return: frozen results with NumPy arrays that predict, print and plot."""
+"""What the host functions return: frozen results with NumPy arrays that predict, print and plot.
+
+A result that was saved is loaded, and predicts, without JAX: nothing that this module needs at once imports it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from jaxreg import summaries
-from jaxreg.archive import Saveable
+from jaxreg.archive import Saveable, load
 from jaxreg.data.new_rows import new_rows
-from jaxreg.formulas.objective import Params
+from jaxreg.params import Params
 from jaxreg.readable import Readable
 from jaxreg.shapes import NAMES, WhenRead, shaped
-from jaxreg.solvers.grid_ends import open_end
 
-__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
+__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep", "load"]
 
 _MEASURES = ("mse", "mae", "r2")
 _SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets
@@ -206,6 +208,8 @@ class Sweep(Saveable, Readable):
     @property
     def end_in_words(self) -> str:
         """Where the error still falls at an end of the grid: which end, and what to do; else the empty text."""
+        from jaxreg.solvers.grid_ends import open_end
+
         several = self.mean_mse.ndim == 3
         for k in range(self.mean_mse.shape[2] if several else 1):
             pick = (lambda v: v[..., k]) if several else (lambda v: v)  # noqa: B023

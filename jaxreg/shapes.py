@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxreg.formulas.objective import Params
+from jaxreg.params import Params
 
 __all__ = ["NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
 

@@ -15,8 +15,9 @@ import pytest
 
 from jaxreg import plot
 from jaxreg.files import OutputError, ResultError
-from jaxreg.io import FORMAT, read_model, write_sweep
+from jaxreg.io import write_sweep
 from jaxreg.results import Choice, Params, Path, Sweep
+from jaxreg.stored_models import FORMAT, read_model
 
 image = pytest.importorskip("matplotlib.image")
 

@@ -37,7 +37,7 @@ def add_predict(commands: Any) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from jaxreg.files import write_csv
-    from jaxreg.io import read_model
+    from jaxreg.stored_models import read_model
 
     model = read_model(options.result, options.choice)
     sources = model.coding.sources(model.feature_names)

@@ -5,11 +5,11 @@ of names, each is kept as the text that it prints: so ``predict`` notices column
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import jax
 import numpy as np
 
 __all__ = ["advice_for_one_column", "array_of", "check_columns", "feature_names_of", "refuse_lazy"]
@@ -49,7 +49,8 @@ def check_columns(X: Any, name: str) -> None:
 
 def array_of(value: Any) -> np.ndarray:
     """A frame, a table, one of their columns, or anything that NumPy takes, as an array."""
-    if isinstance(value, jax.Array):
+    jax = sys.modules.get("jax")  # where it is not loaded, nothing is its array
+    if jax is not None and isinstance(value, jax.Array):
         return jax.device_get(value)  # asked for, where np.asarray() is not
     return value.to_numpy() if hasattr(value, "to_numpy") and not _is_arrow(value) else np.asarray(value)
 

@@ -12,7 +12,6 @@ import numpy as np
 from jaxreg.data.frames import advice_for_one_column, check_columns, feature_names_of
 from jaxreg.data.sparse import DENSE_BYTES, check_entries, dense_bytes, is_small, is_sparse
 from jaxreg.data.values import as_floats, check_finite, check_magnitude, largest_of, place_of, refuse_kinds
-from jaxreg.formulas.arrays import NO_BOUND
 
 __all__ = [
     "check_bounds",
@@ -147,6 +146,8 @@ def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
 
 def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; entries of 1e300 or more are no bound."""
+    from jaxreg.formulas.arrays import NO_BOUND
+
     checked: list[np.ndarray | None] = []
     for name, value, wrong in (("lower", lower, lambda a: a > 0), ("upper", upper, lambda a: a < 0)):
         if value is None:

@@ -4,11 +4,12 @@ A table of at most :data:`DENSE_BYTES` is copied where dense rows take less time
 made dense; what needs dense rows says so.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.formulas.moments import Moments
+if TYPE_CHECKING:
+    from jaxreg.formulas.moments import Moments
 
 __all__ = [
     "DENSE_BYTES",
@@ -111,12 +112,14 @@ def entries_of(X: Any, s: np.ndarray | None) -> Entries:
     return Entries(Z, rows, weight, start, start + z_mean, variance)
 
 
-def moments_of_entries(entries: Entries, Y: np.ndarray, columns: np.ndarray) -> Moments:
+def moments_of_entries(entries: Entries, Y: np.ndarray, columns: np.ndarray) -> "Moments":
     """Moments in float64 of the columns with the given numbers, (k,): products cost as much as there are entries.
 
     Args:
         Y: (n, t), of the same rows.
     """
+    from jaxreg.formulas.moments import Moments
+
     s, weight, some = entries.weight, entries.weight.sum(), entries.Z[:, columns]
     with np.errstate(all="ignore"):
         y_mean = Y[0] + (s / weight) @ (Y - Y[0])

@@ -1,9 +1,9 @@
 """Numbers from outside as NumPy arrays of floats; what is none is refused by name and place."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxreg.data.frames import array_of, feature_names_of, refuse_lazy
@@ -18,7 +18,8 @@ def as_number(value: Any) -> Any:
 
 def refuse_kinds(value: Any, name: str) -> None:
     """A TypeError for tracers, sparse, masked and lazy tables, and mappings."""
-    if isinstance(value, jax.core.Tracer):
+    jax = sys.modules.get("jax")  # where it is not loaded, nothing is traced
+    if jax is not None and isinstance(value, jax.core.Tracer):
         raise TypeError(
             f"{name} is being traced by JAX (jit, vmap or grad), but this function works on NumPy arrays. "
             "Use its pure twin: jaxreg.solvers.fit, jaxreg.solvers.path or jaxreg.sweeps.cross_validate."

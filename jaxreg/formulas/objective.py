@@ -16,13 +16,14 @@ Several targets at once: y is (n, t), the coefficients are (p, t), the intercept
 one value a target.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, floating, per_row
+from jaxreg.params import Params
 
 __all__ = [
     "Params",
@@ -35,18 +36,6 @@ __all__ = [
     "ridge_penalty",
     "squared_error",
 ]
-
-
-class Params(NamedTuple):
-    """The parameters of a linear model, a pytree.
-
-    Attributes:
-        intercept: b, shape () or (t,).
-        coef: w, shape (p,) or (p, t), on the original scale of X.
-    """
-
-    intercept: Any
-    coef: Any
 
 
 def absolute(w: jax.Array) -> jax.Array:
