@@ -209,7 +209,11 @@ def test_error_curve_shows_why_one_se_was_chosen():
     i = int(MEAN.argmin())
     one_se = LAMS[np.flatnonzero(MEAN[i] + SE[i] >= MEAN)[0]]
     ax = plot.error_curve(LAMS, MEAN, SE, minimum=LAMS[i], one_se=one_se)
-    assert [words.split(":")[0] for words in legend_words(ax)] == ["minimum", "one standard error"]
+    assert [words.split(":")[0] for words in legend_words(ax)] == [
+        "minimum",
+        "one standard error",
+        "one standard error above the minimum",
+    ]
     level = ax.collections[1].get_segments()[0]
     np.testing.assert_allclose(level, [[one_se, MEAN[i] + SE[i]], [LAMS[i], MEAN[i] + SE[i]]], rtol=1e-14)
 
@@ -219,10 +223,41 @@ def test_a_curve_of_r2_has_its_level_below_the_best():
     i = int(r2.argmax())
     ax = plot.error_curve(LAMS, r2, SE / 10, measure="r2", minimum=LAMS[i], one_se=LAMS[3])
     assert ax.get_ylabel() == "held-out R²"
-    assert [words.split(":")[0] for words in legend_words(ax)] == ["maximum", "one standard error"]
+    assert [words.split(":")[0] for words in legend_words(ax)] == [
+        "maximum",
+        "one standard error",
+        "one standard error below the maximum",
+    ]
     level = ax.collections[1].get_segments()[0]
     np.testing.assert_allclose(level[:, 1], r2[i] - SE[i] / 10, rtol=1e-14)
     assert plot.error_curve(LAMS, MEAN, SE, measure="mae").get_ylabel() == "held-out mean absolute error"
+
+
+@pytest.mark.parametrize("measure", ["mse", "r2"])
+def test_the_view_follows_the_valley_and_not_the_null_model(measure):
+    error = np.concatenate([np.full(10, 100.0), np.geomspace(80, 10.2, 8), 10 + 0.01 * np.arange(-6, 6.0) ** 2])
+    se = np.full(30, 0.5)
+    mean = 100 - error if measure == "r2" else error
+    ax = plot.error_curve(LAMS, mean, se, measure=measure, minimum=LAMS[24], one_se=LAMS[18])
+    low, high = ax.get_ylim()
+    shown = (mean - se >= low) & (mean + se <= high)
+    assert shown[17:].all()  # the valley
+    assert high - low < 20 < np.ptp(mean)
+    assert not shown[0]
+    flat = 5 + np.linspace(-1, 1, 30) ** 2  # nothing is cut off where all is of one size
+    whole = plot.error_curve(LAMS, flat, SE)
+    assert whole.get_ylim()[0] <= np.min(flat - SE)
+    assert whole.get_ylim()[1] >= np.max(flat + SE)
+
+
+@pytest.mark.parametrize(("factor", "power"), [(1e9, 9), (1e-6, -6), (1.0, None)])
+def test_a_power_of_ten_stands_beside_the_axis(factor, power):
+    mean = factor * (5 + np.linspace(-1, 1, 30) ** 2)
+    ax = plot.error_curve(LAMS, mean, mean / 30)
+    ax.figure.draw_without_rendering()
+    assert ax.yaxis.get_offset_text().get_text() == ""
+    assert ax.get_ylabel() == "held-out mean squared error" + ("" if power is None else f" ($10^{{{power}}}$)")
+    assert {float(label.get_text()) for label in ax.get_yticklabels()} >= {5.0, 6.0}
 
 
 def test_large_counts_do_not_touch_each_other():

@@ -97,11 +97,12 @@ def test_what_the_lines_say():
     lines = report(sweep)
     assert lines[:3] == ["t.csv: y", "50 rows, 3 features; lasso (l1_ratio 1); 3 folds, seed 0", "2 λs from 2 to 0.5"]
     _, _, rows = table(lines)
-    assert [row.split() for row in rows[-5:]] == [
+    assert [row.split() for row in rows[-6:] if not row.startswith("R²")] == [
         [],
         ["λ", "0.5", "2"],
         ["mean", "squared", "error", "4", "6"],
         ["±", "standard", "error", "0.5", "0.5"],
+        ["its", "square", "root", "2", "2.44949"],
         ["features", "used", "2", "of", "3", "1", "of", "3"],
     ]
     assert lines[-2] == "largest duality gap 2.0e-12 in 8 fits, all within the tolerance 1e-10"
@@ -110,6 +111,19 @@ def test_what_the_lines_say():
     assert late[-2].endswith("NOT all within the tolerance 1e-13")
     assert report(made_up([[1.0]]), dtype="float32")[-2].endswith("the tolerance 1e-05")
     assert "λ 0.5 alone" in report(made_up([[1.0]], lams=[0.5]))
+
+
+def test_many_zeros_are_one_line():
+    coef = [[1.5, *[0.0] * 12], [1.0, *[0.0] * 12]]
+    lines = report(made_up(coef))
+    assert "(12 features are 0 in both)" in lines
+    assert not any(line.startswith("x5") for line in lines)
+    assert any(line.startswith("x5") for line in report(made_up([coef[0][:8], coef[1][:8]])))
+
+
+def test_notes_of_the_file_stand_below_the_grid():
+    lines = report(made_up([[1.0]]), notes=("cells end at ';'", "2 rows with missing cells left out: lines 4, 8"))
+    assert lines[3:5] == ["Cells end at ';'", "2 rows with missing cells left out: lines 4, 8"]
 
 
 @pytest.mark.parametrize(
