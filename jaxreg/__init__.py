@@ -14,6 +14,7 @@ from jaxreg.version import __version__
 
 if TYPE_CHECKING:
     from jaxreg import checks, datasets, formulas, solvers, sweeps, training
+    from jaxreg.bootstraps import bootstrap
     from jaxreg.checks import check_gradient
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.covariances import IllConditionedWarning, path_from_moments
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
     from jaxreg.leave_one_out import ridge_leave_one_out
+    from jaxreg.loading import load
     from jaxreg.params import Params
     from jaxreg.program_cache import use_cache
     from jaxreg.regression import fit, path
-    from jaxreg.results import load
     from jaxreg.training.arguments import product
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
@@ -36,6 +37,7 @@ __all__ = [
     "IllConditionedWarning",
     "Params",
     "__version__",
+    "bootstrap",
     "check_gradient",
     "checks",
     "convert",
@@ -63,6 +65,7 @@ __all__ = [
 
 # Where each name is at home.
 _HOMES = {
+    "bootstraps": ("bootstrap",),
     "checks": ("check_gradient",),
     "convergence": ("ConvergenceWarning", "GridEndWarning"),
     "covariances": ("IllConditionedWarning", "path_from_moments"),
@@ -71,10 +74,10 @@ _HOMES = {
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),
     "leave_one_out": ("ridge_leave_one_out",),
+    "loading": ("load",),
     "params": ("Params",),
     "program_cache": ("use_cache",),
     "regression": ("fit", "path"),
-    "results": ("load",),
     "training.arguments": ("product",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),

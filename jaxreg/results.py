@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from jaxreg import summaries
-from jaxreg.archive import Saveable, load
+from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.params import Params
 from jaxreg.readable import Readable
 from jaxreg.shapes import NAMES, WhenRead, shaped
 
-__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep", "load"]
+__all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]
 
 _MEASURES = ("mse", "mae", "r2")
 _SCALES = {"scale": "p", "y_scale": "t or "}  # a number where it is 1 for all targets

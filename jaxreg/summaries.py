@@ -10,6 +10,8 @@ import numpy as np
 
 __all__ = [
     "Shown",
+    "bootstrap",
+    "bootstrap_columns",
     "choice",
     "choice_columns",
     "leave_one_out",
@@ -108,6 +110,23 @@ def leave_one_out(result: Any) -> Shown:
     return Shown(title, _both(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
 
 
+def bootstrap(result: Any) -> Shown:
+    """A few λs: how many features each resample uses, and how many are in most of them."""
+    B, L, p = result.coef.shape[:3]
+    targets = "" if result.estimate.ndim == 2 else f", {result.estimate.shape[2]} targets"
+    used = (result.coef != 0).sum(axis=2).reshape(B, L, -1)
+    often = result.selection_frequency.reshape(L, p, -1)
+    rows = [("λ", "not 0 in a resample", "in 9 of 10", "largest gap")]
+    for l in np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int)):
+        typical = np.quantile(used[:, l], [0.05, 0.95])
+        stable = (often[l] >= 0.9).sum(axis=0)
+        rows.append(
+            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), _power(result.gap[:, l].max()))
+        )
+    title = f"Bootstrap: {B:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
+    return Shown(title, rows, [_verdict(result.gap, result.converged)])
+
+
 def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
@@ -187,6 +206,22 @@ def leave_one_out_columns(result: Any) -> dict[str, Any]:
     """A row a λ (and target)."""
     names = ("mse", "se_mse", "gcv", "df", "gap")
     return _rows({"lam": result.lams, **{name: getattr(result, name) for name in names}}, result.gap)
+
+
+def bootstrap_columns(result: Any) -> dict[str, Any]:
+    """A row a λ and column of X (and target): the estimate, the ends of its 95 % interval, how often it is not 0."""
+    low, high = result.interval()
+    L, p, *t = result.estimate.shape
+    names = np.asarray(result.feature_names or [f"column {j}" for j in range(p)], dtype=object)
+    shape = (L, p, *t)
+    along = lambda v, axis: np.broadcast_to(
+        np.expand_dims(v, [k for k in range(len(shape)) if k != axis]), shape
+    ).ravel()
+    found = {"lam": along(result.lams, 0), "column": along(names, 1)}
+    if t:
+        found["target"] = along(np.arange(t[0]), 2)
+    values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
+    return found | {name: value.ravel() for name, value in values.items()}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ __all__ = [
     "engine_of",
     "path",
     "ready",
+    "repaired",
     "solve",
 ]
 
@@ -122,7 +123,7 @@ def solve(
             some: Any = lams[~zero] if zero.any() else lams  # type: ignore[index]
             solved = engine.solve(problem, some, members, b, found)
             if solved is not None:
-                solved = _repaired(problem, solved)
+                solved = repaired(problem, solved)
                 return joined(solved, ~zero, on_rows(problem, lams[zero])) if zero.any() else solved  # type: ignore[index]
     with computing(None, problem):
         check_values(problem.X, problem.names)
@@ -139,7 +140,7 @@ def on_rows(problem: Problem, lams: int | np.ndarray) -> Solved:
     return certified(problem, rows.solve(problem, lams))
 
 
-def _repaired(problem: Problem, solved: Solved) -> Solved:
+def repaired(problem: Problem, solved: Solved) -> Solved:
     """With its certificate, and where that is above the tolerance from the rows; last, degrees of freedom that are
     missing are counted there, for what is returned."""
     solved = certified(problem, solved)

@@ -18,7 +18,7 @@ from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
 from jaxreg.solvers.members import WIDE
 
-__all__ = ["WIDE", "of_all_members", "path", "refuses", "solve"]
+__all__ = ["WIDE", "of_all_members", "path", "refuses", "solve", "way"]
 
 # Relative gaps up to which a path that does not settle may have the right supports.
 DRIFTED = 1e-4
@@ -51,7 +51,7 @@ def solve(
     if found is None and b is None and _takes_all(members, order, asked):  # the program that serves the members
         nothing = jax.tree.map(np.zeros_like, members.stacked)
         units = np.full(len(nothing.weight), members.unit)
-        found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=_way(asked)), 1)[0]
+        found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=way(asked)), 1)[0]
     found = path(members.training(b), order, asked, found)
     if not descent.carried(problem, found):
         return None
@@ -65,18 +65,18 @@ def solve(
 def path(known: Known, order: Order, asked: Settings, found: Any = None) -> Any:
     """A path at λ > 0 from moments, uncut and as NumPy arrays (:class:`~jaxreg.solvers.found.Found`)."""
     given = known.total, known.without, order.grid, asked, np.float64(known.unit)
-    found = jax.tree.map(np.asarray, _program(*given, way=_way(asked))) if found is None else found
+    found = jax.tree.map(np.asarray, _program(*given, way=way(asked))) if found is None else found
     if descent.stands(found, order, asked):
         return found
     # Rounding errors that a walk has gathered are corrected where it went right otherwise.
     if found.gap[: order.number].max() <= DRIFTED:
-        found = jax.tree.map(np.asarray, _program(*given, way=_way(asked), known=found))
+        found = jax.tree.map(np.asarray, _program(*given, way=way(asked), known=found))
         if descent.stands(found, order, asked):
             return found
     return jax.tree.map(np.asarray, _program(*given, way="newton"))
 
 
-def _way(asked: Settings) -> str:
+def way(asked: Settings) -> str:
     """The fast one."""
     return "knots" if asked.l1_ratio == 1 else "blocks"
 
@@ -94,7 +94,7 @@ def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> list
         return None
     without, units = training
     count = len(members.kept or [])
-    return _first(_programs(members.total, without, np.int32(count), order.grid, asked, units, way=_way(asked)), count)
+    return _first(_programs(members.total, without, np.int32(count), order.grid, asked, units, way=way(asked)), count)
 
 
 def _takes_all(members: Members, order: Order, asked: Settings) -> bool:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
-from jaxreg.formulas.moments import Moments
+from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers import active_set, homotopy, lam_blocks
 from jaxreg.solvers.active_set import penalty_at
@@ -20,7 +20,7 @@ from jaxreg.solvers.moment_problem import MomentProblem, as_returned, judge, mom
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.support import corrected
 
-__all__ = ["WAYS", "degrees_from_moments", "path_from_moments", "paths_from_moments"]
+__all__ = ["WAYS", "degrees_from_moments", "path_from_moments", "paths_from_moments", "paths_of_weights"]
 
 # A lasso from knot to knot, an elastic net by blocks of λs: fast, and given up where rounding or columns
 # that depend on each other stand in the way. Newton steps, one λ after the other, serve both.
@@ -93,13 +93,42 @@ def paths_from_moments(
 
     Parts, ``units`` and what is returned have a leading axis K.
     """
-    K = len(parts.weight)
 
     def one(k: jax.Array) -> Found:
         return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
 
+    return _in_turn(one, len(parts.weight), count)
+
+
+def paths_of_weights(
+    X: jax.Array,
+    Y: jax.Array,
+    weights: jax.Array,
+    count: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    way: str,
+) -> Found:
+    """:func:`path_from_moments` of the rows with each of the first ``count``, (), of B sets of weights, in turn.
+
+    Args:
+        X: (n, p), p padded. Y: (n, t). weights: (B, n). unit: of the moments, ().
+
+    Returns:
+        Found, with a leading axis B.
+    """
+
+    def one(b: jax.Array) -> Found:
+        return path_from_moments(moments(X, Y, weights[b]), None, grid, settings, unit, way)
+
+    return _in_turn(one, len(weights), count)
+
+
+def _in_turn(one: Callable[[jax.Array], Found], size: int, count: jax.Array) -> Found:
+    """What ``one`` finds for the first ``count`` of ``size`` members, stacked; zeros for the others."""
     shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
-    empty = jax.tree.map(lambda v: jnp.zeros((K, *v.shape), v.dtype), shapes)
+    empty = jax.tree.map(lambda v: jnp.zeros((size, *v.shape), v.dtype), shapes)
     write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
     return jax.lax.fori_loop(0, count, write, empty)
 

@@ -1,0 +1,95 @@
+"""Many weightings of the rows of one table, each with a path of its own: bootstraps, halves, jackknives.
+
+The table goes to the device once, and no copy of it is made for a member: a member is its weights, (n,), and one turn
+of a loop in a compiled program reads the rows, adds up the moments and goes down the λs. Where moments are refused, or
+their answer does not stand, the member is a problem like any other (:mod:`~jaxreg.engines.choose`).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.data.cores import CORES, share
+from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.problem import Problem
+from jaxreg.engines import choose, descent, moments
+from jaxreg.engines.order import Order, settings_of
+from jaxreg.engines.solved import Solved
+from jaxreg.programs import compiled
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.found import Found
+from jaxreg.solvers.from_moments import paths_of_weights
+
+__all__ = ["Weighted", "paths_of_weightings"]
+
+_program = compiled(paths_of_weights, static_argnames="way")
+
+
+class Weighted(NamedTuple):
+    """Of B members: coef (B, L, p, t), intercept and gap (B, L, t), y_scale (B, t)."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    gap: np.ndarray
+    y_scale: np.ndarray
+
+
+def paths_of_weightings(
+    problem: Problem, lams: np.ndarray, weights: np.ndarray, report: Callable[[int], None] = lambda done: None
+) -> Weighted:
+    """A certified path for each set of weights.
+
+    Args:
+        lams: (L,), of all members. weights: (B, n), s of each member, in place of the problem's.
+        report: called with how many members are done, after each block of them.
+    """
+    problem = problem._replace(degrees=False)
+    (B, n), t = weights.shape, problem.y.shape[1]
+    each = np.repeat(lams[:, None], t, axis=1)
+    asked = settings_of(problem, padded(problem.X.shape[1]))
+    order = Order(each, t, problem.eps)
+    fast = moments.refuses(problem, each) is None and bool(np.all(lams > 0))
+    size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
+    X = _filled_up(problem.X, len(asked.penalty_factor)) if fast else None
+    found: list[Solved] = []
+
+    def some(first: int) -> list[Any]:
+        here = weights[first : first + size]
+        with choose.computing(moments, problem):
+            filled = np.concatenate([here, np.ones((size - len(here), n))])
+            count = np.int32(len(here))
+            block = _program(X, problem.y, filled, count, order.grid, asked, np.float64(UNIT), way=moments.way(asked))
+            block = jax.tree.map(np.asarray, block)
+        return [Found._make(v[b] for v in block) for b in range(len(here))]
+
+    starts = list(range(0, B, size))
+    for k in range(0, len(starts), CORES):
+        together = starts[k : k + CORES]
+        blocks = share(some, together) if fast else [[None] for _ in together]
+        for first, block in zip(together, blocks, strict=True):
+            for b, one in enumerate(block, start=first):
+                member = problem._replace(sample_weight=weights[b])
+                found.append(_settled(member, each, order, asked, one))
+            report(len(found))
+    coef, intercept = (np.stack([getattr(one.params, name) for one in found]) for name in ("coef", "intercept"))
+    return Weighted(coef, intercept, np.stack([one.gap for one in found]), np.stack([one.y_scale for one in found]))
+
+
+def _settled(problem: Problem, lams: np.ndarray, order: Order, asked: Any, found: Any) -> Solved:
+    """What was found, with its certificate; another engine's answer where it does not stand."""
+    if found is not None and descent.stands(found, order, asked) and descent.carried(problem, found):
+        return choose.repaired(problem, order.solved(found, problem.X.shape[1], problem.X.dtype))
+    return choose.solve(problem, lams)
+
+
+def _block_size(B: int, n: int, numbers: int) -> int:
+    """Members that are solved by one call: a share for each core, and no more than fits beside the table."""
+    fits = KEPT_BYTES // (8 * (n + 2 * numbers))
+    return int(max(1, min(padded(-(-B // CORES)), fits)))
+
+
+def _filled_up(X: np.ndarray, columns: int) -> np.ndarray:
+    """In float64, with columns of 0."""
+    return np.pad(np.asarray(X, float), ((0, 0), (0, columns - X.shape[1])))
