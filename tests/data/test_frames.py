@@ -272,7 +272,10 @@ def doors(p, folder):
 
 
 def test_the_names_of_many_columns_cost_as_much_as_there_are(tmp_path):
-    """Ten times as many take about ten times as long; looking each up among all would take a hundred times."""
+    """Ten times as many take about ten times as long; looking each up among all would take a hundred times.
+
+    Other programs on the machine may slow down one measurement, not five of them.
+    """
 
     def seconds(call):
         start = time.process_time()
@@ -280,5 +283,9 @@ def test_the_names_of_many_columns_cost_as_much_as_there_are(tmp_path):
         return time.process_time() - start
 
     small, large = doors(3_000, tmp_path), doors(30_000, tmp_path)
-    ratio = {name: min(map(seconds, [large[name]] * 2)) / min(map(seconds, [small[name]] * 3)) for name in small}
+    ratio = dict.fromkeys(small, np.inf)
+    for _ in range(5):
+        for name in [name for name, value in ratio.items() if value >= 35]:
+            once, tenfold = (min(map(seconds, [size[name]] * 3)) for size in (small, large))
+            ratio[name] = min(ratio[name], tenfold / once)
     assert all(value < 35 for value in ratio.values()), ratio
