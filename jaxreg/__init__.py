@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jaxreg.params import Params
     from jaxreg.program_cache import use_cache
     from jaxreg.regression import fit, path
+    from jaxreg.stability import stability_selection
     from jaxreg.training.arguments import product
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
@@ -55,6 +56,7 @@ __all__ = [
     "product",
     "ridge_leave_one_out",
     "solvers",
+    "stability_selection",
     "sweep",
     "sweeps",
     "train",
@@ -78,6 +80,7 @@ _HOMES = {
     "params": ("Params",),
     "program_cache": ("use_cache",),
     "regression": ("fit", "path"),
+    "stability": ("stability_selection",),
     "training.arguments": ("product",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),

@@ -21,7 +21,8 @@ NAMES = "a name for each of p, or None"
 
 # Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
-_WHOLE = ("n_iter", "n_nonzero", "index", "extended")
+_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs")
+_TRUTH = ("converged", "stable")
 
 
 def shaped(**fields: Any) -> Callable[[Kind], Kind]:
@@ -46,8 +47,10 @@ def field_names(kind: Any) -> tuple[str, ...]:
 
 def check_shapes(result: Any) -> None:
     """Raise ValueError unless every field has its kind of values, its shape, and one size for each letter."""
-    of_result = SHAPES[type(result)].get("coef")
-    coef, shape = (result.params.coef, SHAPES[Params]["coef"]) if of_result is None else (result.coef, of_result)
+    shapes = SHAPES[type(result)]
+    coef, shape = (result.params.coef, SHAPES[Params]["coef"]) if hasattr(result, "params") else (None, "p t")
+    if "coef" in shapes:
+        coef, shape = result.coef, shapes["coef"]
     targets = np.ndim(coef) == len(shape.split())
     _check(result, "", {"2": 2} if targets else {"2": 2, "t": None})
 
@@ -75,7 +78,7 @@ def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
 
 def _check_field(value: Any, where: str, name: str, patterns: str, sizes: dict[str, int | None]) -> None:
     array = np.asarray(value)
-    kinds = "b" if name == "converged" else "iu" if name in _WHOLE else "f"
+    kinds = "b" if name in _TRUTH else "iu" if name in _WHOLE else "f"
     if array.dtype.kind not in kinds:
         raise ValueError(f"{where} is of {array.dtype}")
     for pattern in patterns.split(" or "):

@@ -20,6 +20,8 @@ __all__ = [
     "path_columns",
     "solution",
     "solution_columns",
+    "stability",
+    "stability_columns",
     "sweep",
     "sweep_columns",
 ]
@@ -127,6 +129,21 @@ def bootstrap(result: Any) -> Shown:
     return Shown(title, rows, [_verdict(result.gap, result.converged)])
 
 
+def stability(result: Any) -> Shown:
+    """The features chosen most often, and the bound on those that are chosen by chance."""
+    share = result.frequency[-1]
+    names = [" ".join(str(name).split()) for name in result.feature_names or (f"column {j}" for j in range(len(share)))]
+    order = np.argsort(-share, kind="stable")
+    rows = [(names[j], f"{share[j]:.2f}", "stable" if result.stable[j] else "") for j in order if share[j] > 0]
+    title = f"Stability: {2 * result.n_pairs} halves, {len(share)} columns, at most {result.q} chosen by each"
+    bound = "no bound on" if np.isinf(result.expected_false) else f"at most {result.expected_false:.2g} expected"
+    foot = [
+        f"{int(result.stable.sum())} stable at {result.threshold:.3g} or more; {bound} false selections among them",
+        f"largest duality gap {_power(result.largest_gap)}, {'' if result.converged else 'NOT '}within the tolerance",
+    ]
+    return Shown(title, _cut(("column", "share of halves", ""), rows) if rows else [], foot)
+
+
 def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
@@ -222,6 +239,12 @@ def bootstrap_columns(result: Any) -> dict[str, Any]:
         found["target"] = along(np.arange(t[0]), 2)
     values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
     return found | {name: value.ravel() for name, value in values.items()}
+
+
+def stability_columns(result: Any) -> dict[str, Any]:
+    """A row a column of X: the share of halves that choose it, and whether it is stable."""
+    names = list(result.feature_names or range(len(result.stable)))
+    return {"column": names, "frequency": result.frequency[-1], "stable": result.stable}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:

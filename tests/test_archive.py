@@ -502,5 +502,5 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_the_kinds_are_the_results():
-    assert {kind for kind in SHAPES if issubclass(kind, Saveable)} == {Solution, Path, Sweep, LeaveOneOut}
+    assert {kind for kind in SHAPES if issubclass(kind, Saveable)} == set(jaxreg.loading.KINDS)
     assert {*SHAPES} == {Solution, Path, Sweep, LeaveOneOut, Choice, Params}

@@ -1,0 +1,64 @@
+"""What stability selection returns: how often each feature was chosen, and which are stable."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxreg import summaries
+from jaxreg.archive import Saveable
+from jaxreg.readable import Readable
+from jaxreg.shapes import NAMES, shaped
+
+__all__ = ["Stability"]
+
+
+@shaped(
+    lams="L",
+    frequency="L p",
+    stable="p",
+    threshold="",
+    expected_false="",
+    largest_gap="",
+    converged="",
+    feature_names=NAMES,
+    **dict.fromkeys(("q", "n_pairs", "seed"), ""),
+)
+@dataclass(frozen=True, eq=False, repr=False)
+class Stability(Saveable, Readable):
+    """The features that halves of the rows choose again and again.
+
+    Attributes:
+        lams: (L,). frequency: the share of halves that have chosen each feature down to λ, (L, p).
+        stable: (p,) booleans, whether the share at the smallest λ is at least ``threshold``.
+        threshold: τ. q: most features a half chooses. n_pairs: B. seed: of the halves.
+        expected_false: the bound on the expected number of stable features that are no better than chance.
+        largest_gap: of all paths. converged: whether every gap is within the tolerance. feature_names: or None.
+    """
+
+    _shown, _columns = summaries.stability, summaries.stability_columns
+    lams: np.ndarray
+    frequency: np.ndarray
+    stable: np.ndarray
+    threshold: float
+    q: int
+    n_pairs: int
+    seed: int
+    expected_false: float
+    largest_gap: float
+    converged: bool
+    feature_names: tuple[str, ...] | None = None
+
+    @property
+    def stable_names(self) -> list[Any]:
+        """The names, or numbers, of the stable features, the most frequent first."""
+        names = self.feature_names or tuple(range(len(self.stable)))
+        order = np.argsort(-self.frequency[-1], kind="stable")
+        return [names[j] for j in order if self.stable[j]]
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """The frequencies along λ with the threshold (:func:`jaxreg.plot.resamples.frequencies`); returns the axes."""
+        from jaxreg.plot import resamples
+
+        given = {"names": self.feature_names, "threshold": self.threshold}
+        return resamples.frequencies(self.lams, self.frequency, ax=ax, **(given | options))
