@@ -142,7 +142,7 @@ def test_the_line_vanishes_when_the_work_fails(monkeypatch):
     def interrupted():
         with following(True, "paths") as show:
             show(1, 2)
-            assert stream.screen().strip() == "[██████████··········] 1/2 paths, 1 s, 1 s left"
+            assert stream.screen().strip() == "[██████████··········] 1/2 paths, 1 s"
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

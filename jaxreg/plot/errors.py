@@ -117,7 +117,12 @@ def _legend(ax: "Axes", x: np.ndarray, low: np.ndarray, high: np.ndarray) -> Non
         room[f"upper {side}"] = 1 - np.nanmax(top[here], initial=0)
         room[f"lower {side}"] = np.nanmin(bottom[here], initial=1)
     place: Any = max(room, key=lambda name: room[name])
-    ax.legend(loc=place, fontsize=NAME_SIZE + 1, framealpha=0.9)
+    # The level line, a collection, explains the lines before it.
+    entries = sorted(
+        zip(*ax.get_legend_handles_labels(), strict=True), key=lambda entry: hasattr(entry[0], "get_segments")
+    )
+    handles, labels = zip(*entries, strict=True)
+    ax.legend(handles, labels, loc=place, fontsize=NAME_SIZE + 1, framealpha=0.9)
 
 
 def _counts_on_top(ax: "Axes", x: np.ndarray, n_nonzero: np.ndarray) -> None:

@@ -60,8 +60,11 @@ class Coding:
 
     def sources(self, names: Iterable[str]) -> list[str]:
         """The columns of a file that these columns of numbers came from, each once."""
-        source = {name: column for column in self.levels for name in self._of(column)}
-        return list(dict.fromkeys(source.get(name, name) for name in names))
+        return list(dict.fromkeys(self.source(name) for name in names))
+
+    def source(self, name: str) -> str:
+        """The column of a file that this column of numbers came from."""
+        return next((column for column in self.levels if name in self._of(column)), name)
 
     def numbers(self, columns: Iterable[str], values: Mapping[str, np.ndarray]) -> np.ndarray:
         """The (n, p) table, p the number of :meth:`names`.

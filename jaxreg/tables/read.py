@@ -88,7 +88,7 @@ def read_table(
     if categorical != "auto" and isinstance(categorical, str):
         raise TableError(f"categorical must be 'auto' or a list of names, not {categorical!r}")
     if columns is not None:
-        columns = list(dict.fromkeys([*columns, *text]))
+        columns = [*columns, *(name for name in text if name not in columns)]
     seen = [name for name in (like.levels if like is not None else ()) if columns is None or name in columns]
     words = frozenset([*asked, *text, *seen])
     wanted = Wanted(columns, ignore, words, categorical == "auto" and like is None)
@@ -171,7 +171,8 @@ def _table(cells: Cells, asked: _Asked) -> Table:
     if asked.missing not in ("error", "drop"):
         if asked.like is None:
             coding = Coding(coding.levels, fills_of(names, values, asked.missing, asked.complete))
-        values, holes = filled(names, values, coding.fills)
+        values, by_name = filled(names, values, coding.fills)
+        holes = {coding.source(name): count for name, count in by_name.items()}  # a word is in several columns
         what = f"the {asked.missing} of the column" if asked.like is None else "the number that the model brings"
         if holes:
             notes.append(in_columns(f"{what} in place of {counted(sum(holes.values()), 'missing cell')}", holes))

@@ -48,10 +48,10 @@ def test_the_python_is_short():
         "import jaxreg",
         "from jaxreg.tables import read_table",
         "",
-        "table = read_table('a.csv', ignore=['id'])",
-        "features = table.without('y', 'part')",
+        "table = read_table('a.csv', ignore=['id'], text=['part'])",
+        "features = table.without('y')",
         "sweep = jaxreg.sweep(features.values, table.column('y'), lams=100, l1_ratio=1.0, "
-        "folds=table.column('part'), seed=0)",
+        "folds=table.words['part'].astype(float), seed=0)",
         "print(sweep.best.lam, sweep.one_se.lam)",
     ]
 

@@ -47,7 +47,7 @@ r2 = float(next(line.split()[1] for line in printed.splitlines() if line.startsw
 assert r2 > 0.9
 assert "district=Altstadt" in printed
 page = (out / "report.html").read_text(encoding="utf-8")
-assert "the median of the column in place of" in page
+assert "The median of the column in place of" in page
 stored = json.loads((out / "result.json").read_text(encoding="utf-8"))
 assert stored["coding"]["levels"]["district"] == ["Altstadt", "Hafen", "Nordend", "Süd"]
 

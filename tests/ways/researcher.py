@@ -38,7 +38,7 @@ chosen = jaxreg.train_grid(
     X,
     y,
     steps=400,
-    optimizer=optax.sgd(0.3),
+    optimizer=optax.sgd(0.15),
     folds=5,
     measure=absolute_error,
 )
@@ -52,7 +52,7 @@ print(sweep)
 assert len(repr(sweep).splitlines()) <= 12
 assert sweep.converged
 with jax.enable_x64(True):  # the pure twin, under the user's own transformations
-    slope = jax.grad(lambda lam: jnp.sum(jaxreg.solvers.fit(data.X, data.y, lam=lam).coef ** 2))(1.0)
+    slope = jax.grad(lambda lam: jnp.sum(jaxreg.solvers.fit(data.X, data.y, lam=lam).params.coef ** 2))(1.0)
     up, down = (np.sum(jaxreg.fit(data.X, data.y, lam=1.0 + h).coef ** 2) for h in (1e-5, -1e-5))
 np.testing.assert_allclose(slope, (up - down) / 2e-5, rtol=1e-4)
 assert not jax.config.jax_enable_x64
