@@ -48,10 +48,11 @@ def field_names(kind: Any) -> tuple[str, ...]:
 def check_shapes(result: Any) -> None:
     """Raise ValueError unless every field has its kind of values, its shape, and one size for each letter."""
     shapes = SHAPES[type(result)]
-    coef, shape = (result.params.coef, SHAPES[Params]["coef"]) if hasattr(result, "params") else (None, "p t")
+    targets = False
     if "coef" in shapes:
-        coef, shape = result.coef, shapes["coef"]
-    targets = np.ndim(coef) == len(shape.split())
+        targets = np.ndim(result.coef) == len(shapes["coef"].split())
+    elif "params" in shapes or hasattr(type(result), "params"):
+        targets = np.ndim(result.params.coef) == len(SHAPES[Params]["coef"].split())
     _check(result, "", {"2": 2} if targets else {"2": 2, "t": None})
 
 

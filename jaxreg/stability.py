@@ -74,8 +74,8 @@ def stability_selection(
         >>> import jaxreg
         >>> data = jaxreg.datasets.diabetes()
         >>> found = jaxreg.stability_selection(data.X, data.y, q=3, seed=1)
-        >>> sorted(found.stable_names), found.expected_false < 1
-        (['bmi', 's5'], True)
+        >>> [data.feature_names[j] for j in sorted(found.stable_names)], found.expected_false < 1
+        (['bmi', 'bp', 's5'], True)
     """
     given = check_problem(
         X,

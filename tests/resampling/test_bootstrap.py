@@ -130,6 +130,7 @@ def test_bca_is_scipys():
     assert abs(plain[1] - expected.high) > 0.01  # the correction is more than the tolerance
 
 
+@pytest.mark.slow
 def test_intervals_of_least_squares_cover_at_their_level():
     """At λ = 0 the intervals are of the truth: 95 % of them hold it, up to what 150 samples can tell."""
     rng = np.random.default_rng(0)
