@@ -4,6 +4,7 @@ As the other doors it checks the arguments and owns no mathematics: what is draw
 how it is solved in :mod:`jaxreg.engines.weightings`, what is made of it in :mod:`jaxreg.sweeps.intervals`.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,7 @@ def _resampled(problem: Problem, pure: Any, lams: np.ndarray, kind: str, B: int,
         some = range(first, min(first + size, B))
         if kind in ("pairs", "bayesian"):
             weights = resampled_weights(kind, problem.weights, seed, some)
-            blocks.append(paths_of_weightings(problem, lams, weights, lambda done, first=first: show(first + done, B)))
+            blocks.append(paths_of_weightings(problem, lams, weights, partial(_shown_from, show, first, B)))
         else:
             X: Any = problem.X
             fitted = np.asarray(X @ pure.coef[smallest] + pure.intercept[smallest], float)
@@ -167,6 +168,10 @@ def _resampled(problem: Problem, pure: Any, lams: np.ndarray, kind: str, B: int,
             blocks.append(_paths_of_targets(problem, lams, targets))
             show(some.stop, B)
     return Weighted._make(np.concatenate(v) for v in zip(*blocks, strict=True))
+
+
+def _shown_from(show: Any, first: int, B: int, done: int) -> None:
+    show(first + done, B)
 
 
 def _paths_of_targets(problem: Problem, lams: np.ndarray, targets: np.ndarray) -> Weighted:

@@ -52,7 +52,7 @@ class Stability(Saveable, Readable):
     @property
     def stable_names(self) -> list[Any]:
         """The names, or numbers, of the stable features, the most frequent first."""
-        names = self.feature_names or tuple(range(len(self.stable)))
+        names: Any = self.feature_names or range(len(self.stable))
         order = np.argsort(-self.frequency[-1], kind="stable")
         return [names[j] for j in order if self.stable[j]]
 

@@ -118,7 +118,7 @@ def bootstrap(result: Any) -> Shown:
     targets = "" if result.estimate.ndim == 2 else f", {result.estimate.shape[2]} targets"
     used = (result.coef != 0).sum(axis=2).reshape(B, L, -1)
     often = result.selection_frequency.reshape(L, p, -1)
-    rows = [("λ", "not 0 in a resample", "in 9 of 10", "largest gap")]
+    rows: list[tuple[str, ...]] = [("λ", "not 0 in a resample", "in 9 of 10", "largest gap")]
     for l in np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int)):
         typical = np.quantile(used[:, l], [0.05, 0.95])
         stable = (often[l] >= 0.9).sum(axis=0)
@@ -134,7 +134,9 @@ def stability(result: Any) -> Shown:
     share = result.frequency[-1]
     names = [" ".join(str(name).split()) for name in result.feature_names or (f"column {j}" for j in range(len(share)))]
     order = np.argsort(-share, kind="stable")
-    rows = [(names[j], f"{share[j]:.2f}", "stable" if result.stable[j] else "") for j in order if share[j] > 0]
+    rows: list[tuple[str, ...]] = [
+        (names[j], f"{share[j]:.2f}", "stable" if result.stable[j] else "") for j in order if share[j] > 0
+    ]
     title = f"Stability: {2 * result.n_pairs} halves, {len(share)} columns, at most {result.q} chosen by each"
     bound = "no bound on" if np.isinf(result.expected_false) else f"at most {result.expected_false:.2g} expected"
     foot = [
@@ -230,13 +232,9 @@ def bootstrap_columns(result: Any) -> dict[str, Any]:
     low, high = result.interval()
     L, p, *t = result.estimate.shape
     names = np.asarray(result.feature_names or [f"column {j}" for j in range(p)], dtype=object)
-    shape = (L, p, *t)
-    along = lambda v, axis: np.broadcast_to(
-        np.expand_dims(v, [k for k in range(len(shape)) if k != axis]), shape
-    ).ravel()
-    found = {"lam": along(result.lams, 0), "column": along(names, 1)}
-    if t:
-        found["target"] = along(np.arange(t[0]), 2)
+    grid: Any = np.meshgrid(np.arange(L), np.arange(p), *map(np.arange, t), indexing="ij")
+    l, j, *k = (v.ravel() for v in grid)
+    found = {"lam": result.lams[l], "column": names[j]} | ({"target": k[0]} if t else {})
     values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
     return found | {name: value.ravel() for name, value in values.items()}
 

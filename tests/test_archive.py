@@ -22,7 +22,7 @@ from jaxreg.archive import FORMAT, Saveable
 from jaxreg.engines import ridge
 from jaxreg.files import OutputError, ResultError
 from jaxreg.formulas import Params
-from jaxreg.results import Choice, LeaveOneOut, Path, Solution, Sweep
+from jaxreg.results import Choice, Path, Solution
 from jaxreg.shapes import SHAPES
 
 # Small tables have grids that end too early; that is said elsewhere.

@@ -76,7 +76,7 @@ def error_curve(
     if minimum is not None and one_se is not None:
         level = (mean - se if measure == "r2" else mean + se)[np.isclose(lams, minimum, rtol=1e-9, atol=0)]
         side = "below the maximum" if measure == "r2" else "above the minimum"
-        words = f"one standard error {side}" if one_se != minimum else None
+        words = f"one standard error {side}" if one_se != minimum else "_"
         ax.hlines(level[:1], place(one_se), place(minimum), color=foreground(ax), linewidth=0.8, label=words)
     _follow_the_valley(ax, -mean if measure == "r2" else mean, se, measure == "r2")
     label_y(ax, f"held-out {MEASURES[measure]}")

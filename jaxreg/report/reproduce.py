@@ -57,7 +57,13 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
         X, y = "features.values", f"table.column({options.target!r})"
         reading = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal")}
         reading["missing"] = options.na
-        usual = {"delimiter": None, "encoding": "utf-8", "decimal": ".", "missing": "error", "ignore": []}
+        usual: dict[str, Any] = {
+            "delimiter": None,
+            "encoding": "utf-8",
+            "decimal": ".",
+            "missing": "error",
+            "ignore": [],
+        }
         given = {k: v for k, v in (reading | {"ignore": options.ignore}).items() if v != usual[k]}
         aside = [repr(options.target)]
         if isinstance(arguments.get("sample_weight"), np.ndarray):

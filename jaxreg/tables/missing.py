@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from jaxreg.tables.table import Cells
 
 __all__ = ["FILLED", "filled", "fills_of", "in_columns", "places_in_words", "without_missing"]
 
-FILLED = {"mean": np.nanmean, "median": np.nanmedian}
+FILLED: dict[str, Callable[..., np.ndarray]] = {"mean": np.nanmean, "median": np.nanmedian}
 
 
 def without_missing(
