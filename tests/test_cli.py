@@ -236,7 +236,7 @@ def test_the_table_on_the_terminal(swept):
         "λ",
         "mean squared error",
         "± standard error",
-        "its square root",
+        "root mean squared error",
         "R²",
         "features used",
     ]
@@ -248,7 +248,7 @@ def test_the_table_on_the_terminal(swept):
         assert float(table["λ"][k]) == pytest.approx(choice.lam, rel=1e-5)
         assert float(table["mean squared error"][k]) == pytest.approx(choice.mean_mse, rel=1e-5)
         assert float(table["± standard error"][k]) == pytest.approx(choice.se_mse, rel=1e-2)
-        assert float(table["its square root"][k]) == pytest.approx(choice.mean_mse**0.5, rel=1e-5)
+        assert float(table["root mean squared error"][k]) == pytest.approx(choice.mean_mse**0.5, rel=1e-5)
         assert float(table["R²"][k]) == pytest.approx(swept.result.mean_r2[tuple(choice.index)], abs=5e-4)
         assert table["features used"][k] == f"{choice.n_nonzero} of 4"
     assert one_se.n_nonzero < best.n_nonzero  # a table that tells the two apart

@@ -102,7 +102,7 @@ def test_what_the_lines_say():
         ["λ", "0.5", "2"],
         ["mean", "squared", "error", "4", "6"],
         ["±", "standard", "error", "0.5", "0.5"],
-        ["its", "square", "root", "2", "2.44949"],
+        ["root", "mean", "squared", "error", "2", "2.44949"],
         ["features", "used", "2", "of", "3", "1", "of", "3"],
     ]
     assert lines[-2] == "largest duality gap 2.0e-12 in 8 fits, all within the tolerance 1e-10"
