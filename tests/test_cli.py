@@ -557,6 +557,103 @@ def test_predictions_that_cannot_be_written_are_1(swept, new_rows, tmp_path, mon
     assert (code, err.count("\n")) == (1, 1)
 
 
+# ---- Words, gaps and labels ------------------------------------------------------------------------------------------
+
+STREET = [("Elm", "Oak", "Fir")[k * 7 % 3] for k in range(60)]
+
+
+@pytest.fixture
+def streets(tmp_path):
+    path = tmp_path / "streets.csv"
+    path.write_text(as_csv(TABLE | {"street": STREET}), encoding="utf-8")
+    return path
+
+
+def test_words_are_the_columns_of_zeros_and_ones(streets, tmp_path):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    code, printed, said = command("sweep", streets, *BASE, *SIZE, "--categorical", "auto", "--out", out)
+    assert (code, said) == (0, "jaxreg: columns of zeros and ones for the words of 'street' (3)\n")
+    words = np.column_stack([[street == word for street in STREET] for word in ("Elm", "Fir", "Oak")])
+    expected = jaxreg.sweep(np.column_stack([X, words]), Y, lams=12, folds=3)
+    assert f"{expected.best.lam:.6g}" in printed
+    again, _, said = command("sweep", streets, *BASE, *SIZE, "--categorical", "street")
+    assert again == 0
+    stored = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert stored["feature_names"] == [*FEATURES, "street=Elm", "street=Fir", "street=Oak"]
+    np.testing.assert_array_equal(stored["best"]["coef"], expected.best.params.coef)
+
+    new = tmp_path / "new.csv"
+    new.write_text("street,income,share,rooms,area\nFir,4e4,0.2,4,100\nAsh,4e4,0.2,4,100\n", encoding="utf-8")
+    assert "line 3, column 'street': 'Ash' is none of the words" in refusal("predict", out, new)
+    printed = good("predict", out, new, "--unseen", "zero", "--keep", "street", "area")
+    head, first, second = (row.split(",") for row in printed.splitlines())
+    assert head == ["line", "street", "area", "price"]
+    assert (first[:3], second[:3]) == (["2", "Fir", "100.0"], ["3", "Ash", "100.0"])
+    values = np.array([[100, 4, 0.2, 4e4, 0, 1, 0], [100, 4, 0.2, 4e4, 0, 0, 0]])
+    np.testing.assert_allclose([float(first[3]), float(second[3])], expected.predict(values), rtol=1e-12)
+
+
+def test_least_squares_leaves_out_the_first_word(streets):
+    code, printed, _ = command("sweep", streets, *BASE, "--categorical", "auto", "--lams", "0.0", "--folds", "3")
+    assert code in (0, 3)
+    assert "street=Elm" not in printed
+    assert "street=Oak" in printed
+    for options in (("--lams", "0.0", "--no-fit-intercept"), ("--lams", "0", "1")):
+        _, printed, _ = command("sweep", streets, *BASE, "--categorical", "auto", *options, "--folds", "3")
+        assert "street=Elm" in printed
+
+
+def test_a_column_of_words_is_no_target(streets, no_work):
+    message = refusal("sweep", streets, *BASE[2:], "--target", "street", "--categorical", "auto")
+    assert message == "--target street is a column of words; it must hold numbers"
+    assert "--target price is also in --categorical" in refusal("sweep", streets, *BASE, "--categorical", "price")
+    assert "`--categorical auto`" in refusal("sweep", streets, *BASE)
+
+
+def test_labels_of_folds_may_be_words(streets, canned):
+    good("sweep", streets, *BASE, "--lams", "12", "--folds", "street")
+    assert canned[0]["folds"].tolist() == STREET
+    np.testing.assert_array_equal(canned[0]["X"], X)
+    message = refusal("sweep", streets, *BASE, "--folds", "street", "--ignore", "street")
+    assert "--folds street is also in --ignore" in message
+
+
+def test_gaps_are_filled_in_and_so_are_those_of_new_rows(tmp_path):
+    pytest.importorskip("matplotlib")
+    holes = [cells.copy() for cells in TABLE.values()]
+    table = dict(zip(TABLE, holes, strict=True))
+    table["rooms"][4] = table["area"][7] = "NA"
+    table["price"][9] = ""
+    path, out = tmp_path / "holes.csv", tmp_path / "out"
+    path.write_text(as_csv(table), encoding="utf-8")
+    code, printed, said = command("sweep", path, *BASE, *SIZE, "--na", "mean", "--out", out)
+    assert code == 0
+    assert said == (
+        "jaxreg: 1 row with missing cells left out: line 11\n"
+        "jaxreg: the mean of the column in place of 2 missing cells in columns 'area' (1), 'rooms' (1)\n"
+    )
+    filled, stay = X.copy(), np.arange(60) != 9
+    filled[4, 1] = np.delete(X[:, 1], [4, 9]).mean()
+    filled[7, 0] = np.delete(X[:, 0], [7, 9]).mean()
+    expected = jaxreg.sweep(filled[stay], Y[stay], lams=12, folds=3)
+    assert f"{expected.best.lam:.6g}" in printed
+    code, printed, said = command("predict", out, path)
+    assert (code, said.count("in place of")) == (0, 1)
+    lines = [row.split(",") for row in printed.splitlines()[1:]]
+    np.testing.assert_allclose(float(lines[4][1]), expected.predict(filled[4:5])[0], rtol=1e-10)
+    assert "2 missing cells" in refusal("predict", out, path, "--na", "error")
+    code, printed, said = command("predict", out, path, "--na", "drop")
+    assert [row.split(",")[0] for row in printed.splitlines()[1:]] == [str(k + 2) for k in range(60) if k not in (4, 7)]
+
+
+def test_a_file_from_standard_input(data, canned, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data.read_bytes())))
+    printed = good("sweep", "-", *BASE)
+    assert printed.startswith("standard input: price\n")
+    np.testing.assert_array_equal(canned[0]["X"], X)
+
+
 # ---- Bad files: rows 53 to 67 ---------------------------------------------------------------------------------------
 
 LINES = as_csv({name: TABLE[name] for name in (*FEATURES, "price")}).splitlines()
@@ -690,7 +787,7 @@ def test_bad_options(data, earlier, no_work, arguments, message):
 
 
 BAD_VALUES = {
-    "no λ": (("--lams", "0"), "lams=0"),
+    "no λ": (("--lams", "0"), "--lams 0 asks for no λs"),
     "a negative number of λs": (("--lams", "-5"), "lams=-5"),
     "a negative λ": (("--lams", "1", "-0.5"), "lams[1] is -0.5"),
     "a λ that is no number": (("--lams", "1", "nan"), "lams[1] is nan"),

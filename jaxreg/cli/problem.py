@@ -118,6 +118,8 @@ def _whole_number(text: str, option: str, otherwise: str) -> int:
 def grid_option(texts: list[str]) -> int | list[float]:
     """``--lams 100`` is a number of λs, ``--lams 1.0`` or ``--lams 1 0.5 0.1`` are the λs."""
     if len(texts) == 1 and texts[0].lstrip("-").isdigit():
+        if int(texts[0]) == 0:
+            raise ValueError("--lams 0 asks for no λs; for the one λ 0, least squares, write --lams 0.0")
         return int(texts[0])
     try:
         return [float(text) for text in texts]

@@ -1,7 +1,8 @@
 """Where the best λ stands at an end of its grid and the error still falls there, the grid ends too early.
 
 An end at which the curve is flat is one of the valley, not of the grid: the error has to fall by more than a thousandth
-over the last tenth of the λs. At the largest λ it is none either where all coefficients are 0: a larger λ has the same.
+over the last tenth of the λs. At the largest λ it is none either where all coefficients are 0: a larger λ has the same;
+and beyond λ = 0 there is nothing.
 """
 
 from typing import Any
@@ -31,7 +32,7 @@ def open_end(error: np.ndarray, lams: np.ndarray, n_nonzero: np.ndarray) -> str 
     if last == 0 or not np.isfinite(error).all():
         return None
     step, best = max(1, round(PART * last)), int(np.argmin(error))
-    if best == last and error[last] < (1 - FLAT) * error[last - step]:
+    if best == last and lams[order[last]] > 0 and error[last] < (1 - FLAT) * error[last - step]:
         return "smallest"
     if best == 0 and error[0] < (1 - FLAT) * error[step] and n_nonzero[order[0]] > 0:
         return "largest"

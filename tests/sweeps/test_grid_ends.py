@@ -17,6 +17,7 @@ def test_what_an_open_end_is():
     assert open_end(falling, lams, used) == "smallest"
     assert open_end(falling[::-1], lams, used) is None  # the least error at λ_max, where nothing is used
     assert open_end(falling[::-1], lams, np.ones(21)) == "largest"
+    assert open_end(falling, np.where(lams == lams.min(), 0.0, lams), used) is None  # beyond 0 there is nothing
     assert open_end(np.full(21, 2.0) - 1e-6 * np.arange(21), lams, used) is None  # flat
     assert open_end(np.abs(np.arange(21) - 10.0), lams, used) is None
     assert open_end(np.array([1.0]), lams[:1], used[:1]) is None
