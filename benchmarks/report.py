@@ -1,4 +1,4 @@
-"""Runs the benchmarks, and writes the report, the figure and the table in the README.
+"""Runs the benchmarks, and writes the report, the figure and the tables in docs/how_fast.md.
 
     python benchmarks/report.py [--only paths,cv,fits,ridge,memory] [--shapes small] [--repeats 7] [--no-measuring]
 
@@ -29,11 +29,11 @@ from figure import draw
 from problems import SHAPES
 from tables import Record, contest_table, first_call_table, growth_table, number, summary_table
 
-__all__ = ["between_markers", "machine", "markdown", "readme_block"]
+__all__ = ["between_markers", "machine", "markdown", "page_block"]
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-README = HERE.parent / "README.md"
+PAGE = HERE.parent / "docs" / "how_fast.md"
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 CONTESTS = {
@@ -180,8 +180,8 @@ def _ratio_line(record: Record) -> str:
     )
 
 
-def readme_block(measured: dict[str, Any]) -> str:
-    """What stands in the README: machine and versions, the two summaries, the growth and the figure."""
+def page_block(measured: dict[str, Any]) -> str:
+    """What stands in docs/how_fast.md: machine and versions, the two summaries, the growth and the figure."""
     versions = ", ".join(f"{name} {measured['versions'][name]}" for name in ("Python", "jaxreg", "jax"))
     records = [record for part in CONTESTS for record in _records(measured, part)]
     busiest = max((load for record in records for load in record["load"] if load is not None), default=None)
@@ -192,7 +192,7 @@ def readme_block(measured: dict[str, Any]) -> str:
             lines += ["", f"**{title}**", "", summary_table(records, targets)]
     if "growth" in measured:
         lines += ["", "**How time grows**", "", growth_table(measured["growth"])]
-    lines += ["", "![Times beside the peers, and how they grow](benchmarks/results/figure.png)"]
+    lines += ["", "![Times beside the peers, and how they grow](../benchmarks/results/figure.png)"]
     return "\n".join(lines)
 
 
@@ -229,7 +229,7 @@ def main() -> None:
     report = markdown(measured)
     (RESULTS / "report.md").write_text(report, encoding="utf-8")
     draw(measured, RESULTS / "figure.png")
-    README.write_text(between_markers(README.read_text(encoding="utf-8"), readme_block(measured)), encoding="utf-8")
+    PAGE.write_text(between_markers(PAGE.read_text(encoding="utf-8"), page_block(measured)), encoding="utf-8")
     print(report)
 
 

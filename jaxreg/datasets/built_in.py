@@ -62,7 +62,7 @@ def diabetes() -> Dataset:
     """442 diabetes patients: ten measurements, and how far the disease had gone a year later.
 
     The columns are centred and have a sum of squares of 1, the form in which R's lars and scikit-learn distribute them;
-    the target, `progression`, is not scaled. jaxreg/data/README.md says what each column is.
+    the target, `progression`, is not scaled. jaxreg/datasets/README.md says what each column is.
 
     Returns:
       X: (442, 10), y: (442,), their names and source.

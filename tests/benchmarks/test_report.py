@@ -1,4 +1,4 @@
-"""The report, the figure and the README's table, from made-up measurements."""
+"""The report, the figure and the tables of docs/how_fast.md, from made-up measurements."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import report
 import tables
 
-README = report.README.read_text(encoding="utf-8")
+PAGE = report.PAGE.read_text(encoding="utf-8")
 
 
 def row(name, tolerance=None, median=None, status="counts", **more):
@@ -36,17 +36,17 @@ def measured():
     return report.machine() | parts | {"growth": {"axes": {"rows n": axis}}, "ridge": "| a table |\n|---|\n"}
 
 
-def test_the_readme_has_a_place_for_the_table():
-    assert README.count(report.START) == README.count(report.END) == 1
-    assert README.index(report.START) < README.index(report.END)
+def test_the_page_has_a_place_for_the_tables():
+    assert PAGE.count(report.START) == PAGE.count(report.END) == 1
+    assert PAGE.index(report.START) < PAGE.index(report.END)
 
 
 def test_the_table_goes_between_the_markers_and_nowhere_else():
-    once = report.between_markers(README, "| new |")
+    once = report.between_markers(PAGE, "| new |")
     assert f"{report.START}\n| new |\n{report.END}" in once
     assert report.between_markers(once, "| new |") == once
     outside = lambda text: re.sub(f"{report.START}.*{report.END}", "", text, flags=re.DOTALL)
-    assert outside(once) == outside(README)
+    assert outside(once) == outside(PAGE)
     with pytest.raises(ValueError, match="markers"):
         report.between_markers("no markers", "")
 
@@ -81,13 +81,13 @@ def test_the_report_says_what_was_measured(measured):
     assert "Load of the machine: 0.5 at the start, 2.0 at the end." in text
     assert "## Ridge\n\n| a table |" in text
     assert "nan" not in text
-    assert "load at most 2.0." in report.readme_block(measured)
+    assert "load at most 2.0." in report.page_block(measured)
     measured["paths"]["mid"]["fastest"] = None
     assert "There is no ratio." in report.markdown(measured)
 
 
 def test_the_tables_are_even(measured):
-    for block in (report.markdown(measured), report.readme_block(measured)):
+    for block in (report.markdown(measured), report.page_block(measured)):
         for table in re.findall(r"(?:^\|.*\|\n)+", block + "\n", re.MULTILINE):
             assert len({line.count("|") for line in table.splitlines()}) == 1, table
 

@@ -432,10 +432,10 @@ def test_module_prints_the_table(capsys):
     assert capsys.readouterr().out == verdict_table(computed_verdicts()) + "\n"
 
 
-def test_table_of_the_readme_is_the_computed_one():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert readme.count("<!-- verdicts -->") == readme.count("<!-- /verdicts -->") == 1
-    table = readme.split("<!-- verdicts -->")[1].split("<!-- /verdicts -->")[0]
+def test_the_table_of_the_page_is_the_computed_one():
+    page = (Path(__file__).parents[2] / "docs" / "teaching_documents.md").read_text(encoding="utf-8")
+    assert page.count("<!-- verdicts -->") == page.count("<!-- /verdicts -->") == 1
+    table = page.split("<!-- verdicts -->")[1].split("<!-- /verdicts -->")[0]
     assert table.strip() == verdict_table(computed_verdicts())
 
 
