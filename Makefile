@@ -87,7 +87,7 @@ make_environment() { \
 	echo "error: $$folder was not made." >&2; exit 1; }; \
 }
 
-.PHONY: help env sweep test test-slow test-oldest lint format docs bench interpreters clean
+.PHONY: help env sweep test test-slow test-oldest lint format docs notebooks bench interpreters clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -133,9 +133,12 @@ format: $(VENV)/.complete ## put the code into the common format
 	$(VENV)/bin/ruff format $(CODE)
 	$(VENV)/bin/ruff check --fix $(CODE)
 
-docs: $(VENV)/.complete ## the reference, as pages that need no network, in out/docs
+docs: $(VENV)/.complete ## how-to pages, notebooks and reference, as pages that need no network, in out/docs
 	$(VENV)/bin/python -m sphinx -q -W -E -b html -d out/doctrees docs out/docs
 	@echo "Open out/docs/index.html in a browser."
+
+notebooks: $(VENV)/.complete ## run every notebook, and store what it prints and draws (minutes)
+	$(VENV)/bin/python notebooks/outputs.py
 
 # What jaxreg is measured beside. Where the peers do not install together, each is tried alone, and one that does not
 # install is reported as such: the benchmarks run without it.

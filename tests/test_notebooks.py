@@ -1,15 +1,20 @@
 """The notebooks run from top to bottom in a fresh kernel, and what is committed of them is clean."""
 
 import re
+import sys
 from pathlib import Path
 
 import jax
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="nbclient is not installed")
-nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("nbclient")
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "notebooks"))
+import outputs  # noqa: E402
+from outputs import code_cells  # noqa: E402
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))  # the numbers are the reading order
 ONE_EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
 
@@ -24,23 +29,11 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def texts(notebook):
-    """(cell number, what it printed or returned)."""
-    for number, cell in enumerate(code_cells(notebook)):
-        for output in cell.outputs:
-            yield number, output.get("text", "")
-            yield number, "\n".join(output.get("traceback", []))
-            yield from ((number, text) for kind, text in output.get("data", {}).items() if kind.startswith("text/"))
-
-
 def assert_clean(notebook):
     found = [
         (number, trouble)
-        for number, text in texts(notebook)
+        for number, cell in enumerate(code_cells(notebook))
+        for text in outputs.texts(cell)
         for trouble, shape in TROUBLE.items()
         if re.search(shape, text)
     ]
@@ -61,12 +54,47 @@ def test_runs_in_a_fresh_kernel(path, tmp_path, monkeypatch):
     for name in ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"):
         if (value := getattr(jax.config, name)) is not None:  # the kernel shares the compiled programs of the tests
             monkeypatch.setenv(name.upper(), str(value))
-    notebook = read(path)
-    for cell in code_cells(notebook):
-        cell.outputs = []
-    resources = {"metadata": {"path": str(tmp_path)}}  # a notebook may not need a file beside it
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
-    assert_clean(notebook)
+    stored = read(path)
+    fresh = outputs.run(stored, str(tmp_path))
+    assert_clean(fresh)
+    for old, new in zip(code_cells(stored), code_cells(fresh), strict=True):
+        pairs = zip(outputs.texts(old), outputs.texts(new), strict=True)
+        different = [pair for pair in pairs if not outputs.alike(*pair)]
+        assert not different, f"{old.id} prints something else; run `make notebooks`"
+
+
+@ONE_EACH
+def test_the_outputs_are_those_of_the_code_cells(path):
+    assert not outputs.is_stale(read(path)), "run `make notebooks`"
+
+
+def test_other_code_makes_the_outputs_stale():
+    notebook = read(NOTEBOOKS[0])
+    notebook.cells[0].source += " More words."
+    assert not outputs.is_stale(notebook)
+    code_cells(notebook)[-1].source += "\n"
+    assert outputs.is_stale(notebook)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("λ = 2.67: 130 kept", "λ = 2.671: 130 kept", True),
+        ("λ = 2.67: 130 kept", "λ = 2.67: 140 kept", False),
+        ("λ = 2.67", "lam = 2.67", False),
+        ("largest gap 3e-15", "largest gap 8.1e-16", True),
+        ("largest gap 3e-15", "largest gap 3e-5", False),
+        ("0.10 s for 100 λ", "12.5 s for 100 λ", True),
+        ("0.10 s for 100 λ", "0.10 s for 50 λ", False),
+        ("10 times faster at once", "8 times faster at once", True),
+        ("[1.    0.9]", "[1. 0.9]", True),
+        ("one, 1 and 2", "one, 1", False),
+        ("1,500 houses", "1500 houses", True),
+        ("-3% inside", "3% inside", False),
+    ],
+)
+def test_texts_that_say_the_same(one, other, same):
+    assert outputs.alike(one, other) == same
 
 
 @ONE_EACH
