@@ -1,4 +1,4 @@
-"""How Sphinx makes the reference: pages from the docstrings, formulas as MathML, nothing fetched from anywhere."""
+"""How Sphinx makes the pages: Markdown, notebooks and docstrings, formulas as MathML, nothing fetched from anywhere."""
 
 import inspect
 import re
@@ -11,13 +11,18 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]  # this checkout, not another one t
 import mathematics  # noqa: E402
 from docstrings import mark_formulas  # noqa: E402
 from docutils import nodes  # noqa: E402
+from gallery import write_gallery  # noqa: E402
+from latex2mathml.converter import convert as from_latex  # noqa: E402
 from pages import present, public_home, write_pages  # noqa: E402
 
 import jaxreg  # noqa: E402
 
 project, author, release = "jaxreg", "The jaxreg authors", jaxreg.__version__
 copyright = author
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb"]
+exclude_patterns = ["**.ipynb_checkpoints"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+nb_execution_mode = "off"  # the outputs that are stored: `make notebooks` makes them
 default_role = "literal"
 nitpicky = True  # a reference that leads nowhere is an error
 # Names of other libraries, and exceptions: those that are public are linked, others are only named.
@@ -29,7 +34,7 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = f"jaxreg {release}"
 html_static_path = ["static"]
-html_css_files = ["mathematics.css"]
+html_css_files = ["mathematics.css", "gallery.css"]
 html_copy_source = html_show_sphinx = False
 html_math_renderer = "mathml"
 
@@ -46,6 +51,7 @@ napoleon_custom_sections = ["Source", "Sources"]
 def setup(app):
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_block, None))
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    app.connect("builder-inited", lambda app: write_gallery(Path(app.srcdir)))
     app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
     app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("missing-reference", _link_to_public)
@@ -67,13 +73,22 @@ def _skip_foreign(app, what, name, obj, skip, options):
 
 
 def _inline(self, node):
-    self.body.append(mathematics.inline(node.astext()))
+    text = node.astext()
+    self.body.append(from_latex(text) if _is_latex(self) else mathematics.inline(text))
     raise nodes.SkipNode
 
 
 def _block(self, node):
-    self.body.append(f"<div class='formula'>{mathematics.block(node.astext())}</div>")
+    text = node.astext()
+    formula = from_latex(text, display="block") if _is_latex(self) else mathematics.block(text)
+    self.body.append(f"<div class='formula'>{formula}</div>")
     raise nodes.SkipNode
+
+
+def _is_latex(translator):
+    """Markdown and notebooks have their formulas in LaTeX, docstrings in plain text."""
+    builder = translator.builder
+    return Path(builder.env.doc2path(builder.current_docname)).suffix in (".md", ".ipynb")
 
 
 def _link_to_public(app, env, node, content):

@@ -65,9 +65,14 @@ def _contents() -> str:
     for module in present():
         first = inspect.getdoc(importlib.import_module(module)).splitlines()[0]
         table += [f"   * - :mod:`{module}`", f"     - {first}"]
-    return "\n".join(
-        [*table, "", ".. toctree::", "   :hidden:", "", *(f"   reference/{name}" for name in present()), ""]
-    )
+    order = [
+        ".. toctree::",
+        "   :hidden:",
+        "   :caption: Reference",
+        "",
+        *(f"   reference/{name}" for name in present()),
+    ]
+    return "\n".join([*table, "", *order, ""])
 
 
 def _page(module: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("sphinx", reason="sphinx is not installed")
 pytest.importorskip("furo", reason="furo is not installed")
+pytest.importorskip("myst_nb", reason="myst-nb is not installed")
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -51,10 +52,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def folder(tmp_path_factory):
+    """In which html/ has the pages."""
     folder = tmp_path_factory.mktemp("docs")
     source = folder / "docs"  # a copy: the pages are written beside the configuration
-    shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("reference", "__pycache__"))
+    shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("reference", "gallery", "__pycache__"))
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "benchmarks" / "results", folder / "benchmarks" / "results")
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "-E", "-b", "html", str(source), str(folder / "html")],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -63,6 +67,11 @@ def site(tmp_path_factory):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(folder):
     return {path.relative_to(folder / "html"): Page(path) for path in (folder / "html").rglob("*.html")}
 
 
@@ -78,8 +87,10 @@ def test_every_public_name_has_its_place(site):
 
 
 def test_the_first_page_leads_to_every_other(site):
-    index = site[Path("index.html")]
-    assert {f"reference/{module}.html" for module in pages.present()} <= {link.split("#")[0] for link in index.links}
+    links = {Path(link.split("#")[0]) for link in site[Path("index.html")].links}
+    assert {Path("reference") / f"{module}.html" for module in pages.present()} <= links
+    written = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
+    assert {path for path in written if path.parts[0] not in ("gallery", "reference")} <= links
 
 
 def test_every_link_leads_somewhere(site):
@@ -105,3 +116,29 @@ def test_formulas_are_drawn(site):
         text = "".join(page_of(site, module).text)
         left = [sign for sign in ("Σ_", "_j ", "√(", "ᵀ", "|w") if sign in text]
         assert not left, module
+
+
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_the_gallery_shows_every_notebook_with_its_outputs(site):
+    cards = site[Path("gallery/index.html")]
+    assert [f"{name}.html" in cards.links for name in NOTEBOOKS] == [True] * len(NOTEBOOKS)
+    assert cards.tags.count("img") >= len(NOTEBOOKS)
+    for name in NOTEBOOKS:
+        assert site[Path("gallery") / f"{name}.html"].tags.count("img") >= 3, name
+
+
+def test_notebooks_are_found_by_the_search(folder):
+    index = (folder / "html" / "searchindex.js").read_text(encoding="utf-8")
+    for name in NOTEBOOKS:
+        assert f'"gallery/{name}"' in index
+    assert '"diamond"' in index or "diamond:" in index  # of the first notebook's text
+
+
+def test_formulas_of_notebooks_are_drawn(site):
+    for path, page in site.items():
+        if path.parts[0] in ("gallery", "how_to"):
+            left = [sign for sign in ("$", "\\frac", "\\lambda", "\\sum") if sign in "".join(page.text)]
+            assert not left, path
+    assert "mfrac" in site[Path("gallery") / f"{NOTEBOOKS[0]}.html"].tags
