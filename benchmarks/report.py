@@ -1,4 +1,4 @@
-"""Runs the benchmarks, and writes the report, the figure and the tables in docs/how_fast.md.
+"""Runs the benchmarks, and writes the report, the figure, the tables in docs/how_fast.md and a sentence in the README.
 
     python benchmarks/report.py [--only paths,cv,fits,ridge,memory] [--shapes small] [--repeats 7] [--no-measuring]
 
@@ -17,6 +17,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import textwrap
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,12 @@ from figure import draw
 from problems import SHAPES
 from tables import Record, contest_table, first_call_table, growth_table, number, summary_table
 
-__all__ = ["between_markers", "machine", "markdown", "page_block"]
+__all__ = ["between_markers", "claim", "machine", "markdown", "page_block"]
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "how_fast.md"
-START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+README = HERE.parent / "README.md"
 
 CONTESTS = {
     "paths": ("path", "A lasso path of 100 λ", paths.TARGETS, paths.LIMIT),
@@ -196,17 +197,43 @@ def page_block(measured: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def between_markers(text: str, block: str) -> str:
-    """The text with the block between the two markers.
+def claim(measured: dict[str, Any]) -> str:
+    """What stands in the README: beside which programs was measured, and how often jaxreg took the least time."""
+    records = [record for part in CONTESTS for record in _records(measured, part)]
+    rows = [row for record in records for row in record["rows"] if not row["ours"] and row["status"] == "counts"]
+    names = list(dict.fromkeys(_program(row["name"]) for row in rows))
+    faster = list(dict.fromkeys(_program(record["fastest"]) for record in records if record["ratio"] >= 1))
+    least = len([record for record in records if record["ratio"] < 1])
+    shapes = len({record["shape"] for record in records})
+    text = (
+        f"A lasso path of 100 λ and its ten-fold cross-validation were measured on {shapes} shapes of table beside "
+        f"{_listed(names)}: jaxreg took the least time in {least} of {len(records)} cases"
+        + (f", and {_listed(faster)} in the others." if faster else ".")
+    )
+    return textwrap.fill(text, 120, break_on_hyphens=False)
+
+
+def _program(row: str) -> str:
+    """Of which program a row is: one may have several ways."""
+    return "scikit-learn" if row == "LassoCV" else row.split(" on ")[0]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def between_markers(text: str, block: str, name: str = "benchmarks") -> str:
+    """The text with the block between the two markers of this name.
 
     Raises:
         ValueError: a marker is missing.
     """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+    opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, start, rest = text.partition(opening)
+    _, end, after = rest.partition(closing)
     if not start or not end:
-        raise ValueError(f"the markers {START} and {END} are missing; put them where the table belongs.")
-    return f"{before}{START}\n{block}\n{END}{after}"
+        raise ValueError(f"the markers {opening} and {closing} are missing; put them where the block belongs.")
+    return f"{before}{opening}\n{block}\n{closing}{after}"
 
 
 def main() -> None:
@@ -229,7 +256,8 @@ def main() -> None:
     report = markdown(measured)
     (RESULTS / "report.md").write_text(report, encoding="utf-8")
     draw(measured, RESULTS / "figure.png")
-    PAGE.write_text(between_markers(PAGE.read_text(encoding="utf-8"), page_block(measured)), encoding="utf-8")
+    for file, block, name in ((PAGE, page_block(measured), "benchmarks"), (README, claim(measured), "measured")):
+        file.write_text(between_markers(file.read_text(encoding="utf-8"), block, name), encoding="utf-8")
     print(report)
 
 

@@ -10,7 +10,8 @@ import pytest
 import report
 import tables
 
-PAGE = report.PAGE.read_text(encoding="utf-8")
+PAGE, README = (file.read_text(encoding="utf-8") for file in (report.PAGE, report.README))
+START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 
 def row(name, tolerance=None, median=None, status="counts", **more):
@@ -37,18 +38,34 @@ def measured():
 
 
 def test_the_page_has_a_place_for_the_tables():
-    assert PAGE.count(report.START) == PAGE.count(report.END) == 1
-    assert PAGE.index(report.START) < PAGE.index(report.END)
+    assert PAGE.count(START) == PAGE.count(END) == 1
+    assert PAGE.index(START) < PAGE.index(END)
 
 
 def test_the_table_goes_between_the_markers_and_nowhere_else():
     once = report.between_markers(PAGE, "| new |")
-    assert f"{report.START}\n| new |\n{report.END}" in once
+    assert f"{START}\n| new |\n{END}" in once
     assert report.between_markers(once, "| new |") == once
-    outside = lambda text: re.sub(f"{report.START}.*{report.END}", "", text, flags=re.DOTALL)
+    outside = lambda text: re.sub(f"{START}.*{END}", "", text, flags=re.DOTALL)
     assert outside(once) == outside(PAGE)
     with pytest.raises(ValueError, match="markers"):
         report.between_markers("no markers", "")
+
+
+def test_the_claim_names_who_was_measured_and_who_was_faster(measured):
+    said = "A lasso path of 100 λ and its ten-fold cross-validation were measured on 1 shapes of table beside "
+    assert (
+        report.claim(measured).replace("\n", " ") == f"{said}scikit-learn: jaxreg took the least time in 2 of 2 cases."
+    )
+    rows = measured["cv"]["mid"]["rows"]
+    measured["cv"]["mid"] |= {"ratio": 1.5, "fastest": "b-c on XᵀX", "rows": [*rows, row("b-c on XᵀX"), row("LassoCV")]}
+    end = "scikit-learn and b-c: jaxreg took the least time in 1 of 2 cases, and b-c in the others."
+    assert report.claim(measured).replace("\n", " ") == said + end
+
+
+def test_the_claim_in_the_readme_is_that_of_the_last_measurement():
+    measured = json.loads((report.RESULTS / "measured.json").read_text(encoding="utf-8"))
+    assert report.between_markers(README, report.claim(measured), "measured") == README
 
 
 def test_the_exponent_is_the_slope_in_logarithms():
