@@ -1,6 +1,6 @@
 """A λ-path from moments alone: the cost of a λ does not depend on the number of rows.
 
-:mod:`~jaxreg.solvers.moment_problem` has the problem and its certificate; it is solved in one of the :data:`WAYS`.
+:mod:`~jaxreg.solvers.moment_problem` has the problem and its certificate; it is solved in one of ``WAYS``.
 """
 
 from collections.abc import Callable

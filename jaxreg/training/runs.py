@@ -87,7 +87,7 @@ def train(
         has_aux: whether the loss returns a pair; ``aux`` of the result is the second, at the last params.
         validation: held-out data, a tuple like args: at every record the loss on them is computed, and the params at
             which it was smallest are kept in ``best`` of the result.
-        validation_loss: (params, *validation) -> (), used for that instead of the loss, for one without its penalty.
+        validation_loss: ``(params, *validation) -> ()``, used for that instead of the loss: one without its penalty.
         patience: stop after so many records in a row without a smaller validation loss.
 
     Returns:
