@@ -8,7 +8,7 @@ A column with v_j = ∞ is left out: its coefficient is 0, at λ = 0 too, and an
 are 0. This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it. The
 intercept b carries no penalty.
 
-**The unit of λ.** σ_j w_j is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros,
+**Units.** σ_j w_j is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros,
 y → cy, λ → cλ, w → cw multiply every term of F by c², and the models are the same for every ρ. Without τ the squares
 would need a λ without unit, and an elastic net would change with the currency. R's glmnet has the same τ.
 
