@@ -147,6 +147,7 @@ def main() -> None:
     # This jaxreg, not another one that is installed; nothing of the user's profile.
     inherited = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *([inherited] if inherited else [])])
+    os.environ.pop("MPLBACKEND", None)  # figures are shown in the notebook
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile
         for path in options.notebooks or sorted(HERE.glob("*.ipynb")):
