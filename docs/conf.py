@@ -34,7 +34,7 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = f"jaxreg {release}"
 html_static_path = ["static"]
-html_css_files = ["mathematics.css", "gallery.css"]
+html_css_files = ["mathematics.css", "pages.css"]
 html_copy_source = html_show_sphinx = False
 html_math_renderer = "mathml"
 
