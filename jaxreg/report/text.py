@@ -91,7 +91,7 @@ def merits(sweep: Sweep, p: int) -> list[tuple[str, str, str]]:
     rows: list[Any] = [
         ("λ", *(f"{choice.lam:.6g}" for choice in both)),
         ("mean squared error", *(f"{choice.mean_mse:.6g}" for choice in both)),
-        ("± standard error", *(f"{choice.se_mse:.3g}" for choice in both)),
+        ("± standard error", *(rounded(choice.se_mse, 3) for choice in both)),
         ("root mean squared error", *(f"{choice.mean_mse**0.5:.6g}" for choice in both)),
     ]
     if sweep.measure != "r2" and sweep.mean_r2 is not None:
