@@ -186,7 +186,7 @@ def test_the_table_is_what_the_command_prints(own_process, capsys):
     assert all(line in printed.splitlines() for line in shown.splitlines() if line != "…" and " gap " not in line)
     for text in (shown, printed):
         assert 0 < float(re.search(r"largest duality gap (\S+) in", text)[1]) < 1e-12
-    assert {"mean", "its", "R²"} <= {line.split(" ")[0] for line in shown.splitlines()}
+    assert {"mean", "root", "R²"} <= {line.split(" ")[0] for line in shown.splitlines()}
 
 
 def test_it_is_read_in_a_few_minutes():

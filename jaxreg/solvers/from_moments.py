@@ -97,7 +97,8 @@ def paths_from_moments(
     def one(k: jax.Array) -> Found:
         return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
 
-    return _in_turn(one, len(parts.weight), count)
+    write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
+    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(parts.weight)))
 
 
 def paths_of_weights(
@@ -122,15 +123,13 @@ def paths_of_weights(
     def one(b: jax.Array) -> Found:
         return path_from_moments(moments(X, Y, weights[b]), None, grid, settings, unit, way)
 
-    return _in_turn(one, len(weights), count)
+    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
+    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
 
 
-def _in_turn(one: Callable[[jax.Array], Found], size: int, count: jax.Array) -> Found:
-    """What ``one`` finds for the first ``count`` of ``size`` members, stacked; zeros for the others."""
-    shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
-    empty = jax.tree.map(lambda v: jnp.zeros((size, *v.shape), v.dtype), shapes)
-    write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
-    return jax.lax.fori_loop(0, count, write, empty)
+def _room(one: Any, members: int) -> Found:
+    """Zeros for what is found for so many members, each of these shapes."""
+    return jax.tree.map(lambda v: jnp.zeros((members, *v.shape), v.dtype), one)
 
 
 def degrees_from_moments(
