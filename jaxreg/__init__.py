@@ -2,7 +2,8 @@
 
 The functions named here take NumPy arrays and data frames. Their pure twins — for your own ``jit``, ``vmap`` and
 ``grad`` — are in :mod:`jaxreg.solvers` and :mod:`jaxreg.sweeps`; the mathematics is in :mod:`jaxreg.formulas`.
-The scikit-learn estimators ``Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV`` are in :mod:`jaxreg.estimators`.
+The scikit-learn estimators ``Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV`` and, for several targets together,
+``MultiTaskLasso MultiTaskLassoCV MultiTaskElasticNet MultiTaskElasticNetCV`` are in :mod:`jaxreg.estimators`.
 
 Everything is loaded when it is first asked for: ``jaxreg.load(FILE).predict(X)`` does not wait for JAX.
 """
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.covariances import IllConditionedWarning, path_from_moments
     from jaxreg.cross_validation import sweep
-    from jaxreg.estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV  # noqa: F401
+    from jaxreg.estimators import (  # noqa: F401
+        ElasticNet,
+        ElasticNetCV,
+        Lasso,
+        LassoCV,
+        MultiTaskElasticNet,
+        MultiTaskElasticNetCV,
+        MultiTaskLasso,
+        MultiTaskLassoCV,
+        Ridge,
+        RidgeCV,
+    )
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
     from jaxreg.leave_one_out import ridge_leave_one_out
@@ -72,7 +84,10 @@ _HOMES = {
     "convergence": ("ConvergenceWarning", "GridEndWarning"),
     "covariances": ("IllConditionedWarning", "path_from_moments"),
     "cross_validation": ("sweep",),
-    "estimators": ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
+    "estimators": (
+        *("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
+        *("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"),
+    ),
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),
     "leave_one_out": ("ridge_leave_one_out",),

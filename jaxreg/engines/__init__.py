@@ -19,7 +19,9 @@ rows       everything else, what moments could not     ``solvers.reduced``: clos
 Each but the last is asked in this order why it refuses (``refuses``), and the first that does not is taken
 (``choose``). All answers get the same certificate there, and what is above the tolerance is solved again on the rows.
 
+Targets that are penalised together have an engine of their own, ``multi_task``.
+
 Reading order: ``choose`` → ``solved`` → ``order`` → ``descent`` → ``moments`` → ``columns`` → ``some_columns`` →
 ``newton_entries`` → ``rows`` → ``degrees`` → ``ridge`` → ``ridge_data`` → ``ridge_blocks`` → ``ridge_kernel`` →
-``certificate`` → ``gaps`` → ``centred_table`` → ``row_gaps`` → ``held_out``.
+``certificate`` → ``gaps`` → ``centred_table`` → ``row_gaps`` → ``held_out`` → ``multi_task``.
 """

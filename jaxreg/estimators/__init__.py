@@ -6,7 +6,7 @@ every answer is certified. They translate arguments and results and own no mathe
 ==========================  ==================================================================================
 scikit-learn                here
 ==========================  ==================================================================================
-``Lasso``, ``ElasticNet``   ``alpha`` is λ
+``Lasso``, ``ElasticNet``   ``alpha`` is λ, for several targets together too
 ``Ridge``, ``RidgeCV``      ``alpha`` is λ Σs (s = 1: λ n)
 ``tol``                     relative duality gap above which a ConvergenceWarning is given; the solvers aim at
                             1e-10 (float32: 1e-5), or at ``tol`` where it is less
@@ -17,8 +17,11 @@ Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, 
 :func:`jaxreg.fit`; ``one_se`` and ``alpha_per_target`` in those that cross-validate. With ``standardize=True`` λ is in
 units of y (:mod:`jaxreg.formulas.objective`).
 
-Reading order: ``problems`` → ``base`` → ``path`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` → ``lasso_cv`` →
-``ridge_cv``.
+``MultiTaskLasso`` and ``MultiTaskElasticNet`` penalise several targets together, and have scikit-learn's parameters
+alone.
+
+Reading order: ``problems`` → ``base`` → ``tasks`` → ``path`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` →
+``lasso_cv`` → ``ridge_cv`` → ``multi_task`` → ``multi_task_cv``.
 """
 
 try:
@@ -31,7 +34,20 @@ except ModuleNotFoundError:
 from jaxreg.estimators.elastic_net import ElasticNet, Lasso
 from jaxreg.estimators.elastic_net_cv import ElasticNetCV
 from jaxreg.estimators.lasso_cv import LassoCV
+from jaxreg.estimators.multi_task import MultiTaskElasticNet, MultiTaskLasso
+from jaxreg.estimators.multi_task_cv import MultiTaskElasticNetCV, MultiTaskLassoCV
 from jaxreg.estimators.ridge import Ridge
 from jaxreg.estimators.ridge_cv import RidgeCV
 
-__all__ = ["ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "Ridge", "RidgeCV"]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
+    "Ridge",
+    "RidgeCV",
+]

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 
 from jaxreg.data.parameters import check_l1_ratio
 from jaxreg.data.problem import Problem
 from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
-from jaxreg.estimators.choice import choose, split_rows
+from jaxreg.estimators.choice import RoutesToSplitter, choose, given_alphas, split_rows
 from jaxreg.estimators.elastic_net import weights_of
 from jaxreg.estimators.path import elastic_net_path
 from jaxreg.estimators.problems import Folds, solve, squares
@@ -24,7 +24,7 @@ from jaxreg.progress import Bar
 __all__ = ["ElasticNetCV"]
 
 
-class ElasticNetCV(LinearModel):
+class ElasticNetCV(RoutesToSplitter, LinearModel):
     """:class:`ElasticNet` with ``alpha`` and ``l1_ratio`` chosen by cross-validation.
 
     Args:
@@ -142,8 +142,8 @@ class ElasticNetCV(LinearModel):
         if not self.alpha_per_target:
             if y.ndim > 1 and y.shape[1] > 1:
                 raise ValueError(
-                    f"y has {y.shape[1]} targets. For multi-task outputs, use MultiTask{type(self).__name__} of "
-                    "scikit-learn, or alpha_per_target=True for a choice of each."
+                    f"y has {y.shape[1]} targets. For multi-task outputs, use MultiTask{type(self).__name__}, or "
+                    "alpha_per_target=True for a choice of each."
                 )
             y = column_or_1d(y, warn=True)
         s = weights_of(sample_weight, X)
@@ -178,26 +178,12 @@ class ElasticNetCV(LinearModel):
 
     def _lams(self, problem: Problem, ratios: list[float]) -> int | np.ndarray:
         """How many, or λs (L, t) from the largest down."""
-        t = problem.y.shape[1]
-        if isinstance(self.alphas, Integral):
-            if 0 in ratios:
-                raise ValueError(
-                    "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by "
-                    "providing your estimator with the appropriate `alphas=` argument."
-                )
-            seen = problem.y[problem.weights > 0]
-            centre = seen[:1] if self.fit_intercept else 0.0
-            if np.any(seen != centre):
-                return int(self.alphas)
-            # Nothing to explain, so no largest λ: scikit-learn's grid.
-            values = np.full(int(self.alphas), np.finfo(np.float64).resolution)
-        else:
-            for i, alpha in enumerate(self.alphas):
-                check_scalar(alpha, f"alphas[{i}]", target_type=Real, min_val=0.0, include_boundaries="left")
-            values = -np.sort(-np.asarray(self.alphas, np.float64))
-            if values.size == 0 or not np.isfinite(values).all():
-                raise ValueError(f"alphas is {self.alphas!r}; give at least one number, all of them finite.")
-        return np.repeat(values[:, None], t, axis=1).astype(problem.y.dtype)
+        seen = problem.y[problem.weights > 0]
+        centre = seen[:1] if self.fit_intercept else 0.0
+        values = given_alphas(self.alphas, ratios, bool(np.any(seen != centre)))
+        if values is None:
+            return int(self.alphas)
+        return np.repeat(values[:, None], problem.y.shape[1], axis=1).astype(problem.y.dtype)
 
     def _conclude(
         self,
@@ -232,12 +218,6 @@ class ElasticNetCV(LinearModel):
         coef, intercept, gap = path.params.coef[l, :, k], path.params.intercept[l, k], path.gap[l, k]
         square = squares(problem, float(path.lams[l, k]))[k]
         return coef, intercept, gap, (gap * square).astype(gap.dtype), max(int(path.n_iter[l, k]), 1)
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """What goes to the splitter, for scikit-learn's metadata routing."""
-        mapping = MethodMapping().add(caller="fit", callee="split")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(splitter=check_cv(self.cv), method_mapping=mapping)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

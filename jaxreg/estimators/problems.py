@@ -1,4 +1,4 @@
-"""One problem of an estimator, solved and certified as the functions do. The only module that knows engines."""
+"""One problem of an estimator, solved and certified as the functions do. This module and ``tasks`` know engines."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from jaxreg.data.left_out_columns import without_left_out
 from jaxreg.data.members import Members
 from jaxreg.data.padding import padded_problem
+from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import choose
@@ -27,7 +28,7 @@ from jaxreg.solvers.reduced import prepare
 from jaxreg.sweeps.fold_paths import errors_of_folds
 from jaxreg.sweeps.folds import plan_of_pairs
 
-__all__ = ["Folds", "certificate", "leave_one_out", "left_out", "problem_of", "solve", "squares"]
+__all__ = ["Folds", "certificate", "leave_one_out", "left_out", "plan_of", "problem_of", "solve", "squares"]
 
 # Below this gap rounding decides; a smaller tolerance could not be kept.
 LEAST_TOL = 1e-13
@@ -144,6 +145,24 @@ def squares(problem: Problem, lam: float) -> np.ndarray:
     return np.average((problem.y - centre) ** 2, axis=0, weights=s)
 
 
+def plan_of(problem: Problem, pairs: Sequence[Split]) -> Plan:
+    """K pairs (train, test) of row numbers, checked.
+
+    Raises:
+        ValueError: a fold that trains or measures on nothing; a row number that there is not.
+    """
+    s = problem.weights
+    plan = plan_of_pairs(pairs, len(s))
+    for k in range(len(plan)):
+        for rows, what in (
+            (plan.training_rows(k), "leaves no row of positive weight to train on"),
+            (plan.test_rows(k), "holds out no such row"),
+        ):
+            if not s[rows].any():
+                raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
+    return plan
+
+
 class Folds:
     """The rows that are trained and measured on; what is read of them serves all l1_ratios."""
 
@@ -155,16 +174,7 @@ class Folds:
         Raises:
             ValueError: a fold that trains or measures on nothing; a row number that there is not.
         """
-        s = problem.weights
-        plan = plan_of_pairs(pairs, len(s))
-        for k in range(len(plan)):
-            for rows, what in (
-                (plan.training_rows(k), "leaves no row of positive weight to train on"),
-                (plan.test_rows(k), "holds out no such row"),
-            ):
-                if not s[rows].any():
-                    raise ValueError(f"fold {k} {what}; give another cv, or weights that are not 0 in a whole fold.")
-        self.members = Members(problem, plan)
+        self.members = Members(problem, plan_of(problem, pairs))
 
     def errors(self, problem: Problem, lams: np.ndarray, report: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
         """Weighted mean squared held-out errors and the gaps on the training rows, each (L, K, t).

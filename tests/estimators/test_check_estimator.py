@@ -6,7 +6,9 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import jaxreg
 
-NAMES = ["Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"]
+SINGLE = ["Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"]
+TOGETHER = ["MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"]
+NAMES = [*SINGLE, *TOGETHER]
 # Compiling for some hundred small tables takes a while.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 

@@ -66,5 +66,5 @@ def test_refusals():
         Lasso.path(X, Y, alpha=1.0)
     with pytest.raises(TypeError, match="has no l1_ratio"):
         LassoCV.path(X, Y, l1_ratio=0.5)
-    with pytest.raises(ValueError, match="several targets"):
-        ElasticNet.path(X, np.stack([Y, Y], axis=1))
+    with pytest.raises(ValueError, match="penalty_factor is not taken where several targets"):
+        ElasticNet.path(X, np.stack([Y, Y], axis=1), penalty_factor=np.ones(8))

@@ -1,6 +1,6 @@
 """scikit-learn's installed tests of its linear models, run with jaxreg's classes in the place of its own.
 
-A test function runs if its source, or that of a helper that it calls, names one of the six classes; of its parameters,
+A test function runs if its source, or that of a helper that it calls, names one of the ten classes; of its parameters,
 those of other estimators are left out (conftest.py). EXCEPTIONS is the table of what does not hold, each with its
 reason: it has to fail, so that the table cannot grow old.
 
@@ -20,7 +20,9 @@ import sklearn.linear_model
 
 import jaxreg
 
-NAMES = ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
+SINGLE = ("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
+TOGETHER = ("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV")
+NAMES = SINGLE + TOGETHER
 FILES = ("test_ridge", "test_coordinate_descent", "test_sparse_coordinate_descent", "test_common")
 
 pytestmark = pytest.mark.filterwarnings("default")
