@@ -102,16 +102,14 @@ def solve(problem: Problem, lams: np.ndarray) -> Together:
     L = len(lams)
     with problem.computing(double=True):
         given: Any = (_filled(lams), np.int32(L), float(problem.l1_ratio), problem.tol, np.int32(problem.max_iter))
-        intercept = problem.fit_intercept
-        P = X.shape[1]
-        if p <= FEW or n >= p <= FEW_BESIDE_ROWS:
-            params, n_iter = _program_products(X, Y, s, *given, fit_intercept=intercept)
-        else:
-            capacity, full = min(P, max(LEAST_CAPACITY, 1 << (n - 1).bit_length())), True
-            while full:
-                found = _program_columns(X, Y, s, *given, fit_intercept=intercept, capacity=capacity)
-                params, n_iter, full = found[0], found[1], bool(found[2]) and capacity < P
-                capacity = min(P, 2 * capacity)
+        found, capacity = None, max(LEAST_CAPACITY, 1 << (n - 1).bit_length())
+        few = p <= FEW or n >= p <= FEW_BESIDE_ROWS
+        while found is None and not few and capacity < p:
+            *tried, full = _program_columns(X, Y, s, *given, fit_intercept=problem.fit_intercept, capacity=capacity)
+            found, capacity = None if full else tried, 2 * capacity
+        if found is None:
+            found = _program_products(X, Y, s, *given, fit_intercept=problem.fit_intercept)
+        params, n_iter = found
         coef, b = np.asarray(params.coef)[:L, :p], np.asarray(params.intercept)[:L]
     rounded = Params(b.astype(dtype), coef.astype(dtype))
     return Together(lams, rounded, gaps(problem, lams, rounded), np.asarray(n_iter)[:L])

@@ -41,6 +41,9 @@ LENGTHS = 10
 NARROWEST = 32
 # So much further than asked for, if rounding allows it: a gap leaves the coefficients at its square root.
 FURTHER, LEAST = 1e-4, 2e-15
+# A round pays that leaves less than this share of the gap; within the tolerance one that does not ends the work, above
+# it so many in a row: what is left is rounding.
+PAYS, MOST_IDLE = 0.5, 100
 
 
 class Products(NamedTuple):
@@ -190,18 +193,21 @@ def solve(
     aim = jnp.maximum(FURTHER * tol, LEAST)
 
     def unfinished(carry: tuple) -> jax.Array:
-        _, gap, before, n_iter = carry
-        settled = (gap <= tol) & (gap > 0.1 * before)
-        return ~(gap <= aim) & ~settled & (n_iter < max_iter)
+        _, gap, _, idle, n_iter = carry
+        patience = jnp.where(gap <= tol, 1, MOST_IDLE)
+        return ~(gap <= aim) & (idle < patience) & (n_iter < max_iter)
 
     def one(carry: tuple) -> tuple:
-        state, gap, _, n_iter = carry
+        state, _, least, idle, n_iter = carry
         state = _newton(problem, _sweep(problem, state, l1, l2), l1, l2)
-        return state, _gap(problem, state, l1, l2), gap, n_iter + 1
+        gap = _gap(problem, state, l1, l2)
+        pays = gap < PAYS * least
+        return state, gap, jnp.where(pays, gap, least), jnp.where(pays, 0, idle + 1), n_iter + 1
 
-    start = Iterate(coef, coef @ problem.gram)
-    begin = (start, _gap(problem, start, l1, l2), jnp.full_like(problem.yy, jnp.inf), jnp.zeros((), jnp.int32))
-    state, gap, _, n_iter = jax.lax.while_loop(unfinished, one, varying_like(begin, problem, l1, coef))
+    start, none = Iterate(coef, coef @ problem.gram), jnp.zeros((), jnp.int32)
+    gap = _gap(problem, start, l1, l2)
+    begin = varying_like((start, gap, gap, none, none), problem, l1, coef)
+    state, gap, _, _, n_iter = jax.lax.while_loop(unfinished, one, begin)
     return state.coef, gap, n_iter
 
 

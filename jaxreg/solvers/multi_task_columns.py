@@ -164,7 +164,7 @@ def solve_path(
             full,
             visit.coefs.at[row].set(wide, mode="drop"),
             visit.gaps.at[row].set(gap, mode="drop"),
-            visit.n_iter.at[row].add(n_iter, mode="drop"),
+            visit.n_iter.at[slot[index]].add(n_iter, mode="drop"),
         )
 
     none = jnp.zeros((), jnp.int32)

@@ -35,7 +35,7 @@ Y = X @ TRUE + 0.3 * RNG.normal(size=(N, T)) + 2
 S = np.array([1, 2, 0.5, 0, 3, 1, 1, 0.25, 1])
 CASES = {
     "lasso": (0.3, 1.0, None, True),
-    "elastic net": (0.3, 0.4, None, True),
+    "elastic net": (0.8, 0.4, None, True),
     "weights": (0.2, 0.7, S, True),
     "no intercept": (0.5, 1.0, S, False),
 }
@@ -67,7 +67,7 @@ def test_norms_and_their_derivatives(central_differences):
     np.testing.assert_allclose(quotient, expected[0], rtol=1e-9)
 
 
-ROWS = np.array([[3.0, -4.0], [0.3, 0.4], [0.0, 0.0], [-1.0, 0.5]])
+ROWS = np.array([[3.0, -4.0], [0.2, 0.3], [0.0, 0.0], [-1.0, 0.5], [0.2412, 0.3216]])
 WEIGHTS = {"lasso": (0.5, 1.0, 0.0), "elastic net": (0.5, 0.8, 3.0), "ridge": (0.7, 0.0, 2.0), "none": (2.0, 0.0, 0.0)}
 EVERY_WEIGHT = pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 
@@ -125,7 +125,7 @@ def test_prox_at_its_kink_and_for_one_target():
     np.testing.assert_allclose(
         prox_rows(z[:, None], 0.5, 1.5, 0.7)[:, 0], prox_elastic_net(z, 0.5, 1.5, 0.7), atol=1e-15
     )
-    each = np.array([1.0, 2.0, 0.5, 0.0])
+    each = np.array([1.0, 2.0, 0.5, 0.0, 0.3])
     rows = [prox_rows(row[None], 0.5, weight, 0.3)[0] for row, weight in zip(ROWS, each, strict=True)]
     np.testing.assert_allclose(prox_rows(ROWS, 0.5, each, 0.3), rows, rtol=1e-15)
 
