@@ -35,8 +35,9 @@ __all__ = ["Iterate", "Products", "gap_of", "norms", "solve", "solve_path"]
 
 # The residual of the Newton equation that is enough, as a share of the gradient, and the most steps for it.
 ENOUGH, MOST_STEPS = 1e-3, 60
-# Lengths of the Newton step that are tried: 1, 1/2, 1/4, …
-LENGTHS = 10
+# Halvings of the interval in which the length of a step lies; the share of its length below which a row is small; and
+# most steps that are not taken whole before block descent looks at all columns again.
+HALVINGS, SMALL, NEWTON_STEPS = 40, 0.1, 10
 # Newton steps are computed on the leading 32, 64, 128, … of the active columns.
 NARROWEST = 32
 # So much further than asked for, if rounding allows it: a gap leaves the coefficients at its square root.
@@ -158,24 +159,53 @@ def _direction(width: int) -> Any:
     return direction
 
 
-def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> Iterate:
-    """A Newton step on the active columns, of the length that lowers F most."""
+def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> tuple[Iterate, jax.Array]:
+    """A Newton step on the active columns, and whether it was taken whole."""
     C, size = len(problem.gram), norms(state.coef)
     widths = [width for k in range(C.bit_length()) if (width := NARROWEST << k) < C] + [C]
     D, DG = with_few(jnp.sum(size > 0, dtype=jnp.int32), widths, _direction, problem, state, l1, l2)
-    # F(U + aD) − F(U) = a ⟨UG − c + l2 U, D⟩ + ½ a² ⟨D, DG + l2 D⟩ + l1 Σ_j ( ‖u_j + a d_j‖ − ‖u_j‖ ),
-    #   ‖u + ad‖ − ‖u‖ = (2a u·d + a² d·d) / (‖u + ad‖ + ‖u‖),  which loses no digits.
+    # Along U + aD:  F' = ⟨UG − c + l2 U, D⟩ + a ⟨D, DG + l2 D⟩ + l1 Σ_j (u_j·d_j + a d_j·d_j) / ‖u_j + a d_j‖,  which rises.
     slope = jnp.sum((state.product - problem.correlation + l2 * state.coef) * D)
     curvature = jnp.sum(D * DG) + l2 * jnp.sum(D**2)
     ud, dd = jnp.sum(state.coef * D, axis=0), jnp.sum(D**2, axis=0)
-    a = 0.5 ** jnp.arange(LENGTHS, dtype=D.dtype)
-    change = 2.0 * a[:, None] * ud[None, :] + (a**2)[:, None] * dd[None, :]
-    both = jnp.sqrt(jnp.maximum(size[None, :] ** 2 + change, 0.0)) + size[None, :]
-    longer = jnp.sum(jnp.where(both > 0, change / jnp.where(both > 0, both, 1.0), 0.0), axis=1)
-    rise = a * slope + 0.5 * a**2 * curvature + l1 * longer
-    best = jnp.argmin(rise)
-    length = jnp.where(rise[best] < 0, a[best], 0.0)
-    return Iterate(state.coef + length * D, state.product + length * DG)
+
+    def rises(a: jax.Array) -> jax.Array:
+        moved = norms(state.coef + a * D)
+        longer = jnp.sum(jnp.where(moved > 0, (ud + a * dd) / jnp.where(moved > 0, moved, 1.0), 0.0))
+        return slope + a * curvature + l1 * longer > 0
+
+    def halve(_: int, bracket: tuple) -> tuple:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        up = rises(middle)
+        return jnp.where(up, low, middle), jnp.where(up, middle, high)
+
+    one = jnp.ones_like(slope)
+    whole = ~rises(one)
+    search = lambda bracket: jax.lax.fori_loop(0, HALVINGS, halve, bracket)[0]
+    a = jax.lax.cond(whole, lambda bracket: bracket[1], search, (jnp.zeros_like(one), one))
+    # What all but reaches 0 on the way, and turns, is put there: a small row that is to change sides holds up every step.
+    coef = state.coef + a * D
+    turned = (ud + a * dd < 0) | ((ud < 0) & (norms(coef) < SMALL * size))
+    gone = turned & (norms(coef) < SMALL * size) & (size > 0)
+    cut = jnp.where(gone[None, :], 0.0, coef)
+    product = state.product + a * DG
+
+    def put(state: Iterate) -> Iterate:
+        less = Iterate(cut, cut @ problem.gram)
+        lower = _value(problem, less, l1, l2) < _value(problem, before, l1, l2)
+        return jax.tree.map(lambda new, old: jnp.where(lower, new, old), less, state)
+
+    before = state
+    state = jax.lax.cond(jnp.any(gone), put, lambda same: same, Iterate(coef, product))
+    return state, whole
+
+
+def _value(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> jax.Array:
+    """F less ½‖Ỹ‖²."""
+    size = norms(state.coef)
+    smooth = jnp.sum(state.coef * (0.5 * state.product - problem.correlation))
+    return smooth + jnp.sum(l1 * size + 0.5 * l2 * size**2)
 
 
 def solve(
@@ -199,7 +229,10 @@ def solve(
 
     def one(carry: tuple) -> tuple:
         state, _, least, idle, n_iter = carry
-        state = _newton(problem, _sweep(problem, state, l1, l2), l1, l2)
+        state = _sweep(problem, state, l1, l2)
+        step = lambda carry: (*_newton(problem, carry[0], l1, l2), carry[2] + 1)
+        more = lambda carry: ~carry[1] & (carry[2] < NEWTON_STEPS)
+        state, *_ = jax.lax.while_loop(more, step, (state, jnp.zeros((), bool), none))
         gap = _gap(problem, state, l1, l2)
         pays = gap < PAYS * least
         return state, gap, jnp.where(pays, gap, least), jnp.where(pays, 0, idle + 1), n_iter + 1
@@ -222,9 +255,7 @@ def solve_path(
     c = problem.correlation
     L = len(lams)
 
-    def value(U: jax.Array, l1: jax.Array, l2: jax.Array) -> jax.Array:
-        size = norms(U)
-        return jnp.sum(U * (0.5 * (U @ problem.gram) - c)) + jnp.sum(l1 * size + 0.5 * l2 * size**2)
+    value = lambda U, l1, l2: _value(problem, Iterate(U, U @ problem.gram), l1, l2)
 
     def one(carry: tuple) -> tuple:
         index, coef, before, coefs, gaps, n_iters = carry
