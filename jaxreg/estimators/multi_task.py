@@ -125,8 +125,6 @@ class MultiTaskElasticNet(MultiTaskModel):
         max_iter = 1000 if self.max_iter is None else self.max_iter
         options = {"fit_intercept": self.fit_intercept, "tol": self.tol, "max_iter": max_iter}
         problem = tasks_of(X, y, s, l1_ratio=float(self.l1_ratio), **options)
-        if not np.isfinite(self.alpha):
-            raise ValueError(f"alpha is {self.alpha}; it must be finite.")
         found = self._kept(problem) if self.warm_start else None
         if found is None:
             solved = solve_together(problem, np.array([float(self.alpha)]), max_iter)

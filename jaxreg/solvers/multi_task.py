@@ -164,7 +164,8 @@ def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> 
     C, size = len(problem.gram), norms(state.coef)
     widths = [width for k in range(C.bit_length()) if (width := NARROWEST << k) < C] + [C]
     D, DG = with_few(jnp.sum(size > 0, dtype=jnp.int32), widths, _direction, problem, state, l1, l2)
-    # Along U + aD:  F' = ⟨UG − c + l2 U, D⟩ + a ⟨D, DG + l2 D⟩ + l1 Σ_j (u_j·d_j + a d_j·d_j) / ‖u_j + a d_j‖,  which rises.
+    # Along U + aD the derivative rises:
+    #   F' = ⟨UG − c + l2 U, D⟩ + a ⟨D, DG + l2 D⟩ + l1 Σ_j (u_j·d_j + a d_j·d_j) / ‖u_j + a d_j‖
     slope = jnp.sum((state.product - problem.correlation + l2 * state.coef) * D)
     curvature = jnp.sum(D * DG) + l2 * jnp.sum(D**2)
     ud, dd = jnp.sum(state.coef * D, axis=0), jnp.sum(D**2, axis=0)
@@ -184,7 +185,8 @@ def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> 
     whole = ~rises(one)
     search = lambda bracket: jax.lax.fori_loop(0, HALVINGS, halve, bracket)[0]
     a = jax.lax.cond(whole, lambda bracket: bracket[1], search, (jnp.zeros_like(one), one))
-    # What all but reaches 0 on the way, and turns, is put there: a small row that is to change sides holds up every step.
+    # What all but reaches 0 on the way, and turns, is put there, if F falls: a small row that is to change sides would
+    # hold up every step.
     coef = state.coef + a * D
     turned = (ud + a * dd < 0) | ((ud < 0) & (norms(coef) < SMALL * size))
     gone = turned & (norms(coef) < SMALL * size) & (size > 0)
