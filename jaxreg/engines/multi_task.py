@@ -27,7 +27,7 @@ __all__ = ["Together", "gaps", "lam_max", "solve"]
 # Up to so many columns, and up to so many that are no more than the rows, their products are all formed.
 FEW, FEW_BESIDE_ROWS = 512, 2048
 # The least capacity of a working set.
-LEAST_CAPACITY = 512
+LEAST_CAPACITY = 1024
 # λs whose certificates are computed at a time.
 AT_A_TIME = 8
 
@@ -54,7 +54,7 @@ def _with_intercepts(rows: Rows, coefs: jax.Array) -> Params:
 def _from_products(X, Y, s, lams, count, l1_ratio, tol, max_iter, fit_intercept):
     rows = rows_of(X, Y, s, fit_intercept)
     Z, target = rows.columns, rows.target
-    problem = Products(exact_product(Z.T, Z), exact_product(target.T, Z), (target**2).sum())
+    problem = Products(exact_product(Z.T, Z), exact_product(target.T, Z), (target**2).sum(), Z.T if X.shape[0] < X.shape[1] else None)
     coefs, _, n_iter = multi_task.solve_path(problem, lams, count, l1_ratio, tol, max_iter)
     return _with_intercepts(rows, coefs), n_iter
 

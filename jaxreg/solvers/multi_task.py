@@ -38,8 +38,8 @@ ENOUGH, MOST_STEPS = 1e-3, 60
 # Halvings of the interval in which the length of a step lies; the share of its length below which a row is small; and
 # most steps that are not taken whole before block descent looks at all columns again.
 HALVINGS, SMALL, NEWTON_STEPS = 40, 0.1, 10
-# Newton steps are computed on the leading 32, 64, 128, … of the active columns.
-NARROWEST = 32
+# Newton steps are computed on the leading 32, 64, 128, … of the active columns; 384, 768, … too.
+NARROWEST, WIDE = 32, 384
 # So much further than asked for, if rounding allows it: a gap leaves the coefficients at its square root.
 FURTHER, LEAST = 1e-4, 2e-15
 # A round pays that leaves less than this share of the gap; within the tolerance one that does not ends the work, above
@@ -48,11 +48,13 @@ PAYS, MOST_IDLE = 0.5, 100
 
 
 class Products(NamedTuple):
-    """A problem of C columns: G (C, C), c (t, C) and ‖Ỹ‖², ()."""
+    """A problem of C columns: G (C, C), c (t, C) and ‖Ỹ‖², (); and Zᵀ, (C, n), where there may be more than n active
+    columns, or None."""
 
     gram: jax.Array
     correlation: jax.Array
     yy: jax.Array
+    rows: jax.Array | None = None
 
 
 class Iterate(NamedTuple):
@@ -112,6 +114,18 @@ def _sweep(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> I
     return jax.lax.fori_loop(0, jnp.sum(moves, dtype=jnp.int32), one, state)
 
 
+def _products(problem: Products, index: jax.Array) -> tuple[Any, Any]:
+    """What takes V, (t, width), of some columns to VG on these, and to VG on all: over the rows where they are fewer."""
+    some = lambda A: A.at[index].get(mode="fill", fill_value=0)
+    if problem.rows is not None and problem.rows.shape[1] < len(index):
+        rows = some(problem.rows)
+        back = rows.T
+        return (lambda V: (V @ rows) @ back), (lambda V: (V @ rows) @ problem.rows.T)
+    columns = some(problem.gram)
+    G = columns.at[:, index].get(mode="fill", fill_value=0)
+    return (lambda V: V @ G), (lambda V: V @ columns)
+
+
 def _direction(width: int) -> Any:
     """The Newton step D on the active columns, of which there are at most ``width``, static, and DG."""
 
@@ -120,15 +134,14 @@ def _direction(width: int) -> Any:
         size = norms(state.coef)
         index = jnp.nonzero(size > 0, size=width, fill_value=C)[0].astype(jnp.int32)
         take = lambda A: A.at[:, index].get(mode="fill", fill_value=0)
-        columns = problem.gram.at[index].get(mode="fill", fill_value=0)
-        G = take(columns)
         U, UG, c = take(state.coef), take(state.product), take(problem.correlation)
         length = jnp.where(index < C, norms(U), 1.0)
         unit = U / length[None, :]
         kappa = (l1 / length)[None, :]
         along = lambda V: unit * jnp.sum(unit * V, axis=0, keepdims=True)
-        hessian = lambda V: V @ G + (l2 + kappa) * V - kappa * along(V)
-        single = jnp.diagonal(G)[None, :] + l2
+        G, onto_all = _products(problem, index)
+        hessian = lambda V: G(V) + (l2 + kappa) * V - kappa * along(V)
+        single = take(jnp.diagonal(problem.gram)[None, :]) + l2
         single = jnp.where((index < C)[None, :] & (single > 0), single, 1.0)
         # ((a + κ) I − κ e eᵀ)⁻¹ = I/(a + κ) + (1/a − 1/(a + κ)) e eᵀ
         precondition = lambda V: V / (single + kappa) + (1.0 / single - 1.0 / (single + kappa)) * along(V)
@@ -154,7 +167,7 @@ def _direction(width: int) -> Any:
         first = precondition(residual)
         begin = (jnp.zeros_like(U), residual, first, jnp.sum(residual * first), jnp.zeros((), jnp.int32))
         D = jax.lax.while_loop(unfinished, conjugate, varying_like(begin, problem, state, l1))[0]
-        return Iterate(jnp.zeros_like(state.coef).at[:, index].set(D, mode="drop"), D @ columns)
+        return Iterate(jnp.zeros_like(state.coef).at[:, index].set(D, mode="drop"), onto_all(D))
 
     return direction
 
@@ -162,8 +175,8 @@ def _direction(width: int) -> Any:
 def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> tuple[Iterate, jax.Array]:
     """A Newton step on the active columns, and whether it was taken whole."""
     C, size = len(problem.gram), norms(state.coef)
-    widths = [width for k in range(C.bit_length()) if (width := NARROWEST << k) < C] + [C]
-    D, DG = with_few(jnp.sum(size > 0, dtype=jnp.int32), widths, _direction, problem, state, l1, l2)
+    widths = [w for k in range(C.bit_length()) for w in (NARROWEST << k, WIDE << k) if w < C] + [C]
+    D, DG = with_few(jnp.sum(size > 0, dtype=jnp.int32), sorted(widths), _direction, problem, state, l1, l2)
     # Along U + aD the derivative rises:
     #   F' = ⟨UG − c + l2 U, D⟩ + a ⟨D, DG + l2 D⟩ + l1 Σ_j (u_j·d_j + a d_j·d_j) / ‖u_j + a d_j‖
     slope = jnp.sum((state.product - problem.correlation + l2 * state.coef) * D)

@@ -22,8 +22,8 @@ from jaxreg.solvers.multi_task import Products, gap_of, norms, solve
 
 __all__ = ["solve_path"]
 
-# The share of the capacity that may join at a time.
-JOIN = 1 / 4
+# The share of the capacity that may join at a time, and the most columns.
+JOIN, MOST_JOIN = 1 / 4, 128
 # The tolerance of the λs between those that are asked for.
 ROUGH = 1e-3
 # Visits of a λ at which no column joins, after which it is left as it is (its gap says so).
@@ -121,7 +121,7 @@ def solve_path(
         U at every λ, (L, t, p), the gaps, (L,), the rounds, (L,), and whether the capacity was too small, ().
     """
     (p, n), t, kept, C = features.shape, len(target), len(lams), capacity
-    joining = max(1, int(JOIN * C))
+    joining = min(max(1, int(JOIN * C)), MOST_JOIN)
     dtype, yy = target.dtype, jnp.sum(target**2)
     first_norms = norms(target @ features.T)
     lams, place, first = with_steps(lams, count, jnp.max(first_norms) / l1_ratio)
@@ -139,7 +139,7 @@ def solve_path(
         working, index, lam = visit.working, visit.index, lams[visit.index]
         l1, l2 = lam * l1_ratio, lam * (1.0 - l1_ratio)
         enough = jnp.where(asked[index], tol, jnp.maximum(tol, ROUGH))
-        problem = Products(working.gram, working.correlation, yy)
+        problem = Products(working.gram, working.correlation, yy, working.rows)
         coef, _, n_iter = solve(problem, visit.coef, l1, l2, enough, max_iter)
 
         R = target - coef @ working.rows
