@@ -54,7 +54,8 @@ def _with_intercepts(rows: Rows, coefs: jax.Array) -> Params:
 def _from_products(X, Y, s, lams, count, l1_ratio, tol, max_iter, fit_intercept):
     rows = rows_of(X, Y, s, fit_intercept)
     Z, target = rows.columns, rows.target
-    problem = Products(exact_product(Z.T, Z), exact_product(target.T, Z), (target**2).sum(), Z.T if X.shape[0] < X.shape[1] else None)
+    wide = Z.T if X.shape[0] < X.shape[1] else None
+    problem = Products(exact_product(Z.T, Z), exact_product(target.T, Z), (target**2).sum(), wide)
     coefs, _, n_iter = multi_task.solve_path(problem, lams, count, l1_ratio, tol, max_iter)
     return _with_intercepts(rows, coefs), n_iter
 

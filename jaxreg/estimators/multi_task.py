@@ -123,7 +123,7 @@ class MultiTaskElasticNet(MultiTaskModel):
         """
         X, y, s = self._tables(X, y, sample_weight)
         max_iter = 1000 if self.max_iter is None else self.max_iter
-        options = {"fit_intercept": self.fit_intercept, "tol": self.tol, "max_iter": max_iter}
+        options: dict[str, Any] = {"fit_intercept": self.fit_intercept, "tol": self.tol, "max_iter": max_iter}
         problem = tasks_of(X, y, s, l1_ratio=float(self.l1_ratio), **options)
         found = self._kept(problem) if self.warm_start else None
         if found is None:

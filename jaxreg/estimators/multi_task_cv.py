@@ -114,7 +114,7 @@ class MultiTaskElasticNetCV(RoutesToSplitter, MultiTaskModel):
         ratios = [check_l1_ratio(rho) for rho in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
         if not ratios:
             raise ValueError("l1_ratio is empty; give at least one number from 0 (ridge) to 1 (lasso).")
-        options = {"fit_intercept": self.fit_intercept, "tol": self.tol, "max_iter": self.max_iter}
+        options: dict[str, Any] = {"fit_intercept": self.fit_intercept, "tol": self.tol, "max_iter": self.max_iter}
         problem = tasks_of(X, y, s, l1_ratio=ratios[0], **options)
         seen = problem.y[problem.weights > 0]
         varies = bool(np.any(seen != (seen[:1] if self.fit_intercept else 0.0)))

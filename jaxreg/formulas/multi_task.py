@@ -213,7 +213,7 @@ def multi_task_kkt_residual(
     return jnp.maximum(largest, row_norms(g.intercept[None, :])[0]) if fit_intercept else largest
 
 
-def as_floats(params: Params, X: Any, y: Any, lam: Any, l1_ratio: Any, sample_weight: Any) -> tuple[Any, ...]:
+def as_floats(params: Params, X: Any, y: Any, lam: Any, l1_ratio: Any, sample_weight: Any) -> tuple[jax.Array, ...]:
     """b (t,), W, X, y, λ, ρ and s as arrays of one floating dtype; an intercept that is a number is repeated."""
     given = {"X": X, "y": y, "lam": lam, "l1_ratio": l1_ratio, "sample_weight": sample_weight}
     b, W, *rest = floating(intercept=params.intercept, coef=params.coef, **given)

@@ -34,7 +34,7 @@ from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty
 __all__ = ["Iterate", "Products", "gap_of", "norms", "solve", "solve_path"]
 
 # The residual of the Newton equation that is enough, as a share of the gradient, and the most steps for it.
-ENOUGH, MOST_STEPS = 1e-3, 60
+ENOUGH, MOST_STEPS = 1e-2, 60
 # Halvings of the interval in which the length of a step lies; the share of its length below which a row is small; and
 # most steps that are not taken whole before block descent looks at all columns again.
 HALVINGS, SMALL, NEWTON_STEPS = 40, 0.1, 10
@@ -115,7 +115,7 @@ def _sweep(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> I
 
 
 def _products(problem: Products, index: jax.Array) -> tuple[Any, Any]:
-    """What takes V, (t, width), of some columns to VG on these, and to VG on all: over the rows where they are fewer."""
+    """What takes V, (t, width), of some columns to VG on these, and to VG on all; over the rows if they are fewer."""
     some = lambda A: A.at[index].get(mode="fill", fill_value=0)
     if problem.rows is not None and problem.rows.shape[1] < len(index):
         rows = some(problem.rows)

@@ -353,7 +353,7 @@ def test_the_settings_of_the_user_stay(tall):
 
 
 def test_many_columns_go_into_a_working_set():
-    X, Y = tables(60, 700, 3, 5)
+    X, Y = tables(60, 1100, 3, 5)
     options = {"alpha": 0.3}
     found = MultiTaskLasso(**options).fit(X, Y)
     expected = reference.MultiTaskLasso(**options, tol=1e-12, max_iter=100_000).fit(X, Y)
