@@ -71,7 +71,7 @@ class MultiTaskElasticNet(MultiTaskModel):
         >>> model = MultiTaskElasticNet(alpha=0.1).fit([[0, 0], [1, 1], [2, 2]], [[0, 0], [1, 1], [2, 2]])
         >>> model.coef_.round(4), model.intercept_.round(4)
         (array([[0.4564, 0.4564],
-               [0.4564, 0.4564]]), array([0.0872, 0.0872]))
+               [0.4564, 0.4564]]), array([0.0873, 0.0873]))
     """
 
     path = staticmethod(elastic_net_path)
@@ -165,8 +165,8 @@ class MultiTaskLasso(MultiTaskElasticNet):
         >>> from jaxreg import MultiTaskLasso
         >>> model = MultiTaskLasso(alpha=0.1).fit([[0, 1], [1, 2], [2, 4]], [[0, 0], [1, 1], [2, 3]])
         >>> model.coef_.round(4), model.intercept_.round(4)
-        (array([[0.    , 0.6063],
-               [0.    , 0.9424]]), array([-0.4148, -0.8657]))
+        (array([[0.    , 0.6081],
+               [0.    , 0.9459]]), array([-0.4189, -0.8738]))
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012

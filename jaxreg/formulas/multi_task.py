@@ -167,7 +167,7 @@ def multi_task_lam_max(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> float(multi_task_lam_max(jnp.array([[-1.0], [1.0]]), jnp.array([[0.0, 0.0], [6.0, 8.0]])))
+        >>> round(float(multi_task_lam_max(jnp.array([[-1.0], [1.0]]), jnp.array([[0.0, 0.0], [6.0, 8.0]]))), 4)
         5.0
     """
     X, Y, rho, s = floating(X=X, y=y, l1_ratio=l1_ratio, sample_weight=sample_weight)
