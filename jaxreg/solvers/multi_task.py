@@ -33,11 +33,14 @@ from jaxreg.formulas.duality import Penalty, better_dual, largest_scale, penalty
 
 __all__ = ["Iterate", "Products", "gap_of", "norms", "solve", "solve_path"]
 
-# The residual of the Newton equation that is enough, as a share of the gradient, and the most steps for it.
-ENOUGH, MOST_STEPS = 1e-2, 60
-# Halvings of the interval in which the length of a step lies; the share of its length below which a row is small; and
-# most steps that are not taken whole before block descent looks at all columns again.
-HALVINGS, SMALL, NEWTON_STEPS = 40, 0.1, 10
+# The residual of the Newton equation that is enough, as a share of the gradient, and the most steps for it; and the
+# gradient that counts as rounding, in ε of the terms that it is the difference of.
+ENOUGH, MOST_STEPS, ROUNDING = 1e-2, 60, 16.0
+# The least curvature, as a share of that of single columns: where they depend on each other a step would have no end.
+BEND = 1e-9
+# Halvings of the interval of a step's length; the share of its size below which a row is small; and most steps that are
+# not taken whole before block descent looks at all columns again.
+HALVINGS, SMALL, NEWTON_STEPS = 60, 0.1, 10
 # Newton steps are computed on the leading 32, 64, 128, … of the active columns; 384, 768, … too.
 NARROWEST, WIDE = 32, 384
 # So much further than asked for, if rounding allows it: a gap leaves the coefficients at its square root.
@@ -140,13 +143,15 @@ def _direction(width: int) -> Any:
         kappa = (l1 / length)[None, :]
         along = lambda V: unit * jnp.sum(unit * V, axis=0, keepdims=True)
         G, onto_all = _products(problem, index)
-        hessian = lambda V: G(V) + (l2 + kappa) * V - kappa * along(V)
         single = take(jnp.diagonal(problem.gram)[None, :]) + l2
         single = jnp.where((index < C)[None, :] & (single > 0), single, 1.0)
+        hessian = lambda V: G(V) + (l2 + kappa + BEND * single) * V - kappa * along(V)
         # ((a + κ) I − κ e eᵀ)⁻¹ = I/(a + κ) + (1/a − 1/(a + κ)) e eᵀ
         precondition = lambda V: V / (single + kappa) + (1.0 / single - 1.0 / (single + kappa)) * along(V)
         residual = c - UG - l2 * U - l1 * unit
-        enough = ENOUGH**2 * jnp.sum(residual**2)
+        # Where columns depend on each other, a step for a residual of rounding would be long, and lead nowhere.
+        rounding = (ROUNDING * jnp.finfo(c.dtype).eps) ** 2 * (jnp.sum(c**2) + jnp.sum(UG**2))
+        enough = jnp.maximum(ENOUGH**2 * jnp.sum(residual**2), rounding)
 
         def unfinished(carry: tuple) -> jax.Array:
             _, residual, _, _, step = carry
@@ -204,7 +209,6 @@ def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> 
     turned = (ud + a * dd < 0) | ((ud < 0) & (norms(coef) < SMALL * size))
     gone = turned & (norms(coef) < SMALL * size) & (size > 0)
     cut = jnp.where(gone[None, :], 0.0, coef)
-    product = state.product + a * DG
 
     def put(state: Iterate) -> Iterate:
         less = Iterate(cut, cut @ problem.gram)
@@ -212,8 +216,7 @@ def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> 
         return jax.tree.map(lambda new, old: jnp.where(lower, new, old), less, state)
 
     before = state
-    state = jax.lax.cond(jnp.any(gone), put, lambda same: same, Iterate(coef, product))
-    return state, whole
+    return jax.lax.cond(jnp.any(gone), put, lambda same: same, Iterate(coef, state.product + a * DG)), whole
 
 
 def _value(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> jax.Array:

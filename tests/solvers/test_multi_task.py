@@ -123,6 +123,19 @@ def test_one_target_is_a_lasso():
         np.testing.assert_allclose(found[..., 0], expected.coef, atol=1e-7)
 
 
+def test_more_columns_than_different_rows():
+    """The curvature is 0 in many directions: a Newton step along them ended at coefficients of 1e14."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 15, 57)
+    X, Y = rng.random((15, 30))[rows], rng.integers(0, 3, (57, 1)).astype(float)
+    Z, target = together.weighted(X, Y, np.ones(57), True)
+    for lams in (np.geomspace(0.1, 1e-7, 12), np.array([1e-4])):
+        for door in programs:
+            found, gaps, _ = solve(door, Z, target, lams, 1.0)
+            assert gaps.max() <= TOL
+            assert np.abs(found).max() < 100
+
+
 def test_targets_without_a_signal_have_no_coefficients():
     Z, target = data()
     for door in programs:
