@@ -1,7 +1,4 @@
-"""What the host functions return: frozen results with NumPy arrays that predict, print and plot.
-
-A result that was saved is loaded, and predicts, without JAX: nothing that this module needs at once imports it.
-"""
+"""What the host functions return: frozen results that predict, print and plot; nothing here needs JAX to be loaded."""
 
 from dataclasses import dataclass
 from typing import Any
