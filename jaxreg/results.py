@@ -217,9 +217,8 @@ class Sweep(Saveable, Readable):
             end = open_end(error, self.lams[r], used)
             if end is not None:
                 lam, what = (self.lams[r].min(), "smaller") if end == "smallest" else (self.lams[r].max(), "larger")
-                where = f" of target {k}" if several else ""
-                ends = f"is the {end} of the grid, and the error still falls"
-                return f"the best λ{where}, {lam:.4g}, {ends}; give {what} λs."
+                best = f"the best λ{f' of target {k}' if several else ''}, {lam:.4g}"
+                return f"{best}, is the {end} of the grid, and the error still falls; give {what} λs."
         return ""
 
     @property
