@@ -144,6 +144,8 @@ TAU = {"y_scale": 0.5}
 BOUNDS = {"lower": [-1.0, -2.0], "upper": [1.0, 2.0]}
 DATA = {"X": X, "y": Y}
 PENALTY = {"lam": 0.1, "l1_ratio": 0.5}
+ROWS = [[0.5, 1.0], [0.0, 0.0]]
+TASKS = {"intercept": [0.25, -1.0], "coef": ROWS, "X": X, "y": [[1.0, 2.0], [2.0, 0.0], [4.0, 1.0], [0.5, 3.0]]}
 ARGUMENTS = {
     "predict": PARAMS | {"X": X},
     "squared_error": PARAMS | DATA | WEIGHT,
@@ -162,6 +164,13 @@ ARGUMENTS = {
     "lam_max": DATA | {"l1_ratio": 0.5} | WEIGHT | FACTORS | BOUNDS,
     "kkt_residual": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU | BOUNDS,
     "duality_gap": PARAMS | DATA | PENALTY | WEIGHT | FACTORS | TAU | BOUNDS,
+    "row_norms": {"W": ROWS},
+    "prox_rows": {"Z": [[3.0, -4.0], [0.3, 0.4]], "step_size": 0.5, "l1": [2.0, 2.0], "l2": [0.0, 1.0]},
+    "multi_task_objective": TASKS | PENALTY | WEIGHT,
+    "multi_task_gradient": TASKS | PENALTY | WEIGHT,
+    "multi_task_lam_max": {"X": X, "y": TASKS["y"], "l1_ratio": 0.5} | WEIGHT,
+    "multi_task_kkt_residual": TASKS | PENALTY | WEIGHT,
+    "multi_task_gap": TASKS | PENALTY | WEIGHT,
 }
 
 
