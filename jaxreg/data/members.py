@@ -89,6 +89,10 @@ class Members:
             return together(self.kept)
 
     @cached_property
+    def _squares(self) -> Moments:
+        return _squares(self.total)
+
+    @cached_property
     def unit(self) -> float:
         """By how much those of all rows may be off."""
         return UNIT if self.kept is None else UNIT * (1.0 + _offset(self.kept))
@@ -147,7 +151,8 @@ class Members:
     def lost(self, part: Moments) -> float:
         """By how many times the error of the moments grows where the part is taken away."""
         with np.errstate(all="ignore"):
-            times = float(lost(_squares(self.total), _squares(part), _squares(self.total) - _squares(part)))
+            squares = _squares(part)
+            times = float(lost(self._squares, squares, self._squares - squares))
         return times if times == times else np.inf
 
 

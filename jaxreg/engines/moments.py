@@ -1,6 +1,6 @@
 """The moments engine: the rows are read once, then a path costs the same for any number of them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,6 +27,14 @@ _program = compiled(path_from_moments, static_argnames="way")
 _programs = compiled(paths_from_moments, static_argnames="way")
 
 
+class Ready(NamedTuple):
+    """What was found for a member, the λs as the path took them, and what was asked."""
+
+    order: Order
+    asked: Settings
+    found: Found
+
+
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     """Why moments cannot solve the problem; None where they can."""
     n, p = problem.X.shape
@@ -46,13 +54,17 @@ def solve(
         lams: how many, or (L, t). members, b: the moments are those of this member. found: what
             :func:`of_all_members` has found for it.
     """
-    order = Order(lams, problem.y.shape[1], problem.eps)
-    asked = settings_of(problem, padded(problem.X.shape[1]))
+    if found is not None:
+        order, asked, found = found
+    else:
+        order = Order(lams, problem.y.shape[1], problem.eps)
+        asked = settings_of(problem, padded(problem.X.shape[1]))
     if found is None and b is None and _takes_all(members, order, asked):  # the program that serves the members
         nothing = jax.tree.map(np.zeros_like, members.stacked)
         units = np.full(len(nothing.weight), members.unit)
         found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=way(asked)), 1)[0]
-    found = path(members.training(b), order, asked, found)
+    if found is None or not descent.stands(found, order, asked):
+        found = path(members.training(b), order, asked, found)
     if not descent.carried(problem, found):
         return None
     solved = order.solved(found, problem.X.shape[1], problem.X.dtype)
@@ -81,7 +93,7 @@ def way(asked: Settings) -> str:
     return "knots" if asked.l1_ratio == 1 else "blocks"
 
 
-def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> list[Any] | None:
+def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> "list[Ready] | None":
     """The paths for each member of the plan by one program, for a path of few columns takes less time than a call; None
     where there are many columns, or much to keep.
 
@@ -94,7 +106,8 @@ def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> list
         return None
     without, units = training
     count = len(members.kept or [])
-    return _first(_programs(members.total, without, np.int32(count), order.grid, asked, units, way=way(asked)), count)
+    found = _programs(members.total, without, np.int32(count), order.grid, asked, units, way=way(asked))
+    return [Ready(order, asked, one) for one in _first(found, count)]
 
 
 def _takes_all(members: Members, order: Order, asked: Settings) -> bool:
