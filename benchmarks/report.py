@@ -208,7 +208,7 @@ def claim(measured: dict[str, Any]) -> str:
     text = (
         f"A lasso path of 100 λ and its ten-fold cross-validation were measured on {shapes} shapes of table beside "
         f"{_listed(names)}: jaxreg took the least time in {least} of {len(records)} cases"
-        + (f", and {_listed(faster)} in the others." if faster else ".")
+        + (f", and {_listed(faster)} in the other{'s' * (len(records) - least > 1)}." if faster else ".")
     )
     return textwrap.fill(text, 120, break_on_hyphens=False)
 

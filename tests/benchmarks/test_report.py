@@ -59,7 +59,7 @@ def test_the_claim_names_who_was_measured_and_who_was_faster(measured):
     )
     rows = measured["cv"]["mid"]["rows"]
     measured["cv"]["mid"] |= {"ratio": 1.5, "fastest": "b-c on XᵀX", "rows": [*rows, row("b-c on XᵀX"), row("LassoCV")]}
-    end = "scikit-learn and b-c: jaxreg took the least time in 1 of 2 cases, and b-c in the others."
+    end = "scikit-learn and b-c: jaxreg took the least time in 1 of 2 cases, and b-c in the other."
     assert report.claim(measured).replace("\n", " ") == said + end
 
 
