@@ -12,6 +12,8 @@ __all__ = ["MODULES", "documented", "modules_below", "present", "public_home", "
 MODULES = (
     "jaxreg",
     "jaxreg.results",
+    "jaxreg.resampled",
+    "jaxreg.stable",
     "jaxreg.estimators",
     "jaxreg.formulas",
     "jaxreg.formulas.sources",

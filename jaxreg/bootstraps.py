@@ -178,6 +178,4 @@ def _paths_of_targets(problem: Problem, lams: np.ndarray, targets: np.ndarray) -
     """A path for each of B targets, (n, B), on the same rows."""
     solved = choose.solve(problem._replace(y=targets, degrees=False), lams)
     first = lambda v: np.moveaxis(v, -1, 0)[..., None]
-    return Weighted(
-        first(solved.params.coef), first(solved.params.intercept), first(solved.gap), solved.y_scale[:, None]
-    )
+    return Weighted(first(solved.params.coef), first(solved.params.intercept), first(solved.gap))

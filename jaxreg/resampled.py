@@ -80,23 +80,28 @@ class Bootstrap(Saveable, Readable):
             kind: "percentile", or "bca", which needs ``bootstrap(..., jackknife=True)``.
 
         Raises:
-            ValueError: another kind or level; "bca" without the jackknife, or with Bayesian weights, whose intervals
+            ValueError: another kind or level; "bca" without the jackknife, or of "bayesian" resamples, whose intervals
                 are those of a posterior.
         """
         return self._interval(self.coef, self.estimate, self.left_out, level, kind)
 
     def predict_interval(self, X: Any, level: float = 0.95, kind: str = "percentile") -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends of the prediction Xw + b at every λ, each (n, L) or (n, L, t): of the regression line,
-        without the noise of a new observation."""
-        rows = new_rows(X, self.feature_names, len(self.scale))
-        at = lambda coef, intercept: np.moveaxis(np.tensordot(coef, rows, (-2 if coef.ndim > 3 else -1, 1)), -1, 1)
+        """Lower and upper ends of the prediction Xw + b at every λ, each (n, L).
+
+        They are of the regression line, without the noise of a new observation.
+
+        Args:
+            X: (n, p), with the columns of the fit. level, kind: as in :meth:`interval`.
+
+        Raises:
+            ValueError: as :meth:`interval`; several targets; columns that are not those of the fit.
+        """
         if self.estimate.ndim == 3:
             raise ValueError("intervals of predictions are for one target; bootstrap each target by itself.")
-        values = at(self.coef, self.intercepts) + self.intercepts[:, None, :]
-        estimate = rows @ self.estimate.T + self.intercept
-        left_out = None
-        if self.left_out is not None and self.left_out_intercepts is not None:
-            left_out = at(self.left_out, self.left_out_intercepts) + self.left_out_intercepts[:, None, :]
+        rows = new_rows(X, self.feature_names, len(self.scale))
+        at: Any = lambda coef, intercept: np.swapaxes(coef @ rows.T, -1, -2) + intercept[..., None, :]
+        left_out = None if self.left_out is None else at(self.left_out, self.left_out_intercepts)
+        values, estimate = at(self.coef, self.intercepts), at(self.estimate, self.intercept)
         return self._interval(values, estimate, left_out, level, kind)
 
     def _interval(
@@ -108,6 +113,8 @@ class Bootstrap(Saveable, Readable):
             return percentile(values, level)
         if kind != "bca":
             raise ValueError(f"kind is {kind!r}; it must be 'percentile' or 'bca'.")
+        if self.kind == "bayesian":
+            raise ValueError("'bca' corrects a sampling distribution; intervals of \"bayesian\" are of a posterior.")
         if left_out is None:
             raise ValueError("'bca' needs the estimates without each row: bootstrap(..., jackknife=True).")
         return bca(values, estimate, left_out, level)

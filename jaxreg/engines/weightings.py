@@ -28,12 +28,11 @@ _program = compiled(paths_of_weights, static_argnames="way")
 
 
 class Weighted(NamedTuple):
-    """Of B members: coef (B, L, p, t), intercept and gap (B, L, t), y_scale (B, t)."""
+    """Of B members: coef (B, L, p, t), intercept and gap (B, L, t)."""
 
     coef: np.ndarray
     intercept: np.ndarray
     gap: np.ndarray
-    y_scale: np.ndarray
 
 
 def paths_of_weightings(
@@ -53,28 +52,26 @@ def paths_of_weightings(
     fast = moments.refuses(problem, each) is None and bool(np.all(lams > 0))
     size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
     X = _filled_up(problem.X, len(asked.penalty_factor)) if fast else None
-    found: list[Solved] = []
 
-    def some(first: int) -> list[Any]:
+    def some(first: int) -> list[Solved]:
         here = weights[first : first + size]
-        with choose.computing(moments, problem):
-            filled = np.concatenate([here, np.ones((size - len(here), n))])
-            count = np.int32(len(here))
-            block = _program(X, problem.y, filled, count, order.grid, asked, np.float64(UNIT), way=moments.way(asked))
-            block = jax.tree.map(np.asarray, block)
-        return [Found._make(v[b] for v in block) for b in range(len(here))]
+        found: list[Any] = [None] * len(here)
+        if fast:
+            with choose.computing(moments, problem):
+                filled = np.concatenate([here, np.ones((size - len(here), n))])
+                given = X, problem.y, filled, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
+                block = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
+            found = [Found._make(v[b] for v in block) for b in range(len(here))]
+        each_member = zip((problem._replace(sample_weight=s) for s in here), found, strict=True)
+        return [_settled(member, each, order, asked, one) for member, one in each_member]
 
-    starts = list(range(0, B, size))
+    starts, solved = range(0, B, size), []
     for k in range(0, len(starts), CORES):
-        together = starts[k : k + CORES]
-        blocks = share(some, together) if fast else [[None] for _ in together]
-        for first, block in zip(together, blocks, strict=True):
-            for b, one in enumerate(block, start=first):
-                member = problem._replace(sample_weight=weights[b])
-                found.append(_settled(member, each, order, asked, one))
-            report(len(found))
-    coef, intercept = (np.stack([getattr(one.params, name) for one in found]) for name in ("coef", "intercept"))
-    return Weighted(coef, intercept, np.stack([one.gap for one in found]), np.stack([one.y_scale for one in found]))
+        for block in share(some, starts[k : k + CORES]):
+            solved += block
+        report(len(solved))
+    coef, intercept = (np.stack([getattr(one.params, name) for one in solved]) for name in ("coef", "intercept"))
+    return Weighted(coef, intercept, np.stack([one.gap for one in solved]))
 
 
 def _settled(problem: Problem, lams: np.ndarray, order: Order, asked: Any, found: Any) -> Solved:

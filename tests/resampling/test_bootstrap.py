@@ -253,6 +253,8 @@ def test_bca_needs_the_jackknife():
     found = jaxreg.bootstrap(X, Y, [1.0], n_resamples=3)
     with pytest.raises(ValueError, match="jackknife=True"):
         found.interval(kind="bca")
+    with pytest.raises(ValueError, match="posterior"):
+        jaxreg.bootstrap(X, Y, [1.0], n_resamples=3, kind="bayesian", jackknife=True).interval(kind="bca")
     with pytest.raises(ValueError, match="'percentile' or 'bca'"):
         found.interval(kind="normal")
     with pytest.raises(ValueError, match="level"):
