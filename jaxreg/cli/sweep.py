@@ -44,7 +44,7 @@ def add_sweep(commands: Any) -> None:
         "--na",
         choices=["error", "drop", "mean", "median"],
         default="error",
-        help="missing cells: refused, their rows left out, or filled in with that of the column (default: %(default)s)",
+        help="missing cells: refused, their rows left out, or filled in with that of all rows (default: %(default)s)",
     )
     model = sweep.add_argument_group("model")
     model.add_argument(
