@@ -14,6 +14,7 @@ MODULES = (
     "jaxreg.results",
     "jaxreg.resampled",
     "jaxreg.stable",
+    "jaxreg.debiased",
     "jaxreg.estimators",
     "jaxreg.formulas",
     "jaxreg.formulas.sources",

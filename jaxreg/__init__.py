@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.covariances import IllConditionedWarning, path_from_moments
     from jaxreg.cross_validation import sweep
+    from jaxreg.debiasing import debiased_lasso
     from jaxreg.estimators import (  # noqa: F401
         ElasticNet,
         ElasticNetCV,
@@ -55,6 +56,7 @@ __all__ = [
     "checks",
     "convert",
     "datasets",
+    "debiased_lasso",
     "describe",
     "fista",
     "fit",
@@ -84,6 +86,7 @@ _HOMES = {
     "convergence": ("ConvergenceWarning", "GridEndWarning"),
     "covariances": ("IllConditionedWarning", "path_from_moments"),
     "cross_validation": ("sweep",),
+    "debiasing": ("debiased_lasso",),
     "estimators": (
         *("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
         *("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"),

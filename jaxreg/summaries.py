@@ -14,6 +14,8 @@ __all__ = [
     "bootstrap_columns",
     "choice",
     "choice_columns",
+    "debiased_lasso",
+    "debiased_lasso_columns",
     "leave_one_out",
     "leave_one_out_columns",
     "path",
@@ -52,7 +54,7 @@ def solution(result: Any) -> Shown:
         title = f"Solution: {p} columns, {coef.shape[1]} targets"
         return Shown(title, _cut(("target", "intercept", "not 0", "duality gap"), rows), foot)
     order = np.argsort(-np.abs(coef) * result.scale, kind="stable")
-    names, used = _names(result), int((coef != 0).sum())
+    names, used = _names(result, p), int((coef != 0).sum())
     rows = [(names[j], f"{coef[j]:.6g}") for j in order if coef[j] != 0]
     text = f"{used} of {p} coefficients are not 0; intercept {float(result.intercept):.6g}"
     return Shown(f"Solution: {p} columns", _cut(("column", "coefficient"), rows) if rows else [], [text, *foot])
@@ -146,6 +148,26 @@ def stability(result: Any) -> Shown:
     return Shown(title, _cut(("column", "share of halves", ""), rows) if rows else [], foot)
 
 
+def debiased_lasso(result: Any) -> Shown:
+    """The coefficients farthest from 0 in standard errors."""
+    order = np.argsort(-np.abs(result.z), kind="stable")
+    names, p_values, corrected = _names(result, len(order)), result.p_value, result.holm()
+    rows: list[tuple[str, ...]] = [
+        (
+            names[j],
+            *(f"{v:.5g}" for v in (result.estimate[j], result.standard_error[j])),
+            *(f"{v:.2g}" for v in (p_values[j], corrected[j])),
+        )
+        for j in order
+    ]
+    head = ("column", "estimate", "standard error", "p-value", "Holm")
+    foot = [
+        f"noise {result.noise:.4g}; ΘΣ̂ is off the identity by at most {np.max(result.off_identity):.2g}",
+        _verdict(np.append(result.node_gap, result.gap), np.broadcast_to(result.converged, len(order) + 1)),
+    ]
+    return Shown(f"DebiasedLasso: {len(order)} columns, λ = {result.lam:.4g}", _cut(head, rows), foot)
+
+
 def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
@@ -181,8 +203,7 @@ def _verdict(gap: Any, converged: Any) -> str:
     return f"{held}; largest duality gap {_power(np.max(gap))}"
 
 
-def _names(result: Any) -> list[str]:
-    p = len(result.params.coef)
+def _names(result: Any, p: int) -> list[str]:
     return [" ".join(name.split()) for name in result.feature_names or (f"column {j}" for j in range(p))]
 
 
@@ -243,6 +264,13 @@ def stability_columns(result: Any) -> dict[str, Any]:
     """A row a column of X: the share of halves that choose it, and whether it is stable."""
     names = list(result.feature_names or range(len(result.stable)))
     return {"column": names, "frequency": result.frequency[-1], "stable": result.stable}
+
+
+def debiased_lasso_columns(result: Any) -> dict[str, Any]:
+    """A row a column of X: the estimate, its standard error, the ends of its 95 % interval, the p-values."""
+    names, (low, high) = list(result.feature_names or range(len(result.estimate))), result.interval()
+    found = {"estimate": result.estimate, "standard_error": result.standard_error, "low": low, "high": high}
+    return {"column": names, **found, "p_value": result.p_value, "holm": result.holm()}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:

@@ -1,0 +1,150 @@
+"""The debiased lasso: one lasso for each column on all the others, and what their residuals say of the coefficients.
+
+Columns are centred where an intercept is fitted, and of length √n:  Σ̂ = ZᵀZ/n has ones on its diagonal. The lasso û of
+y has z = Zᵀ(ỹ − Zû)/n ≠ 0, for it is drawn towards 0. With rows θ_j of a matrix Θ that comes near Σ̂⁻¹,
+
+    b̂ = û + Θz         b̂ − u = ΘZᵀε/n + (ΘΣ̂ − I)(u − û)                                                      (1)
+
+because z = Σ̂(u − û) + Zᵀε/n where ỹ = Zu + ε. The first term is noise of a known size, and the second, the bias that is
+left, is at most ‖θ_jΣ̂ − e_j‖∞ ‖u − û‖₁. Σ̂⁻¹ there is not where p ≥ n. What column j has of its own stands in its place:
+
+    γ_j = argmin over γ with γ_j = 0 of  1/(2n)‖z_j − Zγ‖² + μ_j‖γ‖₁,     c_j = e_j − γ_j,     r_j = Z c_j
+    θ_j = c_j / τ_j²,     τ_j² = r_j·z_j/n = c_jᵀΣ̂e_j                                                           (2)
+
+so that (ΘΣ̂)_jj = 1, and by the conditions of optimality |(ΘΣ̂)_jk| ≤ μ_j/τ_j² for k ≠ j. With noise of the standard
+deviation σ the first term of (1) has the standard deviation
+
+    σ ‖r_j‖ / |r_j·z_j|,     ‖r_j‖²/n = c_jᵀΣ̂c_j.                                                               (3)
+
+All p lassos are problems with the one matrix Σ̂, where column j has the bounds 0 ≤ γ_j ≤ 0. A loop takes one after the
+other from knot to knot (:mod:`~jaxreg.solvers.homotopy`): what it needs besides Σ̂ is one tableau, whatever p is.
+
+**μ.** The bias is small beside the noise while η_j = max_k |r_j·z_k| / ‖r_j‖ is: it is at most √n μ_j/(‖r_j‖/√n). Its
+limit √(2 log p), what independent noise would reach, makes it an equation for μ,
+
+    μ = μ₀ ‖r(μ)‖/√n,     μ₀ = √(2 log p / n),                                                                   (4)
+
+that of the scaled lasso, where ‖r‖/√n is the estimate of the noise. ‖r‖ falls with μ, so from μ = μ₀ down the right
+side is never below the solution, and repeating (4) comes down to it.
+
+Sources: Zhang and Zhang, *JRSS B* 76, 2014 ((1), (3), the limit on η); van de Geer, Bühlmann, Ritov and Dezeure, *Ann.
+Statist.* 42, 2014 ((2)); Javanmard and Montanari, *JMLR* 15, 2014 (the bound on ΘΣ̂ − I); Sun and Zhang, *Biometrika*
+99, 2012 ((4)).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas.duality import Penalty
+from jaxreg.solvers import fista, homotopy
+from jaxreg.solvers.active_set import penalty_at
+from jaxreg.solvers.from_moments import WAYS
+from jaxreg.solvers.reduction import LeastSquares
+from jaxreg.solvers.tableau import block_number
+
+__all__ = ["Debiased", "Nodes", "debiased", "nodes_at", "scaled_lasso", "scaled_nodes"]
+
+# (4) is repeated until μ changes by less than this share, and at most so often.
+SAME, MOST_TURNS = 1e-8, 60
+# No μ below this share of μ₀: a column that others make up has no residual, and no solution of (4).
+LEAST = 1e-3
+
+
+class Nodes(NamedTuple):
+    """K lassos of columns. ``lam``: μ, (K,). ``coef``: γ, (K, p). ``gap``: relative duality gaps, (K,)."""
+
+    lam: jax.Array
+    coef: jax.Array
+    gap: jax.Array
+
+
+class Debiased(NamedTuple):
+    """Of columns of length √n. ``estimate``: b̂. ``spread``: ‖r_j‖/|r_j·z_j|. ``off``: max_k |(ΘΣ̂ − I)_jk|; (p,)."""
+
+    estimate: jax.Array
+    spread: jax.Array
+    off: jax.Array
+
+
+def scaled_lasso(problem: LeastSquares, unit: Penalty, lam0: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """λ with λ = λ₀ ‖r(λ)‖, by (4), and the solution there.
+
+    Args:
+        problem: one target, with ``gram`` (p, p), p a power of two. unit: the penalty at λ = 1. lam0: ().
+    """
+    G = problem.gram
+    assert G is not None
+    blocks, first = block_number(len(G)), jnp.zeros((), jnp.int32)
+    step = homotopy.start(G, problem.correlation, 1)
+    top = lam0 * jnp.sqrt(problem.yy)
+
+    def turn(carry: tuple[homotopy.Step, jax.Array, jax.Array, jax.Array]) -> tuple:
+        step, lam, _, turns = carry
+        step = homotopy.advance(step._replace(index=first), unit, lam[None], first + 1, blocks)
+        u = step.coef[0]
+        rr = problem.yy - jnp.dot(u, problem.correlation) - lam * jnp.sum(unit.l1 * jnp.abs(u))  # u·z = λ Σ a |u|
+        following = jnp.clip(lam0 * jnp.sqrt(jnp.maximum(rr, 0.0)), LEAST * top, lam)
+        return step, following, lam, turns + 1
+
+    moves = lambda carry: (carry[2] - carry[1] > SAME * carry[2]) & (carry[3] < MOST_TURNS)
+    step, _, lam, _ = jax.lax.while_loop(moves, turn, turn((step, top, top, first)))
+    return lam, step.coef[0]
+
+
+def scaled_nodes(G: jax.Array, columns: jax.Array, count: jax.Array, lam0: jax.Array) -> Nodes:
+    """The lassos of columns on all the others, each at the μ of (4).
+
+    Args:
+        G: Σ̂, (p, p), p a power of two; columns of 0 fill up. columns: numbers, (K,), of which the first ``count``, (),
+            are asked. lam0: μ₀, ().
+    """
+    return _each(G, columns, count, lambda i, problem, unit: scaled_lasso(problem, unit, lam0))
+
+
+def nodes_at(G: jax.Array, columns: jax.Array, count: jax.Array, lams: jax.Array, way: str) -> Nodes:
+    """The lassos of columns at given μ > 0, (K,); other arguments as in :func:`scaled_nodes`.
+
+    Args:
+        way: static, one of :data:`~jaxreg.solvers.from_moments.WAYS`.
+    """
+
+    def solve(i: jax.Array, problem: LeastSquares, unit: Penalty) -> tuple[jax.Array, jax.Array]:
+        return lams[i], WAYS[way](problem, lams[i][None], 1, unit, 1e-14, 20_000)[0][0]
+
+    return _each(G, columns, count, solve)
+
+
+def _each(G: jax.Array, columns: jax.Array, count: jax.Array, solve: Callable[..., tuple[jax.Array, jax.Array]]) -> Nodes:
+    """μ and γ that ``solve(i, problem, unit)`` finds for column number i of the list, with their gaps."""
+    K, p = len(columns), len(G)
+
+    def one(i: jax.Array, found: Nodes) -> Nodes:
+        j = columns[i]
+        free = jnp.where(jnp.arange(p) == j, 0.0, jnp.inf).astype(G.dtype)
+        unit = Penalty(jnp.ones((p,), G.dtype), jnp.zeros((p,), G.dtype), -free, free)
+        problem = LeastSquares(G, G, G[j], G[j, j])
+        lam, u = solve(i, problem, unit)
+        gap = fista.gap(problem, penalty_at(lam, unit), u, G @ u)
+        return jax.tree.map(lambda all_of, v: all_of.at[i].set(v), found, Nodes(lam, u, gap))
+
+    none = Nodes(*(jnp.zeros(shape, G.dtype) for shape in ((K,), (K, p), (K,))))
+    return jax.lax.fori_loop(0, count, one, none)
+
+
+def debiased(G: jax.Array, residual: jax.Array, u: jax.Array, coef: jax.Array) -> Debiased:
+    """(1) to (3) of the first k columns.
+
+    Args:
+        G: Σ̂, (p, p). residual: z = Zᵀ(ỹ − Zû)/n, u: û, (p,). coef: γ, (k, p).
+    """
+    k = len(coef)
+    identity = jnp.eye(k, len(G), dtype=G.dtype)
+    C = identity - coef
+    products = C @ G
+    tau = jnp.diagonal(products)  # τ²
+    spread = jnp.sqrt(jnp.maximum(jnp.sum(products * C, axis=1), 0.0)) / tau
+    off = jnp.max(jnp.abs(products / tau[:, None] - identity), axis=1)
+    return Debiased(u[:k] + C @ residual / tau, spread, off)
