@@ -99,7 +99,7 @@ def debiased_lasso(
     if noise is None:
         degrees = float(n - fit_intercept - np.count_nonzero(coef))
         if degrees < 1:
-            raise ValueError(f"the lasso at lam={solved.lams[0, 0]:.4g} fits all {n} rows; give a larger lam, or noise.")
+            raise ValueError(f"the lasso at lam={solved.lams[0, 0]:.4g} fits all rows; give a larger lam, or noise.")
         noise = float(np.sqrt(n * rr / degrees))
     p, of_type = len(coef), lambda v: np.asarray(v).astype(given.X.dtype)
     gaps = np.concatenate([solved.gap[0], nodes.gap])

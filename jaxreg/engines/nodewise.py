@@ -71,7 +71,7 @@ def columns_of(problem: Problem) -> Columns:
 
 
 def nodes_of(columns: Columns, lams: np.ndarray | None, tol: float) -> Nodes:
-    """The lassos of all columns at μ > 0, (p,), or each at the μ of the scaled lasso; γ is (p, P) with what fills up."""
+    """The lassos of all columns at μ > 0, (p,), or each at the μ of the scaled lasso; γ has zeros that fill up."""
     parts = [part for part in np.array_split(np.arange(columns.p), CORES) if part.size]
     each = share(partial(_from_knot_to_knot, columns, lams), parts)
     found = Nodes(*(np.concatenate(v) for v in zip(*each, strict=True)))

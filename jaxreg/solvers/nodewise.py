@@ -33,7 +33,7 @@ Statist.* 42, 2014 ((2)); Javanmard and Montanari, *JMLR* 15, 2014 (the bound on
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,17 +56,17 @@ LEAST = 1e-3
 class Nodes(NamedTuple):
     """K lassos of columns. ``lam``: μ, (K,). ``coef``: γ, (K, p). ``gap``: relative duality gaps, (K,)."""
 
-    lam: jax.Array
-    coef: jax.Array
-    gap: jax.Array
+    lam: Any
+    coef: Any
+    gap: Any
 
 
 class Debiased(NamedTuple):
     """Of columns of length √n. ``estimate``: b̂. ``spread``: ‖r_j‖/|r_j·z_j|. ``off``: max_k |(ΘΣ̂ − I)_jk|; (p,)."""
 
-    estimate: jax.Array
-    spread: jax.Array
-    off: jax.Array
+    estimate: Any
+    spread: Any
+    off: Any
 
 
 def scaled_lasso(problem: LeastSquares, unit: Penalty, lam0: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -117,7 +117,7 @@ def nodes_at(G: jax.Array, columns: jax.Array, count: jax.Array, lams: jax.Array
     return _each(G, columns, count, solve)
 
 
-def _each(G: jax.Array, columns: jax.Array, count: jax.Array, solve: Callable[..., tuple[jax.Array, jax.Array]]) -> Nodes:
+def _each(G: jax.Array, columns: jax.Array, count: jax.Array, solve: Callable[..., tuple]) -> Nodes:
     """μ and γ that ``solve(i, problem, unit)`` finds for column number i of the list, with their gaps."""
     K, p = len(columns), len(G)
 
