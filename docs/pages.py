@@ -15,6 +15,7 @@ MODULES = (
     "jaxreg.resampled",
     "jaxreg.stable",
     "jaxreg.debiased",
+    "jaxreg.jackknifed",
     "jaxreg.estimators",
     "jaxreg.formulas",
     "jaxreg.formulas.sources",

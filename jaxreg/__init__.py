@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
+    from jaxreg.jackknife import ridge_jackknife_plus
     from jaxreg.leave_one_out import ridge_leave_one_out
     from jaxreg.loading import load
     from jaxreg.params import Params
@@ -68,6 +69,7 @@ __all__ = [
     "path_from_moments",
     "predict",
     "product",
+    "ridge_jackknife_plus",
     "ridge_leave_one_out",
     "solvers",
     "stability_selection",
@@ -93,6 +95,7 @@ _HOMES = {
     ),
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),
+    "jackknife": ("ridge_jackknife_plus",),
     "leave_one_out": ("ridge_leave_one_out",),
     "loading": ("load",),
     "params": ("Params",),

@@ -16,6 +16,8 @@ __all__ = [
     "choice_columns",
     "debiased_lasso",
     "debiased_lasso_columns",
+    "jackknife_plus",
+    "jackknife_plus_columns",
     "leave_one_out",
     "leave_one_out_columns",
     "path",
@@ -168,6 +170,16 @@ def debiased_lasso(result: Any) -> Shown:
     return Shown(f"DebiasedLasso: {len(order)} columns, λ = {result.lam:.4g}", _cut(head, rows), foot)
 
 
+def jackknife_plus(result: Any) -> Shown:
+    """The coefficients of all rows, the left-out errors, and the width of an interval that follows from them."""
+    shown, error = solution(result), np.abs(result.left_out_residual)
+    n = len(error)
+    title = f"JackknifePlus: {n} rows, {len(result.scale)} columns, λ = {result.lam:.4g}"
+    left_out = f"left-out errors: {np.median(error):.4g} in the middle, 90 % below {np.quantile(error, 0.9):.4g}"
+    gaps = np.append(result.left_out_gap, result.gap)
+    return Shown(title, shown.rows, [shown.foot[0], left_out, _verdict(gaps, np.broadcast_to(result.converged, n + 1))])
+
+
 def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
@@ -271,6 +283,11 @@ def debiased_lasso_columns(result: Any) -> dict[str, Any]:
     names, (low, high) = list(result.feature_names or range(len(result.estimate))), result.interval()
     found = {"estimate": result.estimate, "standard_error": result.standard_error, "low": low, "high": high}
     return {"column": names, **found, "p_value": result.p_value, "holm": result.holm()}
+
+
+def jackknife_plus_columns(result: Any) -> dict[str, Any]:
+    """A row a row of X: its residual in the model without it, and the gap of that model."""
+    return {"left_out_residual": result.left_out_residual, "left_out_gap": result.left_out_gap}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:
