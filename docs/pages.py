@@ -16,6 +16,7 @@ MODULES = (
     "jaxreg.stable",
     "jaxreg.debiased",
     "jaxreg.jackknifed",
+    "jaxreg.relaxed",
     "jaxreg.estimators",
     "jaxreg.formulas",
     "jaxreg.formulas.sources",

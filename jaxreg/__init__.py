@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from jaxreg.params import Params
     from jaxreg.program_cache import use_cache
     from jaxreg.regression import fit, path
+    from jaxreg.relaxation import relaxed_path, relaxed_sweep
     from jaxreg.stability import stability_selection
     from jaxreg.training.arguments import product
     from jaxreg.training.methods import fista, ista
@@ -69,6 +70,8 @@ __all__ = [
     "path_from_moments",
     "predict",
     "product",
+    "relaxed_path",
+    "relaxed_sweep",
     "ridge_jackknife_plus",
     "ridge_leave_one_out",
     "solvers",
@@ -101,6 +104,7 @@ _HOMES = {
     "params": ("Params",),
     "program_cache": ("use_cache",),
     "regression": ("fit", "path"),
+    "relaxation": ("relaxed_path", "relaxed_sweep"),
     "stability": ("stability_selection",),
     "training.arguments": ("product",),
     "training.methods": ("fista", "ista"),

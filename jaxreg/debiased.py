@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import summaries
+from jaxreg import inference_summaries as summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.parameters import check_positive
 from jaxreg.params import Params

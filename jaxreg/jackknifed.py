@@ -16,7 +16,7 @@ from math import ceil
 
 import numpy as np
 
-from jaxreg import summaries
+from jaxreg import inference_summaries as summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.data.parameters import check_positive

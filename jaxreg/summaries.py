@@ -14,20 +14,21 @@ __all__ = [
     "bootstrap_columns",
     "choice",
     "choice_columns",
-    "debiased_lasso",
-    "debiased_lasso_columns",
-    "jackknife_plus",
-    "jackknife_plus_columns",
+    "cut",
     "leave_one_out",
     "leave_one_out_columns",
+    "names_of",
     "path",
     "path_columns",
+    "power",
+    "side_by_side",
     "solution",
     "solution_columns",
     "stability",
     "stability_columns",
     "sweep",
     "sweep_columns",
+    "verdict",
 ]
 
 # Rows of a table, of which the first has the headings.
@@ -47,19 +48,19 @@ def solution(result: Any) -> Shown:
     """The largest coefficients, by coefficient × standard deviation; of several targets, one row each."""
     coef = np.asarray(result.coef)
     p = coef.shape[0]
-    foot = [_verdict(result.gap, result.converged)]
+    foot = [verdict(result.gap, result.converged)]
     if coef.ndim == 2:
         each = zip(np.atleast_1d(result.intercept), (coef != 0).sum(axis=0), np.atleast_1d(result.gap), strict=True)
         rows: list[tuple[str, ...]] = [
-            (str(k), f"{b:.6g}", str(used), _power(gap)) for k, (b, used, gap) in enumerate(each)
+            (str(k), f"{b:.6g}", str(used), power(gap)) for k, (b, used, gap) in enumerate(each)
         ]
         title = f"Solution: {p} columns, {coef.shape[1]} targets"
-        return Shown(title, _cut(("target", "intercept", "not 0", "duality gap"), rows), foot)
+        return Shown(title, cut(("target", "intercept", "not 0", "duality gap"), rows), foot)
     order = np.argsort(-np.abs(coef) * result.scale, kind="stable")
-    names, used = _names(result, p), int((coef != 0).sum())
+    names, used = names_of(result, p), int((coef != 0).sum())
     rows = [(names[j], f"{coef[j]:.6g}") for j in order if coef[j] != 0]
     text = f"{used} of {p} coefficients are not 0; intercept {float(result.intercept):.6g}"
-    return Shown(f"Solution: {p} columns", _cut(("column", "coefficient"), rows) if rows else [], [text, *foot])
+    return Shown(f"Solution: {p} columns", cut(("column", "coefficient"), rows) if rows else [], [text, *foot])
 
 
 def path(result: Any) -> Shown:
@@ -73,7 +74,7 @@ def path(result: Any) -> Shown:
     known = {name: np.asarray(values) for name, values in columns.items() if values is not None}
     chosen = np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int))
     rows = [tuple(_range(values[l], forms[name]) for name, values in known.items()) for l in chosen]
-    return Shown(f"Path: {L} λs, {p} columns{targets}", [tuple(known), *rows], [_verdict(result.gap, result.converged)])
+    return Shown(f"Path: {L} λs, {p} columns{targets}", [tuple(known), *rows], [verdict(result.gap, result.converged)])
 
 
 def choice(result: Any) -> Shown:
@@ -86,7 +87,7 @@ def choice(result: Any) -> Shown:
     if not several:
         return Shown("Choice", [head, *rows], [])
     rows = [(str(k), *row) for k, row in enumerate(rows)]
-    return Shown(f"Choice: {len(rows)} targets", _cut(("target", *head), rows), [])
+    return Shown(f"Choice: {len(rows)} targets", cut(("target", *head), rows), [])
 
 
 def sweep(result: Any) -> Shown:
@@ -97,23 +98,23 @@ def sweep(result: Any) -> Shown:
     gaps, ended = (result.fold_gap, result.path.gap), [result.end_in_words] if result.end_in_words else []
     largest, fits = max(float(np.max(gap)) for gap in gaps), sum(np.size(gap) for gap in gaps)
     held = "all within" if result.converged else "NOT all within"
-    foot = [*ended, f"largest duality gap {_power(largest)} in {fits:,} fits, {held} the tolerance"]
+    foot = [*ended, f"largest duality gap {power(largest)} in {fits:,} fits, {held} the tolerance"]
     if result.mean_mse.ndim == 3:
         of_best = choice(result.best)
         return Shown(f"{title}, {result.mean_mse.shape[2]} targets; at the minimum", of_best.rows, foot)
     errors = {
         name: (getattr(result, f"mean_{name}"), getattr(result, f"se_{name}")) for name in ("mse", result.measure)
     }
-    return Shown(title, _both(result, errors, R > 1), foot)
+    return Shown(title, side_by_side(result, errors, R > 1), foot)
 
 
 def leave_one_out(result: Any) -> Shown:
     """Both choices beside each other."""
     title = f"LeaveOneOut: {len(result.lams)} λs, {len(result.scale)} columns"
-    foot = [_verdict(result.gap, np.broadcast_to(result.converged, np.shape(result.gap)))]
+    foot = [verdict(result.gap, np.broadcast_to(result.converged, np.shape(result.gap)))]
     if result.mse.ndim == 2:
         return Shown(f"{title}, {result.mse.shape[1]} targets; at the minimum", choice(result.best).rows, foot)
-    return Shown(title, _both(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
+    return Shown(title, side_by_side(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
 
 
 def bootstrap(result: Any) -> Shown:
@@ -127,10 +128,10 @@ def bootstrap(result: Any) -> Shown:
         typical = np.quantile(used[:, l], [0.05, 0.95])
         stable = (often[l] >= 0.9).sum(axis=0)
         rows.append(
-            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), _power(result.gap[:, l].max()))
+            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), power(result.gap[:, l].max()))
         )
     title = f"Bootstrap: {B:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
-    return Shown(title, rows, [_verdict(result.gap, result.converged)])
+    return Shown(title, rows, [verdict(result.gap, result.converged)])
 
 
 def stability(result: Any) -> Shown:
@@ -145,42 +146,12 @@ def stability(result: Any) -> Shown:
     bound = "no bound on" if np.isinf(result.expected_false) else f"at most {result.expected_false:.2g} expected"
     foot = [
         f"{int(result.stable.sum())} stable at {result.threshold:.3g} or more; {bound} false selections among them",
-        f"largest duality gap {_power(result.largest_gap)}, {'' if result.converged else 'NOT '}within the tolerance",
+        f"largest duality gap {power(result.largest_gap)}, {'' if result.converged else 'NOT '}within the tolerance",
     ]
-    return Shown(title, _cut(("column", "share of halves", ""), rows) if rows else [], foot)
+    return Shown(title, cut(("column", "share of halves", ""), rows) if rows else [], foot)
 
 
-def debiased_lasso(result: Any) -> Shown:
-    """The coefficients farthest from 0 in standard errors."""
-    order = np.argsort(-np.abs(result.z), kind="stable")
-    names, p_values, corrected = _names(result, len(order)), result.p_value, result.holm()
-    rows: list[tuple[str, ...]] = [
-        (
-            names[j],
-            *(f"{v:.5g}" for v in (result.estimate[j], result.standard_error[j])),
-            *(f"{v:.2g}" for v in (p_values[j], corrected[j])),
-        )
-        for j in order
-    ]
-    head = ("column", "estimate", "standard error", "p-value", "Holm")
-    foot = [
-        f"noise {result.noise:.4g}; ΘΣ̂ is off the identity by at most {np.max(result.off_identity):.2g}",
-        _verdict(np.append(result.node_gap, result.gap), np.broadcast_to(result.converged, len(order) + 1)),
-    ]
-    return Shown(f"DebiasedLasso: {len(order)} columns, λ = {result.lam:.4g}", _cut(head, rows), foot)
-
-
-def jackknife_plus(result: Any) -> Shown:
-    """The coefficients of all rows, the left-out errors, and the width of an interval that follows from them."""
-    shown, error = solution(result), np.abs(result.left_out_residual)
-    n = len(error)
-    title = f"JackknifePlus: {n} rows, {len(result.scale)} columns, λ = {result.lam:.4g}"
-    left_out = f"left-out errors: {np.median(error):.4g} in the middle, 90 % below {np.quantile(error, 0.9):.4g}"
-    gaps = np.append(result.left_out_gap, result.gap)
-    return Shown(title, shown.rows, [shown.foot[0], left_out, _verdict(gaps, np.broadcast_to(result.converged, n + 1))])
-
-
-def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
+def side_by_side(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
     rows += [("l1_ratio", *(f"{of.l1_ratio:g}" for of in both))] if ratios else []
@@ -191,7 +162,7 @@ def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios:
     return rows
 
 
-def _cut(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def cut(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The first rows, and a last one for what is left out."""
     if len(rows) < MOST_ROWS:
         return [head, *rows]
@@ -200,22 +171,22 @@ def _cut(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[tuple[str, 
 
 def _range(values: Any, form: str | None) -> str:
     """One number, or from the least to the largest of several targets."""
-    low, high = ((_power(v) if form is None else f"{v:{form}}") for v in (np.min(values), np.max(values)))
+    low, high = ((power(v) if form is None else f"{v:{form}}") for v in (np.min(values), np.max(values)))
     return low if low == high else f"{low} – {high}"
 
 
-def _power(gap: Any) -> Any:
+def power(gap: Any) -> Any:
     return "0" if gap == 0 else f"{gap:.0e}"
 
 
-def _verdict(gap: Any, converged: Any) -> str:
+def verdict(gap: Any, converged: Any) -> str:
     late, count = int(np.size(converged) - np.sum(converged)), np.size(converged)
     all_of = "the fit is" if count == 1 else f"all {count:,} fits are"
     held = f"{all_of} within the tolerance" if late == 0 else f"{late:,} of {count:,} fits are NOT within the tolerance"
-    return f"{held}; largest duality gap {_power(np.max(gap))}"
+    return f"{held}; largest duality gap {power(np.max(gap))}"
 
 
-def _names(result: Any, p: int) -> list[str]:
+def names_of(result: Any, p: int) -> list[str]:
     return [" ".join(name.split()) for name in result.feature_names or (f"column {j}" for j in range(p))]
 
 
@@ -276,18 +247,6 @@ def stability_columns(result: Any) -> dict[str, Any]:
     """A row a column of X: the share of halves that choose it, and whether it is stable."""
     names = list(result.feature_names or range(len(result.stable)))
     return {"column": names, "frequency": result.frequency[-1], "stable": result.stable}
-
-
-def debiased_lasso_columns(result: Any) -> dict[str, Any]:
-    """A row a column of X: the estimate, its standard error, the ends of its 95 % interval, the p-values."""
-    names, (low, high) = list(result.feature_names or range(len(result.estimate))), result.interval()
-    found = {"estimate": result.estimate, "standard_error": result.standard_error, "low": low, "high": high}
-    return {"column": names, **found, "p_value": result.p_value, "holm": result.holm()}
-
-
-def jackknife_plus_columns(result: Any) -> dict[str, Any]:
-    """A row a row of X: its residual in the model without it, and the gap of that model."""
-    return {"left_out_residual": result.left_out_residual, "left_out_gap": result.left_out_gap}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from jaxreg.formulas.arrays import varying_like, widths_to, with_few
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.reduction import LeastSquares, curvature
 
-__all__ = ["Pieces", "corrected", "newton_on_support", "pieces_at"]
+__all__ = ["Pieces", "corrected", "newton_on_support", "on_supports", "pieces_at"]
 
 # From a right guess two rounds suffice; if so many do not settle, the proximal steps are not there yet.
 MOST_ROUNDS = 12
@@ -116,28 +116,44 @@ def corrected(gram: jax.Array, correlation: jax.Array, penalty: Penalty, u: jax.
         gram: G, (p, p), correlation: c, (p,), of one target. penalty: l1, l2, (L, p), at L λs, bounds 0 or infinite.
         u: (L, p).
     """
-    p = u.shape[1]
     sign = jnp.sign(u)
-    target = correlation[None, :] - penalty.l1 * sign
+    after, _ = on_supports(gram, correlation[None, :] - penalty.l1 * sign, penalty.l2, u, u != 0)
+    stands = jnp.all(jnp.isfinite(after) & (after * sign >= 0), axis=1, keepdims=True)
+    return jnp.where(stands, after, u)
 
-    def leading(w: int) -> Callable[[jax.Array], jax.Array]:
-        def member(gram: jax.Array, u: jax.Array, target: jax.Array, l2: jax.Array) -> jax.Array:
-            index = jnp.nonzero(u, size=w, fill_value=p)[0].astype(jnp.int32)
+
+def on_supports(
+    gram: jax.Array, target: jax.Array, l2: jax.Array, u: jax.Array, inside: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The solutions of  M x_I = target_I,  M = G_II + diag(l2_I),  at L sets I of columns, from u on; u outside I.
+
+    Args:
+        gram: G, (p, p). target, l2, u: (L, p). inside: (L, p) booleans.
+
+    Returns:
+        x, (L, p), and what ½ xᵀMx − target·x could still fall, ½ zᵀM⁻¹z with z = target − Mx, (L,).
+    """
+    p = u.shape[1]
+
+    def leading(w: int) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+        def member(
+            gram: jax.Array, u: jax.Array, target: jax.Array, l2: jax.Array, inside: jax.Array
+        ) -> tuple[jax.Array, jax.Array]:
+            index = jnp.nonzero(inside, size=w, fill_value=p)[0].astype(jnp.int32)
             at = lambda v: v.at[index].get(mode="fill", fill_value=0)
             M = gram.at[index[:, None], index[None, :]].get(mode="fill", fill_value=0)
             M = M + jnp.diag(jnp.where(index < p, at(l2), 1.0))
             factor, right, x = jnp.linalg.cholesky(M), at(target), at(u)
             for _ in range(CORRECTIONS):
                 x = x + cho_solve((factor, True), right - M @ x)
-            return u.at[index].set(x, mode="drop")
+            z = right - M @ x
+            return u.at[index].set(x, mode="drop"), 0.5 * jnp.dot(z, cho_solve((factor, True), z))
 
-        def solved(gram: jax.Array) -> jax.Array:
+        def solved(gram: jax.Array) -> tuple[jax.Array, jax.Array]:
             each = lambda at: member(gram, *at)
-            return jax.lax.map(each, (u, target, penalty.l2), batch_size=max(1, TOGETHER // w**2))
+            return jax.lax.map(each, (u, target, l2, inside), batch_size=max(1, TOGETHER // w**2))
 
         return solved
 
     widths = [*(w for w in FEW if w < p), *widths_to(p)]
-    after = with_few(jnp.max(jnp.sum(u != 0, axis=1, dtype=jnp.int32)), widths, leading, gram)
-    stands = jnp.all(jnp.isfinite(after) & (after * sign >= 0), axis=1, keepdims=True)
-    return jnp.where(stands, after, u)
+    return with_few(jnp.max(jnp.sum(inside, axis=1, dtype=jnp.int32)), widths, leading, gram)
