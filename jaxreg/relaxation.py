@@ -58,7 +58,7 @@ def relaxed_path(
             :func:`path`; bounds there are none, for least squares would leave them.
 
     Returns:
-        :class:`jaxreg.relaxed.RelaxedPath`; ``found.params(gamma)`` are the models at γ, from 1, the lasso, to 0.
+        :class:`jaxreg.relaxed.RelaxedPath`; ``found.at(gamma)`` are the models at γ, from 1, the lasso, to 0.
 
     Where columns of a support depend on each other, or are as many as the rows, least squares has the least norm, in
     units of the columns' lengths.
@@ -73,7 +73,7 @@ def relaxed_path(
         >>> data = jaxreg.datasets.diabetes()
         >>> found = jaxreg.relaxed_path(data.X, data.y, lams=[20.0])
         >>> for gamma in (1.0, 0.5, 0.0):
-        ...     print(found.params(gamma).coef[0, [2, 8]].round(1))
+        ...     print(found.at(gamma).coef[0, [2, 8]].round(1))
         [379.2 319.1]
         [491.1 431.5]
         [603.1 543.9]
@@ -185,7 +185,7 @@ def relaxed_sweep(
         )
 
     def choice(index: np.ndarray) -> RelaxedChoice:
-        (g, l), params = index, path.params(along_gamma[index[0]])
+        (g, l), params = index, path.at(along_gamma[index[0]])
         lam, error, spread, used = (v.item() for v in (path.lams[l], mean[g, l], se[g, l], path.path.n_nonzero[l]))
         chosen = Params(params.intercept[l], params.coef[l])
         return RelaxedChoice(lam, float(along_gamma[g]), index, chosen, error, spread, used, given.names)

@@ -23,7 +23,15 @@ __all__ = ["RelaxedChoice", "RelaxedPath", "RelaxedSweep", "between"]
 
 
 def between(gamma: float, lasso: np.ndarray, refit: np.ndarray) -> np.ndarray:
-    """γ ŵ + (1 − γ) w_LS, at γ = 1 and γ = 0 bit for bit what it is made of."""
+    """γ ŵ + (1 − γ) w_LS, at γ = 1 and γ = 0 bit for bit what it is made of.
+
+    Args:
+        gamma: γ. lasso: ŵ, refit: w_LS, or their intercepts, of one shape.
+
+    Example:
+        >>> between(0.25, np.array([1.0, 0.0]), np.array([3.0, 0.0])).tolist()
+        [2.5, 0.0]
+    """
     return gamma * lasso + (1 - gamma) * refit
 
 
@@ -51,7 +59,7 @@ class RelaxedPath(Saveable, Readable):
         """λ, (L,), in the order given; an automatic grid descends."""
         return self.path.lams
 
-    def params(self, gamma: float) -> Params:
+    def at(self, gamma: float) -> Params:
         """The parameters at every λ: intercept (L,), coef (L, p), on the original scale of X.
 
         Args:
@@ -68,7 +76,7 @@ class RelaxedPath(Saveable, Readable):
 
     def predict(self, X: Any, gamma: float) -> np.ndarray:
         """Xw + b at every λ, (n, L), for X (n, p)."""
-        params = self.params(gamma)
+        params = self.at(gamma)
         return new_rows(X, self.path.feature_names, params.coef.shape[1]) @ params.coef.T + params.intercept
 
     def plot(self, ax: Any = None, gamma: float = 0.0, **options: Any) -> Any:
@@ -76,7 +84,7 @@ class RelaxedPath(Saveable, Readable):
         from jaxreg import plot
 
         given: dict[str, Any] = {"names": self.path.feature_names, "scale": self.path.scale}
-        return plot.coefficient_paths(self.lams, self.params(gamma).coef, ax=ax, **(given | options))
+        return plot.coefficient_paths(self.lams, self.at(gamma).coef, ax=ax, **(given | options))
 
 
 @shaped(

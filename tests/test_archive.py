@@ -22,6 +22,7 @@ from jaxreg.archive import FORMAT, Saveable
 from jaxreg.engines import ridge
 from jaxreg.files import OutputError, ResultError
 from jaxreg.formulas import Params
+from jaxreg.relaxed import RelaxedChoice
 from jaxreg.results import Choice, Path, Solution
 from jaxreg.shapes import SHAPES
 
@@ -503,4 +504,4 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_the_kinds_are_the_results():
     assert {kind for kind in SHAPES if issubclass(kind, Saveable)} == set(jaxreg.loading.KINDS)
-    assert {*SHAPES} == {*jaxreg.loading.KINDS, Choice, Params}
+    assert {*SHAPES} == {*jaxreg.loading.KINDS, Choice, RelaxedChoice, Params}

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.data.cores import share
 from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.data.row_blocks import block_moments
@@ -43,18 +42,13 @@ def refits(problem: Problem, coef: np.ndarray) -> Refit:
     asked = settings_of(problem._replace(penalty_factor=None), len(m.x_mean))
     D, p = inside.shape
     found = Refit(np.zeros((D, p)), np.zeros(D), np.zeros(D))
-
-    def some(numbers: np.ndarray) -> Refit:
-        filled = np.zeros((TOGETHER, len(m.x_mean)), bool)
-        filled[: len(numbers), :p] = inside[numbers]
-        with computing(True, find_device("cpu")):  # of this thread
-            coef, *others = (np.asarray(v)[: len(numbers)] for v in _program(m, asked, filled, np.float64(UNIT)))
-        return Refit(coef[:, :p], *others)
-
-    parts = _by_size(inside)
-    for numbers, those in zip(parts, share(some, parts), strict=True):
-        for all_of, values in zip(found, those, strict=True):
-            all_of[numbers] = values
+    with computing(True, find_device("cpu")):
+        for some in _by_size(inside):
+            filled = np.zeros((TOGETHER, len(m.x_mean)), bool)
+            filled[: len(some), :p] = inside[some]
+            coef, *others = (np.asarray(v)[: len(some)] for v in _program(m, asked, filled, np.float64(UNIT)))
+            for all_of, those in zip(found, (coef[:, :p], *others), strict=True):
+                all_of[some] = those
     for d in np.flatnonzero(~(found.gap <= problem.tol)).tolist():
         _on_rows(problem, X, inside[d], found, d)
     whole = np.zeros((D, len(used)))
