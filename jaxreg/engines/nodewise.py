@@ -22,8 +22,9 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
 from jaxreg.solvers.moment_problem import MomentProblem, moment_problem
-from jaxreg.solvers.nodewise import Debiased, Nodes, debiased, nodes_at, scaled_lasso, scaled_nodes
+from jaxreg.solvers.nodewise import Debiased, Nodes, debiased, newton_nodes, nodes_at, scaled_lasso, scaled_nodes
 from jaxreg.solvers.reduction import LeastSquares
+from jaxreg.solvers.tableau import block_number
 
 __all__ = ["Columns", "columns_of", "inverse_nodes", "nodes_of", "without_bias"]
 
@@ -34,7 +35,9 @@ DEPENDENT = 1e-12
 def _scaled(m: Moments, asked: Settings, lam0: jax.Array) -> tuple[MomentProblem, jax.Array]:
     posed = moment_problem(m, asked)
     one = LeastSquares(posed.gram, posed.gram, posed.correlation[:, 0], posed.yy[0])
-    return posed, scaled_lasso(one, posed.unit_penalty(asked, jnp.ones((), lam0.dtype)), lam0)[0]
+    return posed, scaled_lasso(
+        one, posed.unit_penalty(asked, jnp.ones((), lam0.dtype)), lam0, block_number(len(posed.gram))
+    )[0]
 
 
 def _inverse(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -48,8 +51,9 @@ def _inverse(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return coef, jnp.sum(gradient**2, axis=1) / (2.0 * least), e
 
 
-_scaled_program, _nodes, _inverse_program = compiled(_scaled), compiled(scaled_nodes), compiled(_inverse)
-_nodes_at, _debiased = compiled(nodes_at, static_argnames="way"), compiled(debiased)
+_scaled_program, _inverse_program, _debiased = compiled(_scaled), compiled(_inverse), compiled(debiased)
+_nodes, _nodes_at = (compiled(of, static_argnames="blocks") for of in (scaled_nodes, nodes_at))
+_newton_nodes = compiled(newton_nodes)
 
 
 class Columns(NamedTuple):
@@ -71,26 +75,27 @@ def columns_of(problem: Problem) -> Columns:
 
 
 def nodes_of(columns: Columns, lams: np.ndarray | None, tol: float) -> Nodes:
-    """The lassos of all columns at μ > 0, (p,), or each at the μ of the scaled lasso; γ has zeros that fill up."""
-    parts = [part for part in np.array_split(np.arange(columns.p), CORES) if part.size]
-    each = share(partial(_from_knot_to_knot, columns, lams), parts)
-    found = Nodes(*(np.concatenate(v) for v in zip(*each, strict=True)))
-    late = np.flatnonzero(~(found.gap <= tol))
-    if late.size:
-        again = _some(partial(_nodes_at, way="newton"), columns, late, found.lam)
-        for old, new in zip(found, again, strict=True):
-            old[late] = new
+    """The lassos of all columns at μ > 0, (p,), or each at the μ of the scaled lasso; γ has zeros that fill up.
+
+    What is above the tolerance after the few knots for which Σ̂ is only read has a tableau, and then Newton steps.
+    """
+    program, P = _nodes if lams is None else _nodes_at, len(columns.posed.gram)
+    found = Nodes(*(np.zeros(shape) for shape in ((columns.p,), (columns.p, P), (columns.p,))))
+    late = np.arange(columns.p)
+    for solve in (partial(program, blocks=0), partial(program, blocks=block_number(P)), _newton_nodes):
+        given = found.lam if solve is _newton_nodes else lams
+        parts = [part for part in np.array_split(late, CORES) if part.size]
+        each = share(partial(_some, solve, columns, given), parts)
+        for all_of, those in zip(found, zip(*each, strict=True), strict=True):
+            all_of[late] = np.concatenate(those)
+        late = np.flatnonzero(~(found.gap <= tol))
+        if not late.size:
+            break
     return found
 
 
-def _from_knot_to_knot(columns: Columns, lams: np.ndarray | None, some: np.ndarray) -> Nodes:
-    if lams is None:
-        return _some(_nodes, columns, some, None)
-    return _some(partial(_nodes_at, way="knots"), columns, some, lams)
-
-
-def _some(program: Any, columns: Columns, some: np.ndarray, lams: np.ndarray | None) -> Nodes:
-    """What a program finds for the columns with the given numbers, at the μ of their own, or from μ₀ on."""
+def _some(program: Any, columns: Columns, lams: np.ndarray | None, some: np.ndarray) -> Nodes:
+    """What a program finds for the columns with the given numbers, at their μ, or from μ₀ down."""
     filled = np.resize(some, padded(len(some))).astype(np.int32)
     with computing(True, find_device("cpu")):
         given = np.float64(columns.lam0) if lams is None else lams[filled]

@@ -33,7 +33,7 @@ from jaxreg.solvers import tableau as tableaus
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.tableau import Tableau
 
-__all__ = ["Step", "advance", "rebuilt", "solve_path", "start"]
+__all__ = ["Step", "advance", "pass_knot", "rebuilt", "solve_path", "start"]
 
 # Knots that may be passed: so many times p, and so many besides.
 KNOTS, MORE_KNOTS = 4, 16

@@ -156,13 +156,29 @@ def test_newton_steps_find_the_same_columns():
 
 
 def test_no_matrix_is_copied_for_a_column():
-    """Besides what is returned the program needs a few matrices of the size of Σ̂, for any number of columns."""
-    columns = nodewise.columns_of(check_problem(*problem(100, 200)))
+    """For 16 columns the program has less than half of the memory that Σ̂ takes, besides what is given and returned."""
+    columns = nodewise.columns_of(check_problem(*problem(100, 500)))
     G = columns.posed.gram
     with jax.enable_x64(True):
-        program = nodewise._nodes.lower(G, np.arange(256, dtype=np.int32), np.int32(200), np.float64(columns.lam0))
-        needed = program.compile().memory_analysis().temp_size_in_bytes
-    assert needed < 6 * G.nbytes
+        given = G, np.arange(16, dtype=np.int32), np.int32(16), np.float64(columns.lam0)
+        program = nodewise._nodes.lower(*given, blocks=0).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 0.5 * G.nbytes
+
+
+def test_columns_of_many_knots():
+    """Of more than are kept beside Σ̂: such a column has a tableau of its own, and the default μ too."""
+    X, y = problem(300, 200)
+    columns = nodewise.columns_of(check_problem(X, y))
+    found = nodewise.nodes_of(columns, np.full(200, 0.01), 1e-10)
+    assert np.count_nonzero(found.coef, axis=1).min() > 63
+    assert found.gap.max() < 1e-12
+    columns = columns._replace(lam0=0.02)
+    found = nodewise.nodes_of(columns, None, 1e-10)
+    assert np.count_nonzero(found.coef, axis=1).max() > 63
+    assert found.gap.max() < 1e-12
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    r = Z - Z @ found.coef[:, :200].T
+    np.testing.assert_allclose(found.lam, 0.02 * np.linalg.norm(r, axis=0) / np.sqrt(300), rtol=1e-6)
 
 
 def coverage(n, p, active, size, repeats, seed, correlation=0.5, **options):
