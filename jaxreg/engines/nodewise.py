@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import moments_of
+from jaxreg.data.members import UNIT, moments_of
 from jaxreg.data.problem import Problem
 from jaxreg.engines.order import settings_of
 from jaxreg.formulas.moments import Moments
@@ -34,10 +34,9 @@ DEPENDENT = 1e-12
 
 def _scaled(m: Moments, asked: Settings, lam0: jax.Array) -> tuple[MomentProblem, jax.Array]:
     posed = moment_problem(m, asked)
-    one = LeastSquares(posed.gram, posed.gram, posed.correlation[:, 0], posed.yy[0])
-    return posed, scaled_lasso(
-        one, posed.unit_penalty(asked, jnp.ones((), lam0.dtype)), lam0, block_number(len(posed.gram))
-    )[0]
+    G, unit = posed.gram, posed.unit_penalty(asked, jnp.ones((), lam0.dtype))
+    one = LeastSquares(G, G, posed.correlation[:, 0], posed.yy[0])
+    return posed, scaled_lasso(one, unit, lam0, block_number(len(G)))[0]
 
 
 def _inverse(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -91,7 +90,12 @@ def nodes_of(columns: Columns, lams: np.ndarray | None, tol: float) -> Nodes:
         late = np.flatnonzero(~(found.gap <= tol))
         if not late.size:
             break
-    return found
+    return _with_rounding(found)
+
+
+def _with_rounding(nodes: Nodes) -> Nodes:
+    """With what rounding of Σ̂ may add to the gaps: a unit of (‖z_j‖ + Σ_k |γ_k| ‖z_k‖)²/n."""
+    return nodes._replace(gap=nodes.gap + UNIT * (1.0 + np.abs(nodes.coef).sum(axis=1)) ** 2)
 
 
 def _some(program: Any, columns: Columns, lams: np.ndarray | None, some: np.ndarray) -> Nodes:
@@ -118,7 +122,7 @@ def inverse_nodes(columns: Columns) -> Nodes:
             "node_lam is 0, but columns of X depend on each other (or there are as many as rows); give a node_lam "
             "above 0, or leave it out."
         )
-    return Nodes(np.zeros(p), coef[:p], gap[:p])
+    return _with_rounding(Nodes(np.zeros(p), coef[:p], gap[:p]))
 
 
 def without_bias(columns: Columns, coef: np.ndarray, nodes: Nodes) -> tuple[Debiased, float]:

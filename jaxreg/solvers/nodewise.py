@@ -64,7 +64,7 @@ class Nodes(NamedTuple):
 
 
 class Debiased(NamedTuple):
-    """Of columns of length √n. ``estimate``: b̂. ``spread``: ‖r_j‖/|r_j·z_j|. ``off``: max_k |(ΘΣ̂ − I)_jk|; (p,)."""
+    """Of columns of length √n. ``estimate``: b̂. ``spread``: √n ‖r_j‖/|r_j·z_j|. ``off``: max_k |(ΘΣ̂ − I)_jk|; (p,)."""
 
     estimate: Any
     spread: Any

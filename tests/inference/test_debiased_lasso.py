@@ -61,7 +61,7 @@ def test_it_is_the_formula_put_together_from_lassos_of_scikit_learn(n, p):
     assert found.degrees == n - 1 - np.count_nonzero(found.lasso.coef)
     np.testing.assert_array_equal(found.node_lam, node_lam)
     assert found.converged
-    assert found.node_gap.max() <= 1e-13
+    assert found.node_gap.max() <= 1e-12
     assert (found.off_identity <= bound * (1 + 1e-9)).all()
 
 
@@ -89,7 +89,7 @@ def test_without_penalties_it_is_least_squares_with_its_classical_intervals(fit_
         found = jaxreg.debiased_lasso(X, y, lam, node_lam=0, fit_intercept=fit_intercept)
         np.testing.assert_allclose(found.estimate, w[:9], rtol=1e-9)
         assert found.off_identity.max() < 1e-10
-        assert found.node_gap.max() < 1e-20
+        assert found.node_gap.max() < 1e-12
     found = jaxreg.debiased_lasso(X, y, 0.0, node_lam=0, fit_intercept=fit_intercept)
     np.testing.assert_allclose(found.standard_error, error[:9], rtol=1e-9)
     low, high = found.interval(0.9)
@@ -152,7 +152,7 @@ def test_newton_steps_find_the_same_columns():
     one, other = (nodewise.nodes_of(columns, lams, tol) for tol in (1e-10, -1.0))
     np.testing.assert_allclose(other.coef, one.coef, atol=1e-10)
     assert not np.array_equal(other.coef, one.coef)
-    assert max(one.gap.max(), other.gap.max()) < 1e-12
+    assert max(one.gap.max(), other.gap.max()) < 1e-11
 
 
 def test_no_matrix_is_copied_for_a_column():
@@ -171,11 +171,11 @@ def test_columns_of_many_knots():
     columns = nodewise.columns_of(check_problem(X, y))
     found = nodewise.nodes_of(columns, np.full(200, 0.01), 1e-10)
     assert np.count_nonzero(found.coef, axis=1).min() > 63
-    assert found.gap.max() < 1e-12
+    assert found.gap.max() < 1e-11
     columns = columns._replace(lam0=0.02)
     found = nodewise.nodes_of(columns, None, 1e-10)
     assert np.count_nonzero(found.coef, axis=1).max() > 63
-    assert found.gap.max() < 1e-12
+    assert found.gap.max() < 1e-11
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     r = Z - Z @ found.coef[:, :200].T
     np.testing.assert_allclose(found.lam, 0.02 * np.linalg.norm(r, axis=0) / np.sqrt(300), rtol=1e-6)

@@ -189,7 +189,16 @@ def test_it_is_read_and_saved(tmp_path):
         ({"lam": 0.0}, "lam is 0"),
         ({"y": np.column_stack([DATA.y, DATA.y])}, "several targets"),
         ({"X": DATA.X[:2], "y": DATA.y[:2]}, "there are 2 rows"),
-        ({"X": np.column_stack([DATA.X, np.eye(442)[3]]), "lam": 1e-18}, "row 3 alone determines"),
+        (
+            {
+                "X": np.eye(3)[[0, 1, 2, 2]],
+                "y": np.arange(4.0),
+                "lam": 1e-18,
+                "fit_intercept": False,
+                "standardize": False,
+            },
+            "row 0 alone determines",
+        ),
     ],
 )
 def test_what_is_refused(options, message):
