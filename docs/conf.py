@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]  # this checkout, not another one that is installed
 
 import mathematics  # noqa: E402
-from docstrings import mark_formulas  # noqa: E402
+from docstrings import restructured  # noqa: E402
 from docutils import nodes  # noqa: E402
 from gallery import write_gallery  # noqa: E402
 from latex2mathml.converter import convert as from_latex  # noqa: E402
@@ -23,7 +23,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"
 exclude_patterns = ["**.ipynb_checkpoints"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 nb_execution_mode = "off"  # the outputs that are stored: `make notebooks` makes them
-default_role = "literal"
+default_role = "math"  # single backticks: docstrings.py
 nitpicky = True  # a reference that leads nowhere is an error
 # Names of other libraries, and exceptions: those that are public are linked, others are only named.
 nitpick_ignore_regex = [
@@ -63,7 +63,7 @@ def _process(app, what, name, obj, options, lines):
     if what in ("class", "function", "method"):
         names += [*getattr(obj, "__annotations__", ()), *inspect.signature(obj).parameters]
         names += re.findall(r"\b(\w+_)(?=: |, )", "\n".join(lines))  # what an estimator has learned
-    lines[:] = mark_formulas(lines, names)
+    lines[:] = restructured(lines, names)
 
 
 def _skip_foreign(app, what, name, obj, skip, options):

@@ -58,7 +58,7 @@ def bootstrap(
     them.
 
     Args:
-        n_resamples: B ≥ 2. seed: of the resamples; the first of them do not depend on how many follow.
+        n_resamples: `B ≥ 2`. seed: of the resamples; the first of them do not depend on how many follow.
         kind: "pairs" (rows drawn with replacement), "bayesian" (rows with exponential weights), "residual" (residuals
             drawn with replacement), "wild" (each row's own residual, times a random number). The last two keep X, and
             take the residuals of the fit at the smallest λ.
@@ -66,7 +66,7 @@ def bootstrap(
         progress: called as ``progress(done, total)`` when some resamples are done; True shows a line in a terminal or
             notebook, and elsewhere prints one now and then.
         X, y, lams, l1_ratio, ...: these and all other options as in :func:`path`. A resample of "pairs" counts a row
-            c_i times: its weight is c_i times its sample_weight.
+            `c_i` times: its weight is `c_i` times its sample_weight.
 
     Returns:
         :class:`jaxreg.resampled.Bootstrap`: the coefficients of every resample, its intervals, how often each feature

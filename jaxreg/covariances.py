@@ -50,16 +50,16 @@ def path_from_moments(
     """Minimise the objective at every λ of a grid, from moments alone.
 
     Args:
-        moments: :class:`jaxreg.formulas.moments.Moments` of the rows: weight Σs, x_mean (p,), y_mean (t,), and the sums
-            about the means xx (p, p), xy (p, t), yy (t,). A covariance matrix is xx / Σs.
-        lams: L λs > 0 in any order, or how many. l1_ratio: ρ in (0, 1]. penalty_factor: v > 0; infinity leaves
+        moments: :class:`jaxreg.formulas.moments.Moments` of the rows: weight `Σs`, x_mean (p,), y_mean (t,), and the
+            sums about the means xx (p, p), xy (p, t), yy (t,). A covariance matrix is `xx / Σs`.
+        lams: L λs above 0 in any order, or how many. l1_ratio: ρ in (0, 1]. penalty_factor: `v > 0`; infinity leaves
             the column out.
         lower, upper: 0 or infinite.
-        eps: λ_min / λ_max of an automatic grid; 1e-4 if Σs > p, else 1e-2.
+        eps: `λ_min / λ_max` of an automatic grid; 1e-4 if `Σs > p`, else 1e-2.
         fit_intercept, standardize, tol, max_iter: as in :func:`jaxreg.path`; all is computed in float64.
 
     Returns:
-        :class:`jaxreg.results.Path`: coef (L, p), or (L, p, t) for t > 1 targets.
+        :class:`jaxreg.results.Path`: coef (L, p), or (L, p, t) for `t > 1` targets.
 
     Raises:
         ValueError: moments that are none, or a problem that cannot be solved from them; the message says which.

@@ -68,9 +68,9 @@ def sweep(
             scikit-learn splitter; or pairs (training rows, held-out rows) as one makes, in a list or from a generator.
             The training rows of a splitter are kept to: TimeSeriesSplit trains on the past alone. seed: of the random
             folds.
-        measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (1 − R², R² the
-            share of the fold's own variance that is explained). The first and the last are always in the result; mean
-            absolute errors, which cost a product with the held-out rows, where they are asked for.
+        measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (`1 − R²`, `R²`
+            the share of the fold's own variance that is explained). The first and the last are always in the result;
+            mean absolute errors, which cost a product with the held-out rows, where they are asked for.
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.

@@ -53,10 +53,10 @@ def ridge_leave_one_out(
 ) -> results.LeaveOneOut:
     """The error of ridge on each row when it is left out, for every λ and target from one decomposition.
 
-    The standard deviations (of X and of y) and the penalty λ Σs of all rows are kept when a row is left out, as in
+    The standard deviations (of X and of y) and the penalty `λ Σs` of all rows are kept when a row is left out, as in
     scikit-learn's RidgeCV with ``cv=None``. It therefore differs, by a few parts in n, from
-    ``sweep(folds=n, l1_ratio=0)``, where both are those of the n − 1 rows that are left. A row is left out with all of
-    its weight.
+    ``sweep(folds=n, l1_ratio=0)``, where both are those of the `n − 1` rows that are left. A row is left out with all
+    of its weight.
 
     Args:
         lams: L λs above 0 in any order, or how many: then a geometric grid as in :func:`jaxreg.path`.

@@ -45,14 +45,14 @@ def fit(
         X: (n, p) array, data frame of pandas or polars or table of pyarrow (:mod:`jaxreg.data.frames` says what
             becomes of names), or sparse table of scipy, which is made dense only where it is small and dense rows take
             less time or are needed.
-        y: (n,) or (n, t). lam: λ ≥ 0, a number or (t,), one a target.
+        y: (n,) or (n, t). lam: `λ ≥ 0`, a number or (t,), one a target.
         l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
         fit_intercept: whether b is fitted; it is never penalised.
-        standardize: whether a coefficient is penalised per standard deviation of its column, σ_j, and the squares per
+        standardize: whether a coefficient is penalised per standard deviation of its column, `σ_j`, and the squares per
             standard deviation of y, τ: λ is then in units of y. Coefficients are always on the original scale of X.
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), used as given; 0 is not penalised, infinity leaves the
-            column out: its coefficient is 0 at every λ.
-        lower, upper: bounds of the coefficients, lower ≤ 0 ≤ upper, numbers or (p,).
+        sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, (p,), used as given; 0 is not penalised, infinity leaves
+            the column out: its coefficient is 0 at every λ.
+        lower, upper: bounds of the coefficients, `lower ≤ 0 ≤ upper`, numbers or (p,).
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ.
         strategy: "active set" goes down the λs one after the other: a lasso from knot to knot, where a column becomes
             0 or ceases to be 0, and other penalties by Newton steps on the columns that are not 0;
@@ -137,9 +137,9 @@ def path(
     """Minimise the objective at every λ of a grid.
 
     Args:
-        lams: L λs ≥ 0 in any order, or how many: then a geometric grid down from λ_max, where all coefficients are 0.
-            Ridge has no such λ: below an l1_ratio of 0.001 the grid is that of 0.001.
-        eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
+        lams: L λs, none below 0, in any order, or how many: then a geometric grid down from `λ_max`, where all
+            coefficients are 0. Ridge has no such λ: below an l1_ratio of 0.001 the grid is that of 0.001.
+        eps: `λ_min / λ_max` of an automatic grid; 1e-4 if `n > p`, else 1e-2.
         X, y, l1_ratio, ...: these and all other options as in :func:`fit`.
 
     Returns:

@@ -25,7 +25,7 @@ class Solution(Saveable, Readable):
 
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
-        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
+        gap: relative duality gap, () or (t,). converged: `gap ≤ tol`. n_iter: steps (0: closed form).
         scale: σ, (p,), y_scale: τ, () or (t,): ``params`` minimises ``objective(..., scale=scale, y_scale=y_scale)``.
         feature_names: of a frame, or None.
     """
@@ -128,7 +128,7 @@ class Choice(Readable):
 
     Attributes:
         lam, l1_ratio, mean_mse, se_mse, n_nonzero: numbers, or (t,).
-        index: positions (ρ, λ) in the sweep's grids, (2,) or (t, 2).
+        index: positions `(ρ, λ)` in the sweep's grids, (2,) or (t, 2).
         params: intercept () or (t,), coef (p,) or (p, t), fitted on all rows.
         feature_names: of a frame, or None.
     """

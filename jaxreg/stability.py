@@ -53,9 +53,9 @@ def stability_selection(
 
     Args:
         X: (n, p), y: (n,). lams: how many λs, or (L,) of them: the grid of the data, for all halves.
-        q: how many features a half chooses at most; by default about √(0.8 p). threshold: the share of halves from
-            which on a feature is stable, above ½ and at most 1; 0.75 by default. expected_false: the expected number
-            of features among the stable ones that are no better than chance; in place of a threshold, it asks for the
+        q: how many features a half chooses at most; by default about `√(0.8 p)`. threshold: the share of halves from
+            which on a feature is stable, above ½ and at most 1; 0.75 by default. expected_false: the expected number of
+            features among the stable ones that are no better than chance; in place of a threshold, it asks for the
             smallest one that keeps to it.
         n_pairs: pairs of halves without a row in common. seed: of the halves.
         progress: called as ``progress(done, total)`` when some halves are done.

@@ -45,7 +45,7 @@ class Shown(NamedTuple):
 
 
 def solution(result: Any) -> Shown:
-    """The largest coefficients, by coefficient × standard deviation; of several targets, one row each."""
+    """The largest coefficients, by coefficient times standard deviation; of several targets, one row each."""
     coef = np.asarray(result.coef)
     p = coef.shape[0]
     foot = [verdict(result.gap, result.converged)]

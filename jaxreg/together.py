@@ -1,8 +1,8 @@
 """Files that belong together: all of the new ones are there, or all of the earlier ones.
 
-The coefficients of one sweep beside the curve of another would look like one result. No system renames several files
-at once, and the folder may hold files of the user's own, so it cannot be exchanged as a whole. Instead one of the
-files vouches for the others: where it is, they are of one result.
+The coefficients of one sweep beside the curve of another would look like one result. No system renames several files at
+once, and the folder may hold files of the user's own, so it cannot be exchanged as a whole. Instead one of the files
+vouches for the others: where it is, they are of one result::
 
     1. The new files are written beside their places.
     2. The earlier ones are moved aside, that which vouches first.

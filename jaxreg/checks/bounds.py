@@ -1,7 +1,7 @@
 """Bounds held against what they bound: they have to hold, and to be tight.
 
 A Lipschitz constant L of a gradient holds if no second derivative is larger in size, and is tight if one is as large.
-λ_max is the smallest λ at which all penalised coordinates are 0: it holds if no direction leads down from there, and
+`λ_max` is the smallest λ at which all penalised coordinates are 0: it holds if no direction leads down from there, and
 is tight if at any smaller λ one does.
 """
 
@@ -43,12 +43,12 @@ def bound(
     constants: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Report:
-    """Holds a Lipschitz constant or a λ_max against the loss, on the data given and on others like them.
+    """Holds a Lipschitz constant or a `λ_max` against the loss, on the data given and on others like them.
 
     Args:
-        loss: ``loss(params, *args)``, as in :func:`~jaxreg.checks.check_gradient`. For `lipschitz` its kinks are left
+        loss: ``loss(params, *args)``, as in :func:`~jaxreg.checks.check_gradient`. For ``lipschitz`` its kinks are left
             out: the constant is that of the smooth part.
-        params: for `lipschitz`, their shapes and magnitudes; for `lam_max`, the penalised ones 0; the others are
+        params: for ``lipschitz``, their shapes and magnitudes; for ``lam_max``, the penalised ones 0; the others are
             fitted.
         *args: data and numbers.
         lipschitz: ``lipschitz(*args)``, the constant. Exactly one of the two bounds is given.
@@ -60,7 +60,8 @@ def bound(
         Report: a factor is what the bound has to be multiplied by; ``numbers`` has the claimed and the true one.
 
     Raises:
-        TypeError, ValueError: as :func:`~jaxreg.checks.check_gradient`; not exactly one bound; no argument named `lam`.
+        TypeError, ValueError: as :func:`~jaxreg.checks.check_gradient`; not exactly one bound; no argument named
+            ``lam``.
 
     Example:
         >>> import jax.numpy as jnp
@@ -147,7 +148,7 @@ def _smallest_lam(read: Loss, lam: str) -> Bound:
     at_lam = lambda arrays, value: [jnp.asarray(value) if k == place else a for k, a in enumerate(arrays)]
 
     def slopes(w: jax.Array, arrays: Arrays) -> jax.Array:
-        """(2d,): of F along e_j and along −e_j, for h ↓ 0."""
+        """(2d,): of F along `e_j` and along `−e_j`, for `h ↓ 0`."""
         whole, half = (read.one_sided(w, arrays, h) for h in (STEP, STEP / 2))
         right, left = (2 * b - a for a, b in zip(whole, half, strict=True))
         return jnp.concatenate([right, -left])

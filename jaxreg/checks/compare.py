@@ -31,7 +31,7 @@ class Measured(NamedTuple):
 
 
 def measure(subject: Subject, points: np.ndarray, rng: np.random.Generator, eps: float) -> Measured:
-    """Compares at (P, d) points. `eps`: the unit of the last place of the precision in which the formulas compute."""
+    """Compares at (P, d) points. ``eps``: the unit of the last place of the precision in which the formulas compute."""
     arrays = subject.args.arrays
     claimed, truth = (each(f, points, arrays) for f in (subject.claimed, subject.truth))
     moved_points, moved_arrays = moved(points, arrays, rng, eps)

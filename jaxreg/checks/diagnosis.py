@@ -30,7 +30,7 @@ Explained = Sequence[Explanation | Finding] | None
 
 
 def diagnose(check: Check, points: np.ndarray, wrong: np.ndarray, rng: np.random.Generator) -> list[Finding]:
-    """The findings for a claim that disagrees at the coordinates `wrong`, (d,) booleans."""
+    """The findings for a claim that disagrees at the coordinates ``wrong``, (d,) booleans."""
     seen = evidence(check.subject, points[:POINTS], check.free_scale)
     if not len(seen.points):
         return []
@@ -77,7 +77,7 @@ def _terms(seen: Evidence, wrong: np.ndarray, check: Check) -> Explained:
 
 
 def _coordinates(seen: Evidence, wrong: np.ndarray, check: Check) -> Explained:
-    """All is right but at the coordinates `wrong`."""
+    """All is right but at the coordinates ``wrong``."""
     if wrong.all():
         return None
     where = _where(wrong, check)
@@ -95,7 +95,7 @@ def _coordinates(seen: Evidence, wrong: np.ndarray, check: Check) -> Explained:
 
 
 def _penalised(seen: Evidence, wrong: np.ndarray, where: tuple[str, ...], check: Check) -> Explained:
-    """A multiple of θ_j or sign(θ_j) too much, where no term of the loss has one; or too little."""
+    """A multiple of `θ_j` or `sign(θ_j)` too much, where no term of the loss has one; or too little."""
     if seen.points.shape != seen.claimed.shape:
         return None
     extra = (seen.claimed - seen.truth)[:, wrong]

@@ -1,7 +1,7 @@
 """Automatic derivatives held against central differences of the loss, so that a wrong custom rule in it is seen too.
 
-(f(x + h u) − f(x − h u)) / 2h has the error h² f‴/6 + ε |f| / h. The best of several h is taken: some 10⁻⁹ of the
-derivative in float64.
+`(f(x + h u) − f(x − h u)) / 2h` has the error `h² c/6 + ε |f| / h`, c a third derivative. The best of several h is
+taken: some `10⁻⁹` of the derivative in float64.
 """
 
 from typing import NamedTuple

@@ -32,7 +32,7 @@ Vector = Callable[[jax.Array, Arrays], jax.Array]
 class Part:
     """A part of what a function returns: the whole is compiled once for all its parts.
 
-    `of` takes the part from an array whose last axes are those that the whole returns.
+    ``of`` takes the part from an array whose last axes are those that the whole returns.
     """
 
     whole: Vector

@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
 
 
 def evidence(subject: Subject, points: np.ndarray, free_scale: bool = False, arrays: Arrays | None = None) -> Evidence:
-    """The values at (P, d) points, terms with parallel gradients together; with other `arrays` of equal shapes."""
+    """The values at (P, d) points, terms with parallel gradients together; with other ``arrays`` of equal shapes."""
     arrays = subject.args.arrays if arrays is None else arrays
     claimed = each(subject.smooth or subject.claimed, points, arrays)
     terms = each(subject.terms, points, arrays)

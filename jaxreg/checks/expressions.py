@@ -31,7 +31,7 @@ class Varied(NamedTuple):
 def recognise(
     value: float, varied: Sequence[Varied] = (), constants: Mapping[str, float] | None = None, tolerance: float = 1e-8
 ) -> list[str]:
-    """The formulas that `value` may be, the simplest first; [] where none is found.
+    """The formulas that ``value`` may be, the simplest first; [] where none is found.
 
     Args:
         value: the number.
@@ -132,7 +132,7 @@ def _text(value: Fraction | float, powers: Sequence[tuple[str, float]]) -> str:
 
 
 def _joined(factors: list[str]) -> str:
-    """2n, but 2·lam: letters stand beside a number, words behind a dot."""
+    """2n, but ``2·lam``: letters stand beside a number, words behind a dot."""
     text = ""
     for factor in factors:
         letter = len(factor.rstrip("²")) == 1 or factor.startswith(("(", "√"))

@@ -1,8 +1,8 @@
 """Least squares: by how much of each term is a claimed vector made up?
 
-At points x_1 … x_P let h be the claimed vector and g_k the gradient of term k. If  h(x_i) = Σ_k a_k g_k(x_i)  at all
-points, the a_k are determined as soon as the g_k are independent, and a_k ≠ 1 names the term that is wrong. Points of
-different magnitude count alike: each is divided by its largest number.
+At points `x_1, …, x_P` let h be the claimed vector and `g_k` the gradient of term k. If `h(x_i) = Σ_k a_k g_k(x_i)` at
+all points, the `a_k` are determined as soon as the `g_k` are independent, and `a_k ≠ 1` names the term that is wrong.
+Points of different magnitude count alike: each is divided by its largest number.
 """
 
 from typing import NamedTuple
@@ -16,10 +16,10 @@ EXACT = 1e-8
 
 
 class Fit(NamedTuple):
-    """h = Σ a_k g_k: the coefficients (K,), and what is left, relative to the terms, (d,).
+    """`h = Σ a_k g_k`: the coefficients (K,), and what is left, relative to the terms, (d,).
 
-    `known` says which coefficients are determined: not those of terms that are 0 at all the coordinates looked at;
-    `accuracy` to how much.
+    ``known`` says which coefficients are determined: not those of terms that are 0 at all the coordinates looked at;
+    ``accuracy`` to how much.
     """
 
     coefficients: np.ndarray
@@ -33,9 +33,9 @@ class Fit(NamedTuple):
 
 
 def fit(claimed: np.ndarray, terms: np.ndarray, inside: np.ndarray | None = None, slack: float = 0.0) -> Fit:
-    """Fits (P, d) by (P, K, d), at the coordinates `inside`, (d,) booleans.
+    """Fits (P, d) by (P, K, d), at the coordinates ``inside``, (d,) booleans.
 
-    `slack` is the relative rounding error of formulas that compute in less than float64.
+    ``slack`` is the relative rounding error of formulas that compute in less than float64.
     """
     if inside is not None:
         claimed, terms = claimed[:, inside], terms[:, :, inside]
@@ -56,7 +56,7 @@ def fit(claimed: np.ndarray, terms: np.ndarray, inside: np.ndarray | None = None
 
 
 def ratio(claimed: np.ndarray, truth: np.ndarray, inside: np.ndarray | None = None, slack: float = 0.0) -> float | None:
-    """The number c with claimed = c · truth, or None."""
+    """The number c with `claimed = c · truth`, or None."""
     found = fit(claimed, truth[:, None, :], inside, slack)
     return float(found.coefficients[0]) if found.exact and found.known[0] else None
 

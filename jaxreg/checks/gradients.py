@@ -74,7 +74,7 @@ def check_gradient(
 
 
 def gradient_subject(loss: Function, gradient: Function, params: Tree, args: Sequence[Tree]) -> Subject:
-    """What `check_gradient` compares, at parameters and arguments of these shapes."""
+    """What ``check_gradient`` compares, at parameters and arguments of these shapes."""
     read = read_loss(loss, params, args)
 
     def claimed(x: jax.Array, arrays: Arrays) -> jax.Array:

@@ -77,7 +77,7 @@ def _subject(loss: Function, matrix: Function, params: Tree, args: Sequence[Tree
 
 
 def _square(given: Tree, params: Parameters) -> jax.Array:
-    """(d²,) of a matrix, or of a pytree of blocks.
+    """`d²` numbers, of a matrix, or of a pytree of blocks.
 
     Raises:
         ValueError: it is neither.

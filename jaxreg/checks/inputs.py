@@ -24,7 +24,7 @@ class Parameters(NamedTuple):
         restore: the pytree of a vector.
         labels: (d,) names, such as "coef[2]".
         leaves: (d,) numbers of the leaf that a coordinate belongs to.
-        leaf_names: one a leaf; the shape of each is in `shapes`.
+        leaf_names: one a leaf; the shape of each is in ``shapes``.
     """
 
     vector: jax.Array
@@ -50,7 +50,7 @@ class Arguments(NamedTuple):
 
 
 def argument_names(function: Function, count: int) -> list[str]:
-    """The names of the first `count` positional arguments, "argument 3" where a function does not tell."""
+    """The names of the first ``count`` positional arguments, "argument 3" where a function does not tell."""
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -93,7 +93,7 @@ def parameters(params: Tree, name: str = "params") -> Parameters:
 
 
 def arguments(args: Sequence[Tree], names: Sequence[str], *, keep_numbers: bool = False) -> Arguments:
-    """The arguments in float64; `keep_numbers` leaves Python numbers as they are, for functions that branch on them."""
+    """The arguments in float64; ``keep_numbers`` leaves Python numbers, for functions that branch on them."""
     leaves, tree = tree_flatten_with_path(list(args), is_leaf=lambda leaf: leaf is None)
     varied, arrays, found = [], [], []
     for place, (path, leaf) in enumerate(leaves):

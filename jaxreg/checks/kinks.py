@@ -1,13 +1,13 @@
 """Kinks: where a loss has no derivative, the value given must be a subgradient, and it is told which.
 
-At a kink the derivative along u differs from the one along −u. Both are limits of ordinary derivatives,
+At a kink the derivative along u differs from the one along `−u`. Both are limits of ordinary derivatives,
 
     D₊(u) = lim ∇f(x + h u)·u,   D₋(u) = lim ∇f(x − h u)·u     for h ↓ 0
 
-and g is in the (Clarke) subdifferential of f at x only if g·u lies between them for every direction u. That is asked
-for each coordinate, for the direction in which g departs most from the middle, and for random ones. Where D₊ = D₋ for
+and g is in the (Clarke) subdifferential of f at x only if `g·u` lies between them for every direction u. That is asked
+for each coordinate, for the direction in which g departs most from the middle, and for random ones. Where `D₊ = D₋` for
 every coordinate the point is no kink, and g must be the derivative. Automatic differentiation may be wrong there: of
-relu(w) − relu(−w) = w, whose kinks cancel, it makes 0 at w = 0. Then g is held against the limits.
+`relu(w) − relu(−w) = w`, whose kinks cancel, it makes 0 at `w = 0`. Then g is held against the limits.
 """
 
 from collections.abc import Callable, Sequence
@@ -131,7 +131,7 @@ def _places(subject: Subject, points: Sequence[KinkPoint], rng: np.random.Genera
 
 
 def _limits(subject: Subject, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """lim ∇f(x + h u) for h ↓ 0, (k, d), of the error h²: twice the value at h/2 less that at h."""
+    """lim `∇f(x + h u)` for `h ↓ 0`, (k, d), of the error `h²`: twice the value at h/2 less that at h."""
     h = STEP * np.maximum(1.0, np.max(np.abs(x), axis=1, keepdims=True))
     gradients = each(subject.truth, np.concatenate([x + h * u, x + h / 2 * u]), subject.args.arrays)
     whole, half = np.split(gradients, 2)
@@ -214,7 +214,7 @@ def _names(subject: Subject, place: Place, at: int) -> tuple[str, str]:
 
 
 def _kinds(program: Program) -> Callable[[np.ndarray, Arrays], str]:
-    """Which operations of the loss are at their kink at (x, arrays): "|·|", "max", "norm"."""
+    """Which operations of the loss are at their kink at (x, arrays): ``"|·|"``, ``"max"``, ``"norm"``."""
     words = {"abs": "|·|", "sign": "|·|", "max": "max", "min": "max", "reduce_max": "max", "reduce_min": "max"}
     kinky = [operation for operation in program.operations if operation.name in {*words, "sqrt"}]
 

@@ -45,7 +45,7 @@ class Loss(NamedTuple):
         return jax.jacrev(lambda x: self.term_values(x, arrays, changes))(jnp.asarray(x))
 
     def one_sided(self, x: jax.Array, arrays: Arrays, h: jax.Array | float) -> tuple[jax.Array, jax.Array]:
-        """(d,) each: the partial derivatives by x_j at x + h e_j and at x − h e_j."""
+        """(d,) each: the partial derivatives by `x_j` at `x + h e_j` and at `x − h e_j`."""
         d, own = len(x), jnp.arange(len(x))
         gradients = jax.vmap(lambda e: self.gradient(x + h * e, arrays))(jnp.concatenate([jnp.eye(d), -jnp.eye(d)]))
         return gradients[own, own], gradients[d + own, own]

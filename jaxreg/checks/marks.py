@@ -1,4 +1,4 @@
-"""`@hand_derived(of=loss)`: a formula says what it is the derivative of, and is checked wherever it is found."""
+"""``@hand_derived(of=loss)``: a formula says what it is the derivative of, and is checked wherever it is found."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """A closed form held against the loss that it should minimise.
 
-At a minimum the first term of the loss is in balance with the others: −∇t₀(ŵ) = ∇t₁(ŵ) + ∇t₂(ŵ) + …  Where a closed
-form belongs to another weight of a term, the balance says which: −∇t₀(ŵ) = Σ_k a_k ∇t_k(ŵ). It is compared on the data
-given and on others like them. At a kink 0 has to be a subgradient.
+At a minimum the first term of the loss is in balance with the others: `−∇t₀(ŵ) = ∇t₁(ŵ) + ∇t₂(ŵ) + …` Where a closed
+form belongs to another weight of a term, the balance says which: `−∇t₀(ŵ) = Σ_k a_k ∇t_k(ŵ)`. It is compared on the
+data given and on others like them. At a kink 0 has to be a subgradient.
 """
 
 from collections.abc import Mapping, Sequence

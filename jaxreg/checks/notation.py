@@ -1,4 +1,4 @@
-"""A program written down as a formula, with the names of its inputs: Σ (X @ theta - y)² / (2·7)."""
+"""A program written down as a formula, with the names of its inputs: ``Σ (X @ theta - y)² / (2·7)``."""
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction

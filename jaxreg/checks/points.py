@@ -22,7 +22,7 @@ class KinkPoint(NamedTuple):
 
 
 def random_points(params: Parameters, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, d) points, normal around 0, of the magnitude of each leaf times those of `MAGNITUDES` in turn."""
+    """(count, d) points, normal around 0, of the magnitude of each leaf times those of ``MAGNITUDES`` in turn."""
     size = _sizes(params)
     scale = np.array([MAGNITUDES[place % len(MAGNITUDES)] for place in range(count)])
     return rng.normal(size=(count, len(size))) * scale[:, None] * size[None, :]

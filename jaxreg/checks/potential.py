@@ -23,7 +23,7 @@ POINTS = 3
 
 
 def jacobian_asymmetry(subject: Subject, points: np.ndarray) -> float:
-    """The largest |J − Jᵀ| relative to |J|, at some of the (P, d) points."""
+    """The largest `|J − Jᵀ|` relative to `|J|`, at some of the (P, d) points."""
     d = points.shape[1]
     if d == 1:
         return 0.0
@@ -55,7 +55,7 @@ def _asymmetry_along(subject: Subject, points: np.ndarray) -> float:
 
 
 def integral(subject: Subject) -> Callable[[Tree], float]:
-    """φ(params) − φ(0) of the claimed gradient."""
+    """`φ(params) − φ(0)` of the claimed gradient."""
 
     def implied_loss(params: Tree) -> float:
         with in_float64():

@@ -56,20 +56,20 @@ class Operation(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Operations in the order in which they run; inputs are the values 0 … n_inputs − 1."""
+    """Operations in the order in which they run; inputs are the values 0 to ``n_inputs - 1``."""
 
     n_inputs: int
     operations: tuple[Operation, ...]
     outputs: tuple[Ref, ...]
 
     def run(self, inputs: Sequence[jax.Array], changes: Changes | None = None) -> list[jax.Array]:
-        """The outputs for these inputs; `changes` replaces operations by their place in the list."""
+        """The outputs for these inputs; ``changes`` replaces operations by their place in the list."""
         values = dict(enumerate(inputs))
         self.run_into(values, changes or {})
         return [read(ref, values) for ref in self.outputs]
 
     def run_into(self, values: dict[int, jax.Array], changes: Changes) -> None:
-        """Adds every intermediate value to `values`, which holds the inputs."""
+        """Adds every intermediate value to ``values``, which holds the inputs."""
         for place, operation in enumerate(self.operations):
             inputs = [read(ref, values) for ref in operation.inputs]
             change = changes.get(place)

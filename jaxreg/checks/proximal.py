@@ -1,7 +1,7 @@
-"""A proximal operator held against what it should minimise, ½ ‖u − z‖² + τ ψ(u).
+"""A proximal operator held against what it should minimise, `½ ‖u − z‖² + τ ψ(u)`.
 
-At u = prox(z) where ψ is smooth, (z − u)/τ = ∇ψ(u); where it has a kink, no direction leads down. Then the Moreau
-envelope e(z) = ψ(u) + ‖u − z‖²/(2τ) has the gradient (z − u)/τ, which is held against central differences of e.
+At `u = prox(z)` where ψ is smooth, `(z − u)/τ = ∇ψ(u)`; where it has a kink, no direction leads down. Then the Moreau
+envelope `e(z) = ψ(u) + ‖u − z‖²/(2τ)` has the gradient `(z − u)/τ`, which is held against central differences of e.
 
 Source: Parikh and Boyd, *Proximal Algorithms*, 2014, §3.1 and §3.2.
 """
@@ -44,9 +44,9 @@ def prox(
 
     Args:
         penalty: ``penalty(u, *args)``, ψ, a number; inf outside the bounds of u, if there are any.
-        operator: ``operator(z, step_size, *args)``, argmin over u of ½ ‖u − z‖² + τ ψ(u).
+        operator: ``operator(z, step_size, *args)``, argmin over u of `½ ‖u − z‖² + τ ψ(u)`.
         z: a pytree of floating-point arrays; sets shapes and magnitudes.
-        step_size: τ > 0.
+        step_size: `τ > 0`.
         *args: the arguments that both take.
         constants, points, seed: as in :func:`~jaxreg.checks.check_gradient`.
 
@@ -88,7 +88,7 @@ def _subject(penalty: Function, at_step: Function, step_size: float, z: Tree, ar
     params = read.params
 
     def balance(x: jax.Array, arrays: Arrays) -> jax.Array:
-        """(K + 2, d): (z − u)/τ and the gradients of the terms, 0 at kinks of ψ; what u lacks there."""
+        """(K + 2, d): `(z − u)/τ` and the gradients of the terms, 0 at kinks of ψ; what u lacks there."""
         u = flat(at_step(params.restore(x), *read.args.rebuild(arrays)))
         slope = (x - u) / step_size
         kink, lack = _kinks(read, u, slope, arrays)
@@ -102,7 +102,7 @@ def _subject(penalty: Function, at_step: Function, step_size: float, z: Tree, ar
 
 
 def _kinks(read: Loss, u: jax.Array, slope: jax.Array, arrays: Arrays) -> tuple[jax.Array, jax.Array]:
-    """Where ψ has a kink at u, (d,) booleans, and how steeply ψ(u) less the slope (z − u)/τ still falls there, (d,)."""
+    """Where ψ has a kink at u, (d,) booleans; how steeply `ψ(u)` less the slope `(z − u)/τ` falls there, (d,)."""
     d = len(u)
     h = STEP * jnp.maximum(jnp.max(jnp.abs(u)), 1e-3)
     moved = u[None, :] + h * jnp.concatenate([jnp.eye(d), -jnp.eye(d)])
@@ -115,7 +115,7 @@ def _kinks(read: Loss, u: jax.Array, slope: jax.Array, arrays: Arrays) -> tuple[
 
 
 def _moreau(penalty: Loss, at_step: Function, step_size: float, points: int, seed: int) -> float:
-    """The largest error of (z − u)/τ as the gradient of the envelope, relative to the gradient."""
+    """The largest error of `(z − u)/τ` as the gradient of the envelope, relative to the gradient."""
     params, args = penalty.params, penalty.args
 
     def at(x: jax.Array, arrays: Arrays) -> jax.Array:

@@ -1,9 +1,9 @@
-"""A pytest plugin: every function marked `@hand_derived(of=loss)` in a test file is a test.
+"""A pytest plugin: every function marked ``@hand_derived(of=loss)`` in a test file is a test.
 
 It is opt-in. Put ``pytest_plugins = ["jaxreg.checks.pytest_plugin"]`` into the conftest.py at the root of your tests,
 or run ``pytest -p jaxreg.checks.pytest_plugin``. Formulas that live in a module of yours are collected where a test
-file imports them, or from the module itself if it is named on the command line: ``pytest -p
-jaxreg.checks.pytest_plugin formulas.py``.
+file imports them, or from the module itself if it is named on the command line:
+``pytest -p jaxreg.checks.pytest_plugin formulas.py``.
 """
 
 from collections.abc import Iterable

@@ -39,7 +39,7 @@ ELEMENTWISE = {
 class Slip(NamedTuple):
     """The gradients (P, K, d) of the terms of the changed loss, and what to say if they fit.
 
-    `needs` is a condition on the coefficients; None where all but one have to be 1.
+    ``needs`` is a condition on the coefficients; None where all but one have to be 1.
     """
 
     finding: Finding
@@ -261,7 +261,7 @@ def _held(k: int) -> Change:
 
 
 def _not_transposed(k: int) -> Change:
-    """M v forwards, M instead of Mᵀ backwards, for square M."""
+    """M v forwards, M instead of `Mᵀ` backwards, for square M."""
 
     def change(inputs: Sequence[jax.Array], operation: Operation) -> list[jax.Array]:
         matrix = inputs[1 - k]

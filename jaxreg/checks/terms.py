@@ -1,7 +1,7 @@
 """The terms of a loss: those of its dictionary or tuple, or the summands that its program shows.
 
-A loss is followed backwards from its value: through sums and differences, and through everything that is linear
-(a factor or a divisor that does not depend on the parameters, Σ, a reshaping), each summand is a term. So
+A loss is followed backwards from its value: through sums and differences, and through everything that is linear (a
+factor or a divisor that does not depend on the parameters, a sum, a reshaping), each summand is a term. So::
 
     jnp.mean(jax.nn.softplus(X @ w) - y * (X @ w)) + lam * jnp.sum(w[1:] ** 2)
 
@@ -105,5 +105,5 @@ def _take(choice: int) -> Change:
 
 
 def value_of(program: Program, term: Term, inputs: Sequence[jax.Array], changes: Changes | None = None) -> jax.Array:
-    """The value of a term, (); `changes` are made to the program besides."""
+    """The value of a term, (); ``changes`` are made to the program besides."""
     return jax.numpy.reshape(program.run(inputs, {**(changes or {}), **term.changes()})[term.output], ())

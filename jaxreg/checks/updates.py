@@ -26,17 +26,17 @@ def update(
     points: int = POINTS,
     seed: int = 0,
 ) -> Report:
-    """Holds a step of gradient descent, params − α ∇loss, against automatic differentiation.
+    """Holds a step of gradient descent, `params − α ∇loss`, against automatic differentiation.
 
     Args:
         loss: ``loss(params, *args)``, as in :func:`~jaxreg.checks.check_gradient`.
         rule: ``rule(params, *args)``, the next parameters.
         params, *args, constants, points, seed: as in :func:`~jaxreg.checks.check_gradient`.
-        step_size: α > 0, the one that the rule uses. Without it an overall factor cannot be told from the step size;
+        step_size: `α > 0`, the one that the rule uses. Without it an overall factor cannot be told from the step size;
             a wrong factor between the terms is still found.
 
     Returns:
-        Report: about what the rule takes for the gradient, (params − rule(params)) / α.
+        Report: about what the rule takes for the gradient, `(params − rule(params)) / α`.
 
     Raises:
         TypeError, ValueError: as :func:`~jaxreg.checks.check_gradient`; ``step_size`` is not above 0.

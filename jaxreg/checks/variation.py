@@ -19,7 +19,7 @@ FACTORS = (1.37, 0.61)
 class Variation(NamedTuple):
     """A quantity that can be varied: its name, its value, and for other values the parameters and arrays.
 
-    `same_shapes` says that these are the parameters and shapes given.
+    ``same_shapes`` says that these are the parameters and shapes given.
     """
 
     name: str
@@ -76,7 +76,7 @@ def _columns(params: Tree, args: Arguments, n: int | None, d: int) -> int | None
 
 
 def _crop(array: jax.Array, p: int, q: int, start: int) -> jax.Array:
-    """The first q of p along every axis of that length, from axis `start` on."""
+    """The first q of p along every axis of that length, from axis ``start`` on."""
     cut = [slice(None)] * start
     return array[tuple(cut + [slice(q) if length == p else slice(None) for length in np.shape(array)[start:]])]
 

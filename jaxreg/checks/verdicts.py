@@ -1,10 +1,10 @@
 """Which formulas of the source documents are right: each held against automatic differentiation, each error measured.
 
 A document prints a loss, and beside it a gradient, an update or a closed form that should belong to it: a row is one of
-the public checks, `check_gradient`, `update` or `minimizer`. Where it fails and names a factor, the formula is checked
-again with its λ multiplied by that. Nothing here knows a verdict beforehand.
+the public checks, ``check_gradient``, ``update`` or ``minimizer``. Where it fails and names a factor, the formula is
+checked again with its λ multiplied by that. Nothing here knows a verdict beforehand.
 
-`python -m jaxreg.checks.verdicts` prints the table.
+``python -m jaxreg.checks.verdicts`` prints the table.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,12 +43,12 @@ class Verdict(NamedTuple):
         document: number of the source document, "000" to "004".
         compared: the two things compared, "claim against truth".
         holds: whether they agree, as far as rounding allows.
-        factor: by what the penalty of the claim must be multiplied, measured on `ROWS` rows; 1 where the claim holds,
+        factor: by what the penalty of the claim must be multiplied, measured on ``ROWS`` rows; 1 where the claim holds,
             None where no factor was found, or ranks are compared.
         expression: the factor as a formula in the letters of the document, such as "2m", or "?" where none was
             recognised; where ranks are compared, the condition that was found.
-        error: largest relative error after the penalty was multiplied by `factor`; where ranks are compared, the share
-            of the shapes at which `expression` is wrong.
+        error: largest relative error after the penalty was multiplied by ``factor``; where ranks are compared, the
+            share of the shapes at which ``expression`` is wrong.
         sentence: the verdict in words.
     """
 
@@ -95,7 +95,7 @@ def source_verdicts(seed: int = 0, documents: Sequence[str] = DOCUMENTS) -> tupl
         documents: numbers of the documents to look at.
 
     Returns:
-        The verdicts in the order of `documents`, one or several a row of the table.
+        The verdicts in the order of ``documents``, one or several a row of the table.
 
     Raises:
         KeyError: there is no such document.
@@ -115,7 +115,7 @@ def verdict_table(verdicts: Iterable[Verdict] | None = None) -> str:
     """The verdicts as a Markdown table, one line a row of the source documents, its columns lined up.
 
     Args:
-        verdicts: what `source_verdicts` returned; None computes them.
+        verdicts: what ``source_verdicts`` returned; None computes them.
 
     Returns:
         The table: id, document, what it prints as loss, as gradient or update and as closed form, and the verdict.
@@ -205,7 +205,7 @@ def _document_004(rng: np.random.Generator) -> Iterator[Verdict]:
 
 
 def _problem(rng: np.random.Generator, ones: int) -> Problem:
-    """θ, X behind `ones` (0 or 1) columns of ones, and y."""
+    """θ, X behind ``ones`` (0 or 1) columns of ones, and y."""
     X = np.column_stack([np.ones((ROWS, ones)), rng.normal(size=(ROWS, FEATURES))])
     return (rng.uniform(0.5, 2, FEATURES + ones), X, rng.normal(size=ROWS))
 
@@ -241,7 +241,7 @@ def _minimises(
 
 
 def _verdict(row: str, claim: str, truth: str, check: Callable[[float], Report]) -> Verdict:
-    """What is said of the report on a claim; `check` gives it with the λ of the claim multiplied by a factor."""
+    """What is said of the report on a claim; ``check`` gives it with the λ of the claim multiplied by a factor."""
     document, letters, *_ = _PRINTED[row]
     report = check(1.0)
     factor = 1.0 if report else report.factor

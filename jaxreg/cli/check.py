@@ -1,4 +1,4 @@
-"""The command ``jaxreg check``: checks every pair that a file marks with `@hand_derived(of=loss)`."""
+"""The command ``jaxreg check``: checks every pair that a file marks with ``@hand_derived(of=loss)``."""
 
 import argparse
 import importlib.util

@@ -1,4 +1,4 @@
-"""A table column by column on the device, for p ≫ n: one copy, which all members of a plan share."""
+"""A table column by column on the device, for `p ≫ n`: one copy, which all members of a plan share."""
 
 import weakref
 from collections import deque
@@ -20,7 +20,7 @@ _spare: deque[np.ndarray] = deque(maxlen=1)
 
 
 class Columns(NamedTuple):
-    """The table on the device: xᵀ less its mean, (P, N), zeros filling up; and the mean, (P,)."""
+    """The table on the device: `xᵀ` less its mean, (P, N), zeros filling up; and the mean, (P,)."""
 
     features: jax.Array
     offset: jax.Array

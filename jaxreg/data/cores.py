@@ -1,8 +1,8 @@
 """NumPy's products on all cores: a thread each, and a BLAS of one thread in each.
 
-OpenBLAS shares a product among threads of its own. A table of few columns gives them little to share, XᵀX of
-100,000 × 100 takes two threads as long as one; and when the product is done they keep their cores for a while, waiting
-for the next one, which slows down the compiled program that follows. Rows, or folds, are better shared.
+OpenBLAS shares a product among threads of its own. A table of few columns gives them little to share, `XᵀX` of 100,000
+by 100 takes two threads as long as one; and when the product is done they keep their cores for a while, waiting for the
+next one, which slows down the compiled program that follows. Rows, or folds, are better shared.
 
 The number of BLAS's threads belongs to the process: it is set to 1 while a task is shared, and set back after it. That
 takes threadpoolctl, which scikit-learn installs; without it products are left to BLAS as it is.

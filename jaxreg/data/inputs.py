@@ -96,7 +96,7 @@ def check_target(y: Any, n: int, dtype: Any) -> np.ndarray:
 
 
 def check_weights(value: Any, n: int, dtype: Any) -> np.ndarray | None:
-    """``sample_weight`` as an (n,) array, finite, ≥ 0, not all 0; None stays None, a number is repeated."""
+    """``sample_weight`` as an (n,) array, finite, none below 0, not all 0; None stays None, a number is repeated."""
     if value is None:
         return None
     values = _one_each(value, "sample_weight", n, dtype)
@@ -105,7 +105,7 @@ def check_weights(value: Any, n: int, dtype: Any) -> np.ndarray | None:
 
 
 def check_factors(value: Any, p: int, dtype: Any) -> np.ndarray | None:
-    """``penalty_factor`` as a (p,) array, ≥ 0, not all 0; ∞ leaves a column out. None stays None, a number is repeated.
+    """``penalty_factor`` as (p,), finite or ∞, none below 0, not all 0. None stays None, a number is repeated.
 
     Where all are infinite, all columns are left out.
     """
@@ -145,7 +145,7 @@ def _check_sizes(values: np.ndarray, name: str, advice: str) -> np.ndarray:
 
 
 def check_bounds(lower: Any, upper: Any, p: int, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """(lower, upper), each (p,) or None, with lower ≤ 0 ≤ upper; entries of 1e300 or more are no bound."""
+    """(lower, upper), each (p,) or None, with `lower ≤ 0 ≤ upper`; entries of 1e300 or more are no bound."""
     from jaxreg.formulas.arrays import NO_BOUND
 
     checked: list[np.ndarray | None] = []

@@ -1,7 +1,7 @@
 """Columns that an infinite ``penalty_factor`` leaves out, at the doors.
 
 A column of zeros takes the place of each: every solver gives it the coefficient 0 at every λ, and it adds nothing to
-λ_max, to degrees of freedom or to a certificate. What is left to do is its scale, which is that of the column itself.
+`λ_max`, to degrees of freedom or to a certificate. What is left to do is its scale, which is that of the column itself.
 """
 
 from typing import Any

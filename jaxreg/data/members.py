@@ -165,9 +165,10 @@ def _squares(m: Moments) -> Moments:
 
 
 def _offset(parts: list[Moments]) -> float:
-    """By how many times formula (1) of the moments adds to the error: ε |x̄| of a mean beside what it differs by.
+    """By how many times formula (1) of the moments adds to the error: `ε |x̄|` of a mean beside what it differs by.
 
-    max over columns and targets of  2 Σ_k W_k |x̄_k − x̄_1| |x̄_k| / Σ_k xx_k,jj  with differences from the first part's.
+    max over columns and targets of `2 Σ_k W_k |x̄_k − x̄_1| |x̄_k| / Σ_k xx_k,jj` with differences from the first
+    part's.
     """
     of = [_squares(m) for m in parts]
     with np.errstate(all="ignore"):

@@ -16,7 +16,7 @@ SMALL = 2**16
 
 
 def padded_problem(problem: Problem) -> Problem:
-    """Rows of weight 0 and columns of 0 up to powers of two; what has p ≥ n keeps it, and with it the dual forms.
+    """Rows of weight 0 and columns of 0 up to powers of two; what has `p ≥ n` keeps it, and with it the dual forms.
 
     Large tables, and sparse ones, stay as they are.
     """

@@ -23,10 +23,10 @@ class Problem(NamedTuple):
     Attributes:
         X: (n, p), NumPy or sparse. y: (n, t). flat: whether y was (n,): results then have no axis of targets.
         names: of the columns, or None. sample_weight: (n,), penalty_factor, lower, upper: (p,), each or None.
-        l1_ratio: ρ. fit_intercept, standardize, tol, max_iter: as in the public functions. eps: λ_min / λ_max of an
+        l1_ratio: ρ. fit_intercept, standardize, tol, max_iter: as in the public functions. eps: `λ_min / λ_max` of an
             automatic grid. strategy: "active set", "parallel", or None to choose.
         device: a jax.Device, or None for JAX's default.
-        degrees: whether degrees of freedom are counted, which costs a factorisation for every λ where ρ < 1.
+        degrees: whether degrees of freedom are counted, which costs a factorisation for every λ where `ρ < 1`.
     """
 
     X: np.ndarray

@@ -1,6 +1,6 @@
 """Rows in blocks: the caller's array is read a few thousand rows at a time, and is never copied whole.
 
-This is NumPy, whose BLAS takes half the work of XᵀX and reads the array where it lies; nothing is compiled. These are
+This is NumPy, whose BLAS takes half the work of `XᵀX` and reads the array where it lies; nothing is compiled. These are
 host functions: NumPy arrays in, NumPy numbers out.
 """
 
@@ -47,13 +47,13 @@ def slices(n: int, rows: np.ndarray | None, size: int) -> Iterator[Any]:
 def block_moments(X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None) -> Moments:
     """Moments of all rows, or of those with the given numbers, in float64; columns of 0 fill up.
 
-    The sums are taken about a centre c, and moved to the mean x̄ = c + z̄ of all rows:
+    The sums are taken about a centre c, and moved to the mean `x̄ = c + z̄` of all rows:
 
         Σ s (x − x̄)(x − x̄)ᵀ = Σ s (x − c)(x − c)ᵀ − W z̄ z̄ᵀ                              (Steiner, Huygens)
 
     c is 0 if the first rows' means are small beside its columns, for then the rows need not be copied, and else those
-    means. Where the step takes away half of a column's square, digits may be lost: then the sums are taken again,
-    about x̄.
+    means. Where the step takes away half of a column's square, digits may be lost: then the sums are taken again, about
+    `x̄`.
 
     Args:
         X: (n, p), Y: (n, t). s: (n,) or None. rows: (k,) or None.
@@ -117,7 +117,7 @@ def _early_mean(
 
 
 class _Sums(NamedTuple):
-    """Over some rows: Σ s, Σ s z, Σ s r, Σ s z zᵀ, Σ s z rᵀ and Σ s r², of z = x_i − x and r = y_i − y."""
+    """Sums over rows: `Σ s`, `Σ s z`, `Σ s r`, `Σ s z zᵀ`, `Σ s z rᵀ`, `Σ s r²`, of `z = x_i − x`, `r = y_i − y`."""
 
     weight: Any
     z: np.ndarray
@@ -130,7 +130,7 @@ class _Sums(NamedTuple):
 def _sums_about(
     x: np.ndarray, y: np.ndarray, X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None
 ) -> Moments:
-    """W, and the means of z = x_i − x and of r = y_i − y, and the sums Σ s z zᵀ, Σ s z rᵀ and Σ s r²."""
+    """W, and the means of `z = x_i − x` and of `r = y_i − y`, and the sums `Σ s z zᵀ`, `Σ s z rᵀ` and `Σ s r²`."""
     n, p = X.shape
     number = n if rows is None else len(rows)
     shares = CORES if number * p >= SHARED and number >= ROWS_A_COLUMN * p and can_share() else 1

@@ -73,12 +73,12 @@ def check_entries(X: Any, name: str, dtype: Any) -> Any:
 class Entries(NamedTuple):
     """The rows of a sparse table that have weight, column by column, and its columns' means and variances.
 
-    With c the first row in the columns that have no zeros, and 0 in the others,  Z = X − 1cᵀ  has the entries that X
-    has. A column with a zero loses at most the digits of n where  Σ s (x − x̄)² = Σ s z² − W z̄²  is formed.
+    With c the first row in the columns that have no zeros, and 0 in the others, `Z = X − 1cᵀ` has the entries that X
+    has. A column with a zero loses at most the digits of n where `Σ s (x − x̄)² = Σ s z² − W z̄²` is formed.
 
     Attributes:
         Z: sparse (n, p), by columns, float64. rows: the numbers of its rows in the table, (n,).
-        weight: s, (n,). start: c, mean: x̄, variance: Σ s (x − x̄)² / Σs, (p,).
+        weight: s, (n,). start: c, mean: `x̄`, variance: `Σ s (x − x̄)² / Σs`, (p,).
     """
 
     Z: Any
@@ -132,7 +132,7 @@ def moments_of_entries(entries: Entries, Y: np.ndarray, columns: np.ndarray) -> 
 
 
 def squares(Z: Any) -> np.ndarray:
-    """ZᵀZ, (k, k), dense."""
+    """`ZᵀZ`, (k, k), dense."""
     n, k = Z.shape
     if Z.nnz > DENSE_SHARE * n * k and n * k <= DENSE_NUMBERS:
         dense = Z.toarray()

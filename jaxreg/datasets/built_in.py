@@ -38,10 +38,10 @@ def load(name: str) -> Dataset:
     """The data set of that name, with its default settings.
 
     Args:
-      name: one of `NAMES`.
+      name: one of ``NAMES``.
 
     Returns:
-      The data, as `diabetes()` or `houses()` gives them.
+      The data, as ``diabetes()`` or ``houses()`` gives them.
 
     Raises:
       ValueError: there is no data set of that name.
@@ -62,7 +62,7 @@ def diabetes() -> Dataset:
     """442 diabetes patients: ten measurements, and how far the disease had gone a year later.
 
     The columns are centred and have a sum of squares of 1, the form in which R's lars and scikit-learn distribute them;
-    the target, `progression`, is not scaled. jaxreg/datasets/README.md says what each column is.
+    the target, ``progression``, is not scaled. jaxreg/datasets/README.md says what each column is.
 
     Returns:
       X: (442, 10), y: (442,), their names and source.
@@ -115,15 +115,15 @@ _SIGNAL = 80.0  # thousand: the standard deviation of what the features explain
 def houses(n: int = 1500, p: int = 1000, relevant: int = 100, noise: float = 40.0, seed: int = 0) -> Dataset:
     """Prices of houses that do not exist, from p features of which a few matter, and it is known which.
 
-    With z_j the feature j in standard units,
+    With `z_j` the feature j in standard units,
 
         price = 400 + Σ_j β_j z_j + noise · ε,    x_j = mean_j + sd_j z_j,    coef_j = β_j / sd_j,
 
-    in thousands. β is 0 except for `relevant` features drawn at random, where its size is uniform between ½ and 1½ and
-    its sign is a coin's, all multiplied by one number so that Σ_j β_j z_j has a variance of 80². The signal-to-noise
-    ratio is therefore (80 / noise)²: 4 by default, and no model explains more than 4/5 of the variance. The z are
-    normal, and correlated with 0.3 inside each block of ten neighbouring columns; the ε are independent. Neither name
-    nor place nor unit tells which features matter.
+    in thousands. β is 0 except for ``relevant`` features drawn at random, where its size is uniform between ½ and `1½`
+    and its sign is a coin's, all multiplied by one number so that `Σ_j β_j z_j` has a variance of `80²`. The
+    signal-to-noise ratio is therefore `(80 / noise)²`: 4 by default, and no model explains more than 4/5 of the
+    variance. The z are normal, and correlated with 0.3 inside each block of ten neighbouring columns; the ε are
+    independent. Neither name nor place nor unit tells which features matter.
 
     The coefficients depend on p, relevant and seed alone, and the houses come one after the other: with a larger n the
     first n houses stay the same (up to rounding), and those that follow are fresh ones to test on.

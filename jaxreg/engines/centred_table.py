@@ -20,7 +20,7 @@ class CentredTable:
     """The rows that have weight.
 
     Attributes:
-        rows: their numbers. all: whether these are all. share: s/Σs of them.
+        rows: their numbers. all: whether these are all. share: `s/Σs` of them.
         scale: 1 for columns of usual sizes, else a power of two by which they are divided. Of the divided columns:
             mean; centre, what is taken off before products (0 where the means are small); variance; size, the lengths,
             about the means if the intercept is fitted. Each (p,).
@@ -96,7 +96,7 @@ class CentredTable:
         return scale, entries.mean, entries.start, entries.variance
 
     def _mean_square(self, rows: Any) -> np.ndarray:
-        """Σ s x² / Σs of every column, (p,)."""
+        """`Σ s x² / Σs` of every column, (p,)."""
         return np.einsum("np,np,n->p", rows, rows, self.share, dtype=float)
 
     def basis(self, which: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
@@ -120,7 +120,7 @@ class CentredTable:
         return U[:, sv > DEPENDENT * sv[0]]
 
     def products(self, rows: np.ndarray) -> np.ndarray:
-        """Zᵀv of the scaled columns, (p,), for v (n,), which is orthogonal to a constant if the intercept is fitted."""
+        """`Zᵀv` of the scaled columns, (p,), for v (n,), orthogonal to a constant if the intercept is fitted."""
         v = np.sqrt(self.share) * rows
         total = np.zeros(len(self.scale)) if self.fit_intercept else self.centre * v.sum()
         for here in self.blocks(1):

@@ -7,11 +7,12 @@ leave with the gap of :mod:`jaxreg.formulas.duality` at these very numbers, in f
 
 for all λs and targets at once: two products with the table. From the rows, r is formed about the columns' means, so an
 offset of 1e13 costs no digits but those that b itself has lost. Moments are asked where they are at hand and what
-rounding may make of their gap (:mod:`~jaxreg.solvers.moment_problem`) is below a tenth of the tolerance: 8ε is the unit
-of moments that were summed about their means, and what subtracting rows adds is in it.
+rounding may make of their gap (:mod:`~jaxreg.solvers.moment_problem`) is below a tenth of the tolerance: `8ε` is the
+unit of moments that were summed about their means, and what subtracting rows adds is in it.
 
 Where a residual of rounding is judged (noise-free y, coefficients of 1e9 that cancel), c r is a poor dual point: its
-products with the columns inside their bounds are not l1_j s_j but that and rounding. The nearest θ for which they are,
+products with the columns inside their bounds are not `l1_j s_j` but that and rounding. The nearest θ for which they
+are,
 
     θ = r − Z_A x,     Z_AᵀZ_A x = Z_Aᵀr − (l1 s)_A,
 
@@ -66,7 +67,7 @@ def gap_from_moments(m: Moments, problem: Problem, solved: Solved) -> Solved:
     """With the gaps of what was found elsewhere, and what rounding may make of them, computed on the CPU.
 
     Args:
-        m: in float64, of the rows that have weight, p columns. solved: at λ > 0, all columns penalised.
+        m: in float64, of the rows that have weight, p columns. solved: at `λ > 0`, all columns penalised.
     """
     L, m = len(solved.lams), filled_up(m)
     more = lambda v: np.concatenate([v, np.repeat(v[-1:], padded(L) - L, axis=0)]).astype(float)

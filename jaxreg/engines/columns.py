@@ -1,4 +1,4 @@
-"""The columns engine, for p ≫ n: one table column by column on the device; members are weights of its rows."""
+"""The columns engine, for `p ≫ n`: one table column by column on the device; members are weights of its rows."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
 def solve(
     problem: Problem, lams: int | np.ndarray, members: Members, b: int | None = None, found: Any = None
 ) -> Solved | None:
-    """A path at λ > 0 on the rows of the problem that have weight; None where float64 does not carry it.
+    """A path at `λ > 0` on the rows of the problem that have weight; None where float64 does not carry it.
 
     Its gaps are not known: they are in the units of the working set. Degrees of freedom are, for a lasso alone.
 

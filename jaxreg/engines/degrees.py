@@ -121,7 +121,7 @@ def degrees_on_rows(problem: Problem, coef: np.ndarray, lams: np.ndarray, y_scal
 
 
 def _by_singular_values(problem: Problem, w: np.ndarray, square: Any) -> float:
-    """Σ d²/(d² + 1) over the singular values d of Z_I diag(l2_I)^(−1/2), I the coefficients inside their bounds."""
+    """`Σ d²/(d² + 1)` over the singular values d of `Z_I diag(l2_I)^(−1/2)`, I the coefficients inside their bounds."""
     s = problem.weights
     share = (s / s.sum())[s > 0]
     inside = w != 0

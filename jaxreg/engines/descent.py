@@ -17,7 +17,7 @@ VANISHING = 1e-280
 
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
-    """Why λs cannot be solved one after the other; None where they can. λ = 0 among others is left to the rows."""
+    """Why λs cannot be solved one after the other; None where they can. `λ = 0` among others is left to the rows."""
     if problem.strategy == "parallel":
         return "strategy='parallel' asks for all λs at once"
     if problem.strategy is None and on_accelerator(problem.device) and not is_sparse(problem.X):

@@ -79,7 +79,7 @@ def scaling(size: np.ndarray) -> np.ndarray:
 
 
 class Weights:
-    """h_j for columns divided by ``scale``: l1 = λ a, l2 = λ b/τ with a and b of (p,), and bounds."""
+    """`h_j` for columns divided by ``scale``: `l1 = λ a`, `l2 = λ b/τ` with a and b of (p,), and bounds."""
 
     def __init__(self, problem: Problem, sigma: np.ndarray, scale: np.ndarray) -> None:
         p, rho = len(scale), problem.l1_ratio
@@ -133,8 +133,8 @@ def gap_of(of: Sums, models: Models, weights: Weights, original: np.ndarray) -> 
 
 
 def share_of(primal: Any, dual: Any, of: Sums, models: Models, original: np.ndarray) -> Any:
-    """F − D as a share of ‖ỹ‖²; a residual of some ε of the numbers that predictions are made of is rounding, and the
-    rounding of Xw itself leaves no trace in F − D."""
+    """`F − D` as a share of `‖ỹ‖²`; a residual of some ε of the numbers that predictions are made of is rounding, and
+    the rounding of Xw itself leaves no trace in `F − D`."""
     numbers = np.maximum(original[models.target], (of.spread + of.magnitude) ** 2)
     unseen = (4 * EPS * (of.spread - np.sqrt(of.yy))) ** 2
     return relative_gap(primal, dual, of.yy, numbers, unseen)

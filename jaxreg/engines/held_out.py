@@ -1,7 +1,7 @@
 """Errors of many models on rows that they were not trained on.
 
 They are computed from the rows, or, where the rows outnumber the columns, from their moments: the squared error is a
-quadratic form (:func:`jaxreg.formulas.moments.mean_squared_error`) of p² multiplications instead of n p, however many
+quadratic form (:func:`jaxreg.formulas.moments.mean_squared_error`) of `p²` multiplications instead of n p, however many
 rows there are. What it subtracts from one another are numbers as large as
 
     ( √yy + Σ_j |w_j| √xx_jj )²
@@ -71,7 +71,7 @@ def from_rows(
 def _sums_by_numpy(
     params: Params, X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Σ s r² and Σ s |r| of every model, each (L, t)."""
+    """`Σ s r²` and `Σ s |r|` of every model, each (L, t)."""
     L, p, t = params.coef.shape
     flat = np.moveaxis(params.coef, 1, 0).reshape(p, L * t).astype(float, copy=False)
     used = params.coef.any(axis=(0, 2))
@@ -115,7 +115,7 @@ def _sums_on_device(
 
 @compiled
 def _errors(params: Params, X: jax.Array, Y: jax.Array, s: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Σ s r² and Σ s |r| of every model, each (L, t)."""
+    """`Σ s r²` and `Σ s |r|` of every model, each (L, t)."""
     L, p, t = params.coef.shape
     flat = jnp.moveaxis(params.coef, 1, 0).reshape(p, L * t)
     residual = Y[:, None, :] - (X @ flat).reshape(-1, L, t) - params.intercept[None]

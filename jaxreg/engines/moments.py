@@ -48,7 +48,7 @@ def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
 def solve(
     problem: Problem, lams: int | np.ndarray, members: Members, b: int | None = None, found: Any = None
 ) -> Solved | None:
-    """A path at λ > 0; None where moments do not carry it.
+    """A path at `λ > 0`; None where moments do not carry it.
 
     Args:
         lams: how many, or (L, t). members, b: the moments are those of this member. found: what
@@ -75,7 +75,7 @@ def solve(
 
 
 def path(known: Known, order: Order, asked: Settings, found: Any = None) -> Any:
-    """A path at λ > 0 from moments, uncut and as NumPy arrays (:class:`~jaxreg.solvers.found.Found`)."""
+    """A path at `λ > 0` from moments, uncut and as NumPy arrays (:class:`~jaxreg.solvers.found.Found`)."""
     given = known.total, known.without, order.grid, asked, np.float64(known.unit)
     found = jax.tree.map(np.asarray, _program(*given, way=way(asked))) if found is None else found
     if descent.stands(found, order, asked):

@@ -1,4 +1,4 @@
-"""Targets whose coefficients are penalised together, at λ ρ > 0: which program solves them, and their certificate.
+"""Targets whose coefficients are penalised together, at `λ ρ > 0`: which program solves them, and their certificate.
 
 Few columns are solved from their products (:mod:`~jaxreg.solvers.multi_task`), many inside a working set
 (:mod:`~jaxreg.solvers.multi_task_columns`), whose capacity is doubled where it does not do. All is computed in float64;
@@ -36,7 +36,8 @@ class Together(NamedTuple):
     """NumPy arrays.
 
     Attributes:
-        lams: (L,). params: coef (L, p, t), intercept (L, t). gap: relative to Σ s ‖ỹ‖²/Σs, (L,). n_iter: rounds, (L,).
+        lams: (L,). params: coef (L, p, t), intercept (L, t). gap: relative to `Σ s ‖ỹ‖²/Σs`, (L,). n_iter: rounds,
+            (L,).
     """
 
     lams: np.ndarray

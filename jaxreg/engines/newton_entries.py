@@ -1,6 +1,6 @@
 """One λ on the entries of a sparse table: Newton steps by conjugate gradients, where moments would be too large.
 
-With columns a_j = √(s/Σs) (x_j − x̄_j) / d_j of length 1, u = d w and b = √(s/Σs) (y − ȳ), every round of
+With columns `a_j = √(s/Σs) (x_j − x̄_j) / d_j` of length 1, `u = d w` and `b = √(s/Σs) (y − ȳ)`, every round of
 
     min over u:   ½ ‖b − A u‖² + Σ_j h_j(u_j),        h_j(u) = l1_j |u| + ½ l2_j u²  within bounds
 
@@ -15,7 +15,7 @@ minimum is a step
     ( A_FᵀA_F + l2_F ) e = z_F − l1_F s_F − l2_F u_F
 
 away: conjugate gradients need products with the entries of F alone. The step is taken as far as the objective falls,
-t = 1, ½, …, with what would cross 0 or a bound left there. Ridge is one such step.
+`t = 1, ½, …`, with what would cross 0 or a bound left there. Ridge is one such step.
 """
 
 from typing import Any
@@ -76,18 +76,18 @@ class Columns:
         return np.asarray(self.Z @ u) - self.root * (self.offset @ u)
 
     def products(self, r: np.ndarray) -> np.ndarray:
-        """Aᵀr, (k,)."""
+        """`Aᵀr`, (k,)."""
         return np.asarray(self.Z.T @ r) - self.offset * (self.root @ r)
 
     def gram(self) -> np.ndarray:
-        """AᵀA, (k, k)."""
+        """`AᵀA`, (k, k)."""
         total = self.root @ self.root  # 1
         mean = np.asarray(self.Z.T @ self.root)
         cross = np.outer(mean, self.offset)
         return squares(self.Z) - cross - cross.T + total * np.outer(self.offset, self.offset)
 
     def largest(self) -> float:
-        """More than ‖A‖², probably."""
+        """More than `‖A‖²`, probably."""
         v = np.random.default_rng(0).normal(size=len(self.size))
         for _ in range(POWERS):
             v = self.products(self.times(v / max(np.linalg.norm(v), 1e-300)))
@@ -170,7 +170,7 @@ def _gradient_steps(
 
 
 def _newton_step(A: Columns, l2: np.ndarray, right: np.ndarray, enough: float) -> tuple[np.ndarray, int]:
-    """(AᵀA + l2)⁻¹ right, (k,), by conjugate gradients, or a factorisation where they would take long."""
+    """`(AᵀA + l2)⁻¹` right, (k,), by conjugate gradients, or a factorisation where they would take long."""
     e, count = _conjugate_gradients(A, l2, right, enough, MOST_PRODUCTS)
     if count < MOST_PRODUCTS or len(right) > FACTORED:
         return e, count
@@ -178,7 +178,7 @@ def _newton_step(A: Columns, l2: np.ndarray, right: np.ndarray, enough: float) -
 
 
 def _gap(value: float, yr: Any, rr: Any, z: Any, penalty: Penalty) -> float:
-    """F − D at the better of two dual points c r."""
+    """`F − D` at the better of two dual points c r."""
     yr, rr = np.asarray(yr), np.asarray(rr)
     with np.errstate(all="ignore"):
         c = largest_scale(z, penalty)
@@ -188,7 +188,7 @@ def _gap(value: float, yr: Any, rr: Any, z: Any, penalty: Penalty) -> float:
 def _conjugate_gradients(
     A: Columns, l2: np.ndarray, right: np.ndarray, enough: float, most: int
 ) -> tuple[np.ndarray, int]:
-    """(AᵀA + l2) e = right, (k,), to a share of it; and how many products were needed (Hestenes & Stiefel, 1952)."""
+    """`(AᵀA + l2) e = right`, (k,), to a share of it; and how many products were needed (Hestenes & Stiefel, 1952)."""
     diagonal = 1.0 + l2  # of columns of length 1
     e, residual = np.zeros_like(right), right.copy()
     preconditioned = residual / diagonal

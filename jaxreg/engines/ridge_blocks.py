@@ -103,7 +103,7 @@ def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRid
 
 
 def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
-    """The grid, of λs that X's dtype holds; an automatic one starts at the largest λ_max of all targets."""
+    """The grid, of λs that X's dtype holds; an automatic one starts at the largest `λ_max` of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
     if count * data.targets * data.s.itemsize > 2**34:
         raise MemoryError(

@@ -1,8 +1,8 @@
 """The data of a ridge problem on NumPy arrays: targets in blocks, the caller's rows block by block, folds.
 
 Targets share every decomposition; only a block of very many of them needs its own, so that memory stays bounded. For
-n ≥ p the rows are read block by block, and no copy of them is made; the device has one for p > n, and where moments are
-not accurate enough.
+`n ≥ p` the rows are read block by block, and no copy of them is made; the device has one for `p > n`, and where moments
+are not accurate enough.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class Blocks:
 
     @cached_property
     def by_kernel(self) -> bool:
-        """Whether AAᵀ serves: for p > n, all columns penalised, on a CPU."""
+        """Whether `AAᵀ` serves: for `p > n`, all columns penalised, on a CPU."""
         n, p = self.problem.X.shape
         penalised = self.v is None or bool(np.all(self.v > 0))
         return p > n and penalised and not on_accelerator(self.problem.device)

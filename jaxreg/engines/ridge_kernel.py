@@ -1,11 +1,11 @@
-"""Ridge for p > n: the n × n matrix AAᵀ from blocks of columns, so that X is neither copied nor centred as a whole.
+"""Ridge for `p > n`: the `n × n` matrix `AAᵀ` from blocks of columns, so that X is nowhere copied or centred whole.
 
-In weighted rows A = √(s/Σs) (X − x̄)/d, block by block
+In weighted rows `A = √(s/Σs) (X − x̄)/d`, block by block
 
     AAᵀ = Σ_b A_b A_bᵀ = U diag(e) Uᵀ,     u(λ) = AᵀU a(λ),     a(λ) = Uᵀỹ / (e + λ)
 
-(:mod:`~jaxreg.solvers.spectrum`). The coefficients of all rows need AᵀU, which is the one copy of X's size. A fold
-needs none: rows that it holds out, B = √(s/Σs) (X − x̄)/d of them, are predicted by (BAᵀ) U a.
+(:mod:`~jaxreg.solvers.spectrum`). The coefficients of all rows need `AᵀU`, which is the one copy of X's size. A fold
+needs none: rows that it holds out, `B = √(s/Σs) (X − x̄)/d` of them, are predicted by `(BAᵀ) U a`.
 """
 
 from functools import partial
@@ -33,7 +33,7 @@ _static = partial(compiled, static_argnames=("fit_intercept", "standardize"))
 
 @_static
 def _factored(K, Y, s, x_mean, size, scale, smallest_lam, *, fit_intercept, standardize):
-    """The factored problem with U in the place of AᵀU, and whether it is accurate enough."""
+    """The factored problem with U in the place of `AᵀU`, and whether it is accurate enough."""
     y_scale = standard_deviation(Y, s) if standardize else jax.numpy.ones((1,), Y.dtype)
     targets = weighted_rows(Y, s, fit_intercept)
     y_mean = weighted_mean(Y, s) if fit_intercept else jax.numpy.zeros(Y.shape[1:], Y.dtype)
@@ -56,8 +56,8 @@ class Kernel(NamedTuple):
     """Of some rows.
 
     Attributes:
-        matrix: AAᵀ, (n, n). products: of other rows, BAᵀ without their weights, (m, n). covariance: x_jᵀ S y/Σs of all
-            targets, (p, t). x_mean: x̄, or 0 without an intercept, scale: σ, size: d, (p,).
+        matrix: `AAᵀ`, (n, n). products: of other rows, `BAᵀ` without their weights, (m, n). covariance: `x_jᵀ S y/Σs`
+            of all targets, (p, t). x_mean: `x̄`, or 0 without an intercept, scale: σ, size: d, (p,).
     """
 
     matrix: np.ndarray
@@ -69,7 +69,7 @@ class Kernel(NamedTuple):
 
 
 class Centring(NamedTuple):
-    """What is minimised: v > 0, (p,) or None; whether an intercept is fitted, and whether σ and τ scale."""
+    """What is minimised: `v > 0`, (p,) or None; whether an intercept is fitted, and whether σ and τ scale."""
 
     v: np.ndarray | None
     fit_intercept: bool
@@ -131,7 +131,7 @@ def largest_lam(kernel: Kernel, how: Centring) -> float:
 def factor(
     kernel: Kernel, X: np.ndarray, Y: Any, weight: np.ndarray, how: Centring, smallest_lam: Any
 ) -> FactoredRidge | None:
-    """All rows, with AᵀU; None where that is not accurate enough for this λ."""
+    """All rows, with `AᵀU`; None where that is not accurate enough for this λ."""
     factored, accurate = _factored_of(kernel, Y, weight, how, smallest_lam)
     if not accurate:
         return None
@@ -154,7 +154,7 @@ def fold_errors(
     """Mean squared and absolute errors, and gaps, (L, t) each; None where that is not accurate enough.
 
     Args:
-        Y, weight: of the training rows. held_out: Y and s/Σs of the others.
+        Y, weight: of the training rows. held_out: Y and `s/Σs` of the others.
     """
     factored, accurate = _factored_of(kernel, Y, weight, how, lams.min())
     return tuple(map(np.asarray, _errors(factored, kernel.products, *held_out, lams))) if accurate else None

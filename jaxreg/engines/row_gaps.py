@@ -1,4 +1,4 @@
-"""The duality gap from the rows themselves; λ = 0, free columns and sparse tables too.
+"""The duality gap from the rows themselves; `λ = 0`, free columns and sparse tables too.
 
 :mod:`~jaxreg.engines.certificate` has the formulas. The table is taken about its means where they are large, in blocks
 of rows, and scaled by powers of two where squares would leave the range of float64.
@@ -33,7 +33,7 @@ POLISHED, MODELS = 2**24, 256
 
 
 def gap_from_rows(problem: Problem, solved: Solved) -> np.ndarray:
-    """The gaps, (L, t), from the rows themselves; λ = 0, free columns and sparse tables too."""
+    """The gaps, (L, t), from the rows themselves; `λ = 0`, free columns and sparse tables too."""
     gap = np.empty(solved.lams.shape)
     zero = np.any(solved.lams == 0, axis=1)
     with np.errstate(all="ignore"):
@@ -46,9 +46,9 @@ def gap_from_rows(problem: Problem, solved: Solved) -> np.ndarray:
 
 
 def _least_squares_gaps(problem: Problem, solved: Solved) -> np.ndarray:
-    """The gaps at λ = 0 without bounds, (L, t), on a sparse table:  F(w) − min F = ½ zᵀ G⁺ z  with the Gram matrix G.
+    """The gaps at `λ = 0` without bounds, (L, t), on a sparse table: `F(w) − min F = ½ zᵀ G⁺ z`, G the Gram matrix.
 
-    Of many columns, or dependent ones, no more is said than min F ≥ 0.
+    Of many columns, or dependent ones, no more is said than `min F ≥ 0`.
     """
     table = RowSums(problem, False)
     assert table.entries
@@ -163,14 +163,16 @@ class RowSums(CentredTable):
         return Sums(squares, rr, yr, yy, z, self.size, spread, magnitude)
 
     def _constant(self, u: np.ndarray, target: np.ndarray, intercept: Any) -> np.ndarray:
-        """c − x̄·w − b, (M,), in  y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b),  in extended precision, for x̄·w may
-        be 1e13 times |y|."""
+        """`c − x̄·w − b`, (M,), in extended precision, for `x̄·w` may be 1e13 times `|y|`.
+
+        It is what is constant in `y − Xw − b = (y − c) − (X − x̄) w + (c − x̄·w − b)`.
+        """
         far = self.centre != 0
         products = (self.centre[far, None].astype(np.longdouble) * u[far]).sum(axis=0)
         return np.asarray(self.y_centre.astype(np.longdouble)[target] - products - intercept, float)
 
     def _without_free(self, z: np.ndarray, rr: np.ndarray, Qr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Zᵀr and r·r of the residuals without their part in the free columns, 0 at those."""
+        """`Zᵀr` and `r·r` of the residuals without their part in the free columns, 0 at those."""
         Q, product = self.Q, np.zeros((z.shape[0], Qr.shape[0]))
         assert Q is not None
         for here in self.blocks(Qr.shape[0]):
@@ -182,10 +184,10 @@ class RowSums(CentredTable):
         return np.where(self.free[:, None], 0.0, z), np.maximum(rr - np.einsum("km,km->m", Qr, Qr), 0.0)
 
     def _without_held(self, of: Sums, models: Models, weights: Weights) -> Sums:
-        """The sums of θ, the nearest to r for which z_j is 0 where it is that but for rounding, no penalty weighs, and
-        bounds hold the column: a bound of 1e10 would multiply the rounding.
+        """The sums of θ, the nearest to r for which `z_j` is 0 where it is that but for rounding, no penalty weighs,
+        and bounds hold the column: a bound of 1e10 would multiply the rounding.
 
-        Where such columns all but depend on each other, θ is far from r, however small z_j.
+        Where such columns all but depend on each other, θ is far from r, however small `z_j`.
         """
         bounded = np.isfinite(weights.lower) | np.isfinite(weights.upper)
         if not bounded.any():

@@ -80,7 +80,7 @@ def grid_on_rows(problem: Problem, count: int) -> np.ndarray:
 
 
 def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
-    """A path whose gaps are those of the solver's units, and so not known; λ = 0 and ρ = 0 too.
+    """A path whose gaps are those of the solver's units, and so not known; `λ = 0` and `ρ = 0` too.
 
     Args:
         lams: how many, or (L, t).
@@ -114,7 +114,7 @@ def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
 
 
 def polish(problem: Problem, solved: Solved) -> Solved | None:
-    """What is nearly right, at λ > 0 and ρ > 0, solved on its support; None where the table is too large for that.
+    """What is nearly right, at `λ > 0` and `ρ > 0`, solved on its support; None where the table is too large for that.
 
     Args:
         problem: all columns penalised, bounds 0 or infinite.

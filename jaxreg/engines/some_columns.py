@@ -1,15 +1,15 @@
-"""The some-columns engine: a set of columns that grows, for sparse tables, and for few λs near λ_max on dense ones.
+"""The some-columns engine: a set of columns that grows, for sparse tables, and for few λs near `λ_max` on dense ones.
 
-A path is solved on a *working set* of columns. One product with the whole table then gives, at every λ,
-the residual's gradient z = ZᵀSr and with it the duality gap of the whole problem. Where that is above the tolerance,
-the columns outside the set for which
+A path is solved on a *working set* of columns. One product with the whole table then gives, at every λ, the residual's
+gradient `z = ZᵀSr` and with it the duality gap of the whole problem. Where that is above the tolerance, the columns
+outside the set for which
 
     |z_j| > λ a_j
 
 join it, the worst first, at most as many as there are, and the λs that are late are solved again. On a small set, a
 path comes from its moments (:mod:`~jaxreg.engines.moments`). Where more is needed, a dense table is left to the other
 engines. Of a sparse one products cost as much as there are entries; a large set, ridge, free columns, bounds on both
-sides and λ = 0 go from λ to λ by :mod:`~jaxreg.engines.newton_entries`. No column is centred or scaled but in its
+sides and `λ = 0` go from λ to λ by :mod:`~jaxreg.engines.newton_entries`. No column is centred or scaled but in its
 moments and in products with the entries, and nothing else is made dense.
 """
 
@@ -64,7 +64,7 @@ def suits(problem: Problem) -> bool:
 
 
 def _descends(problem: Problem) -> bool:
-    """Whether moments of a working set can solve the problem at λ > 0."""
+    """Whether moments of a working set can solve the problem at `λ > 0`."""
     return descent.refuses_penalty(problem.l1_ratio, problem.penalty_factor, problem.lower, problem.upper) is None
 
 
@@ -95,7 +95,7 @@ def solve(
 
 
 def _near(problem: Problem, lams: Any) -> bool:
-    """Whether the λs are near λ_max, with standard deviations of some rows: one product with the table."""
+    """Whether the λs are near `λ_max`, with standard deviations of some rows: one product with the table."""
     share = problem.weights / problem.weights.sum()
     Y = problem.y - share @ problem.y if problem.fit_intercept else problem.y
     sigma = np.std(problem.X[:SAMPLE], axis=0) if problem.standardize else np.ones(problem.X.shape[1])
@@ -169,14 +169,14 @@ class _Path:
         return np.asarray(grid)[:count]
 
     def _share_of_bound(self, z: np.ndarray) -> np.ndarray:
-        """|z_j| / a_j where the bounds let the coefficient move that way, (p, M); ∞ where nothing is penalised so."""
+        """`|z_j| / a_j` where the bounds let the coefficient move that way, (p, M); ∞ where nothing is penalised so."""
         z = np.where(self.weights.upper[:, None] > 0, z, np.minimum(z, 0.0))
         z = np.abs(np.where(self.weights.lower[:, None] < 0, z, np.maximum(z, 0.0)))
         a = self.weights.a[:, None]
         return np.where(a > 0, z / np.where(a > 0, a, 1.0), np.inf)
 
     def _judged(self, solved: Solved) -> tuple[np.ndarray, np.ndarray]:
-        """The gaps, (L, t), and the largest |z_j| / λ a_j of every column over the λs that are late, (p,)."""
+        """The gaps, (L, t), and the largest `|z_j| / (λ a_j)` of every column over the λs that are late, (p,)."""
         score = np.zeros(solved.params.coef.shape[1])
 
         def judge(models: Models) -> tuple[np.ndarray]:

@@ -7,10 +7,10 @@ every answer is certified. They translate arguments and results and own no mathe
 scikit-learn                here
 ==========================  ==================================================================================
 ``Lasso``, ``ElasticNet``   ``alpha`` is λ, for several targets together too
-``Ridge``, ``RidgeCV``      ``alpha`` is λ Σs (s = 1: λ n)
+``Ridge``, ``RidgeCV``      ``alpha`` is `λ Σs` (`λ n` where `s = 1`)
 ``tol``                     relative duality gap above which a ConvergenceWarning is given; the solvers aim at
                             1e-10 (float32: 1e-5), or at ``tol`` where it is less
-``dual_gap_``               the relative gap times Σ s ỹ²/Σs: F − D in the units of the objective
+``dual_gap_``               the relative gap times `Σ s ỹ²/Σs`: `F − D` in the units of the objective
 ==========================  ==================================================================================
 
 Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, ``dtype`` and ``device`` as in

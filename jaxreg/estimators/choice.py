@@ -31,7 +31,8 @@ def given_alphas(alphas: Any, l1_ratios: list[float], varies: bool) -> np.ndarra
     """Those that are listed, (L,), from the largest down; None if an automatic grid is to be made.
 
     Args:
-        alphas: how many, or λs ≥ 0. varies: whether y does: else no λ is the largest, and scikit-learn's grid is taken.
+        alphas: how many, or λs, none below 0. varies: whether y does: else no λ is the largest, and scikit-learn's grid
+            is taken.
 
     Raises:
         ValueError, TypeError: an automatic grid for ridge; λs that are none.
@@ -65,7 +66,7 @@ def split_rows(cv: Any, X: np.ndarray, y: np.ndarray, params: dict[str, Any]) ->
 
 
 def choose(errors: np.ndarray, one_se: bool) -> tuple[int, int]:
-    """The positions (ρ, λ) of the least mean error, or of the first λ at its ρ within one standard error of it.
+    """The positions `(ρ, λ)` of the least mean error, or of the first λ at its ρ within one standard error of it.
 
     Args:
         errors: (R, L, K), λs from the largest down.

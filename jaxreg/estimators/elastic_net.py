@@ -29,10 +29,10 @@ def weights_of(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
 
 
 class ElasticNet(LinearModel):
-    """Elastic net: 1/(2Σs) Σ s (y − Xw − b)² + alpha (l1_ratio ‖w‖₁ + (1 − l1_ratio)/2 ‖w‖²).
+    """Elastic net: `1/(2Σs) Σ s (y − Xw − b)² + λ (ρ ‖w‖₁ + (1 − ρ)/2 ‖w‖²)`, λ ``alpha`` and ρ ``l1_ratio``.
 
     Args:
-        alpha: λ ≥ 0; at 0 the answer is least squares, and no warning is needed.
+        alpha: `λ ≥ 0`; at 0 the answer is least squares, and no warning is needed.
         l1_ratio: from 0 (ridge) to 1 (lasso).
         fit_intercept: whether b is fitted; it is never penalised.
         precompute: a Gram matrix (p, p) is checked against X; speed does not depend on it.
@@ -46,7 +46,7 @@ class ElasticNet(LinearModel):
         penalty_factor, standardize, lower, upper, dtype, device: as in :func:`jaxreg.fit`.
 
     Attributes:
-        coef_: (p,) or (t, p). intercept_: a number or (t,). dual_gap_: F − D, a number or (t,).
+        coef_: (p,) or (t, p). intercept_: a number or (t,). dual_gap_: `F − D`, a number or (t,).
         n_iter_: steps, a number or a list of t. n_features_in_, feature_names_in_: as in scikit-learn.
 
     Example:
@@ -114,7 +114,7 @@ class ElasticNet(LinearModel):
         """Fit to X (n, p) and y (n,) or (n, t); targets are fitted one by one.
 
         Args:
-            sample_weight: s ≥ 0, (n,); only the ratios matter. check_input: False trusts that X and y are arrays.
+            sample_weight: `s ≥ 0`, (n,); only the ratios matter. check_input: False trusts that X and y are arrays.
 
         Raises:
             ValueError, TypeError: as scikit-learn, and as :func:`jaxreg.fit`.
@@ -163,10 +163,10 @@ class ElasticNet(LinearModel):
 
 
 class Lasso(ElasticNet):
-    """Lasso: 1/(2Σs) Σ s (y − Xw − b)² + alpha ‖w‖₁.
+    """Lasso: `1/(2Σs) Σ s (y − Xw − b)² + λ ‖w‖₁`, λ ``alpha``.
 
     Args:
-        alpha: λ ≥ 0. All others: as in :class:`ElasticNet`.
+        alpha: `λ ≥ 0`. All others: as in :class:`ElasticNet`.
 
     Attributes:
         As of :class:`ElasticNet`.

@@ -29,7 +29,7 @@ class ElasticNetCV(RoutesToSplitter, LinearModel):
 
     Args:
         l1_ratio: one number or several, from 0 (ridge) to 1 (lasso).
-        eps: smallest of an automatic grid over the largest. alphas: how many, or λs ≥ 0.
+        eps: smallest of an automatic grid over the largest. alphas: how many, or λs, none below 0.
         cv: a number of folds (None: 5), a splitter, or pairs (train, test) of row numbers.
         precompute, copy_X, n_jobs, random_state, selection: accepted; the answer does not depend on them. Folds share
             the cores whatever ``n_jobs`` says.
@@ -126,7 +126,7 @@ class ElasticNetCV(RoutesToSplitter, LinearModel):
 
         Args:
             X: (n, p). y: (n,), or (n, t) with ``alpha_per_target``.
-            sample_weight: s ≥ 0, (n,); weighs rows in the training and in the held-out parts, not the folds.
+            sample_weight: `s ≥ 0`, (n,); weighs rows in the training and in the held-out parts, not the folds.
             params: of the splitter, where scikit-learn's metadata routing is on.
 
         Raises:

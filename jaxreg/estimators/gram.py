@@ -17,7 +17,7 @@ def check_gram(gram: Any, X: np.ndarray, sample_weight: np.ndarray | None, fit_i
     The moments of X are computed in float64 anyway, so the matrix itself is not used.
 
     Args:
-        gram: (p, p), of the rows of X as they are, or times √(s n/Σs) where there are weights.
+        gram: (p, p), of the rows of X as they are, or times `√(s n/Σs)` where there are weights.
 
     Raises:
         ValueError: another shape, or not the Gram matrix of X.

@@ -48,10 +48,12 @@ class MultiTaskModel(LinearModel):
 
 
 class MultiTaskElasticNet(MultiTaskModel):
-    """1/(2Σs) Σ s ‖y − Wᵀx − b‖² + alpha Σ_j (l1_ratio ‖W_j‖ + (1 − l1_ratio)/2 ‖W_j‖²), W_j a column's coefficients.
+    """`1/(2Σs) Σ s ‖y − Wᵀx − b‖² + λ Σ_j (ρ ‖W_j‖ + (1 − ρ)/2 ‖W_j‖²)`, λ ``alpha`` and ρ ``l1_ratio``.
+
+    `W_j` are the coefficients of a column, one a target.
 
     Args:
-        alpha: λ ≥ 0; at 0 the answer is least squares, and no warning is needed.
+        alpha: `λ ≥ 0`; at 0 the answer is least squares, and no warning is needed.
         l1_ratio: from 0 (ridge) to 1 (lasso).
         fit_intercept: whether b is fitted; it is never penalised.
         copy_X: X is never changed, whatever this says.
@@ -62,8 +64,8 @@ class MultiTaskElasticNet(MultiTaskModel):
         random_state, selection: accepted; the answer does not depend on them.
 
     Attributes:
-        coef_: (t, p). intercept_: (t,), or 0.0 where none is fitted. dual_gap_: F − D, a number. n_iter_: rounds.
-        eps_: ``tol`` times Σ s ‖y − ȳ‖², of weights whose mean is 1. n_features_in_, feature_names_in_: as in
+        coef_: (t, p). intercept_: (t,), or 0.0 where none is fitted. dual_gap_: `F − D`, a number. n_iter_: rounds.
+        eps_: ``tol`` times `Σ s ‖y − ȳ‖²`, of weights whose mean is 1. n_features_in_, feature_names_in_: as in
         scikit-learn.
 
     Example:
@@ -112,7 +114,7 @@ class MultiTaskElasticNet(MultiTaskModel):
         """Fit to X (n, p) and y (n, t).
 
         Args:
-            sample_weight: s ≥ 0, (n,); only the ratios matter.
+            sample_weight: `s ≥ 0`, (n,); only the ratios matter.
 
         Raises:
             ValueError, TypeError: as scikit-learn, and as :func:`jaxreg.fit`; a sparse X of more than 256 MiB with its
@@ -153,10 +155,10 @@ class MultiTaskElasticNet(MultiTaskModel):
 
 
 class MultiTaskLasso(MultiTaskElasticNet):
-    """1/(2Σs) Σ s ‖y − Wᵀx − b‖² + alpha Σ_j ‖W_j‖, W_j a column's coefficients.
+    """`1/(2Σs) Σ s ‖y − Wᵀx − b‖² + λ Σ_j ‖W_j‖`, λ ``alpha``, `W_j` a column's coefficients.
 
     Args:
-        alpha: λ ≥ 0. All others: as in :class:`MultiTaskElasticNet`.
+        alpha: `λ ≥ 0`. All others: as in :class:`MultiTaskElasticNet`.
 
     Attributes:
         As of :class:`MultiTaskElasticNet`.

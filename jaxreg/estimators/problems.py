@@ -99,7 +99,7 @@ def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
 
 
 def certificate(problem: Problem, coef: np.ndarray, lam: np.ndarray) -> tuple[Params, np.ndarray]:
-    """Given coefficients (p, t) with the intercepts that suit them best, and their relative gaps, (t,), at λ > 0, (t,).
+    """Given coefficients (p, t) with the intercepts that suit them best; their relative gaps, at `λ > 0`, each (t,).
 
     Coefficients out of bounds have the gap infinity. Not for free columns: they would have to suit as well.
     """
@@ -132,7 +132,7 @@ _free_squares = compiled(_squares, static_argnums=(6, 7, 8))
 
 
 def squares(problem: Problem, lam: float) -> np.ndarray:
-    """Σ s ỹ² / Σs of every target, (t,): what a relative gap at λ is a share of."""
+    """`Σ s ỹ² / Σs` of every target, (t,): what a relative gap at λ is a share of."""
     if is_sparse(problem.X):
         return RowSums(problem, False).yy
     if lam == 0 or (problem.penalty_factor is not None and bool((problem.penalty_factor == 0).any())):
@@ -209,7 +209,7 @@ _left_out_program = compiled(_left_out, static_argnums=(5, 6))
 
 
 def left_out(problem: Problem, lams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of every row, when it is left out: s (y − ŷ)² and ŷ, each (L, n, t), at λs (L,)."""
+    """Of every row, when it is left out: `s (y − ŷ)²` and `ŷ`, each (L, n, t), at λs (L,)."""
     n, s = len(problem.y), problem.weights
     a = padded_problem(problem)
     with problem.computing():

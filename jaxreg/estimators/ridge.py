@@ -19,11 +19,11 @@ SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs
 
 
 class Ridge(LinearModel):
-    """Ridge: Σ s (y − Xw − b)² + alpha ‖w‖², so that alpha is λ Σs.
+    """Ridge: `Σ s (y − Xw − b)² + α ‖w‖²`, α ``alpha``, which is `λ Σs`.
 
     Args:
-        alpha: ≥ 0, a number or (t,), one a target. At 0 the answer is least squares, and where that leaves a choice the
-            one of least norm.
+        alpha: `α ≥ 0`, a number or (t,), one a target. At 0 the answer is least squares, and where that leaves a choice
+            the one of least norm.
         fit_intercept: whether b is fitted; it is never penalised.
         copy_X: X is never changed, whatever this says.
         max_iter: most steps where there are bounds; None is 20,000. Otherwise the answer is a closed form.
@@ -91,7 +91,7 @@ class Ridge(LinearModel):
         """Fit to X (n, p) and y (n,) or (n, t).
 
         Args:
-            sample_weight: s ≥ 0, (n,), or one number for all rows; twice the weights are half the alpha.
+            sample_weight: `s ≥ 0`, (n,), or one number for all rows; twice the weights are half the alpha.
 
         Raises:
             ValueError, TypeError: as scikit-learn, and as :func:`jaxreg.fit`.

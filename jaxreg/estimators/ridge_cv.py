@@ -35,7 +35,7 @@ class RidgeCV(LinearModel):
 
     Args:
         alphas: a number or several, above 0; 0 is allowed with ``cv``.
-        scoring: a name or scorer; None is the mean squared error for leave-one-out, and R² with ``cv``.
+        scoring: a name or scorer; None is the mean squared error for leave-one-out, and `R²` with ``cv``.
         cv: None, a number of folds, a splitter, or pairs (train, test) of row numbers.
         gcv_mode: accepted; there is one answer.
         store_cv_results: keep ``cv_results_``; for leave-one-out alone.
@@ -46,7 +46,7 @@ class RidgeCV(LinearModel):
 
     Attributes:
         alpha_, best_score_: numbers, or (t,) with ``alpha_per_target``.
-        cv_results_: s (y − ŷ)² of every row left out, or ŷ if there is ``scoring``: (n, L) or (n, t, L).
+        cv_results_: `s (y − ŷ)²` of every row left out, or `ŷ` if there is ``scoring``: (n, L) or (n, t, L).
         coef_: (p,) or (t, p). intercept_: a number or (t,). n_features_in_, feature_names_in_: as in scikit-learn.
 
     Example:
@@ -107,7 +107,7 @@ class RidgeCV(LinearModel):
         """Measure every alpha, choose, and fit on all rows.
 
         Args:
-            X: (n, p). y: (n,) or (n, t). sample_weight: s ≥ 0, (n,), or a number for all rows.
+            X: (n, p). y: (n,) or (n, t). sample_weight: `s ≥ 0`, (n,), or a number for all rows.
             params: of the scorer and the splitter, where scikit-learn's metadata routing is on.
 
         Raises:

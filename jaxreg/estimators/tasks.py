@@ -1,6 +1,6 @@
 """Targets that are penalised together, solved and certified; where nothing couples them, as single targets are.
 
-At λ = 0, and for l1_ratio = 0, the objective is a sum over targets, and so is its duality gap.
+At `λ = 0`, and for l1_ratio = 0, the objective is a sum over targets, and so is its duality gap.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def tasks_of(
 
 
 def square(problem: Problem) -> float:
-    """Σ s ‖ỹ‖² / Σs: what a relative gap is a share of."""
+    """`Σ s ‖ỹ‖² / Σs`: what a relative gap is a share of."""
     return float(squares(problem, 1.0).sum())
 
 
@@ -89,7 +89,7 @@ def _apart(problem: Problem, lams: np.ndarray) -> Together:
 
 
 def gap_of(problem: Problem, coef: np.ndarray, lam: float) -> tuple[Params, float]:
-    """Given coefficients (p, t), with the intercepts that suit them best, and their relative gap, at λ ρ > 0."""
+    """Given coefficients (p, t), with the intercepts that suit them best, and their relative gap, at `λ ρ > 0`."""
     intercept = np.zeros(coef.shape[1], problem.X.dtype)
     if problem.fit_intercept:
         residual = problem.y - problem.X @ coef

@@ -86,10 +86,10 @@ def broadcast_columns(value: jax.Array | None, p: int, default: float, dtype: An
 
 
 def without_columns(X: jax.Array, penalty_factor: Any, instead: float = 1.0) -> tuple[jax.Array, Any]:
-    """X and v without the columns of v_j = ∞: a column of zeros stands for each, with the factor ``instead``.
+    """X and v without the columns of `v_j = ∞`: a column of zeros stands for each, with the factor ``instead``.
 
     The shapes stay, as under ``jit`` they must. A column of zeros has the coefficient 0 at every λ, and adds nothing to
-    λ_max, to degrees of freedom or to the dual.
+    `λ_max`, to degrees of freedom or to the dual.
     """
     if penalty_factor is None:
         return X, None

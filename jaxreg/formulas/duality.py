@@ -1,13 +1,13 @@
 """The certificate: the duality gap, for every penalty, with weights, free columns and bounds.
 
-In weighted rows (:mod:`~jaxreg.formulas.projection`) the problem is  min_w ½‖ỹ − Zw‖² + Σ_j h_j(w_j)  with
-h_j(w) = l1_j |w| + ½ l2_j w² on [lower_j, upper_j], +∞ outside, and the free columns projected out of ỹ and Z. Its
-Fenchel dual is the maximum over θ of
+In weighted rows (:mod:`~jaxreg.formulas.projection`) the problem is `min_w ½‖ỹ − Zw‖² + Σ_j h_j(w_j)` with
+`h_j(w) = l1_j |w| + ½ l2_j w²` on `[lower_j, upper_j]`, `+∞` outside, and the free columns projected out of `ỹ` and Z.
+Its Fenchel dual is the maximum over θ of
 
     D(θ) = ½‖ỹ‖² − ½‖ỹ − θ‖² − Σ_j h_j*(z_j),    z = Zᵀθ,    h_j*(z) = max over lower_j ≤ w ≤ upper_j of  z w − h_j(w)
 
-so F(w) − D(θ) bounds what w is still away from the minimum. At the minimum θ = r, the residual: θ = c·r is tried with
-the best c in (0, 1]. The gap is reported as a share of ‖ỹ‖², so it has no units.
+so `F(w) − D(θ)` bounds what w is still away from the minimum. At the minimum `θ = r`, the residual: `θ = c·r` is tried
+with the best c in (0, 1]. The gap is reported as a share of `‖ỹ‖²`, so it has no units.
 
 The functions of scalar products and slopes take JAX arrays, or NumPy arrays with further axes after that of the
 columns, for many problems at once (:mod:`jaxreg.engines.certificate`).
@@ -45,7 +45,7 @@ BISECTIONS = 30
 
 
 class Penalty(NamedTuple):
-    """h_j for every column of one problem: weights l1, l2 ≥ 0 and bounds lower ≤ 0 ≤ upper, each (p,)."""
+    """`h_j` for every column of one problem: weights l1, `l2 ≥ 0` and bounds `lower ≤ 0 ≤ upper`, each (p,)."""
 
     l1: jax.Array
     l2: jax.Array
@@ -67,7 +67,7 @@ def conjugate(z: jax.Array, penalty: Penalty) -> tuple[jax.Array, jax.Array]:
 
 
 def unreachable(z: jax.Array, penalty: Penalty) -> jax.Array:
-    """(p,) booleans: h*(c z) is infinite once c |z_j| exceeds l1_j (no square and no bound on that side)."""
+    """(p,) booleans: `h*(c z)` is infinite once `c |z_j|` exceeds `l1_j` (no square and no bound on that side)."""
     xp = z.__array_namespace__()
     return (penalty.l2 == 0) & xp.where(z > 0, penalty.upper == xp.inf, penalty.lower == -xp.inf)
 
@@ -76,10 +76,10 @@ def largest_scale(z: jax.Array, penalty: Penalty, rounding: Any = 0.0) -> jax.Ar
     """The largest c in [0, 1] at which D(c r) is finite, ().
 
     Args:
-        z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
-        rounding: (p,): |z_j| up to this counts as 0 where l1_j = 0 and a bound is missing (there D(c r) is −∞ for every
-            c > 0 unless z_j = 0 exactly, which no computed residual reaches). Good for a solver's own stop, not for a
-            certificate.
+        z: `Zᵀr`, (p,), 0 at the free columns. penalty: of (p,).
+        rounding: (p,): `|z_j|` up to this counts as 0 where `l1_j = 0` and a bound is missing (there `D(c r)` is `−∞`
+            for every `c > 0` unless `z_j = 0` exactly, which no computed residual reaches). Good for a solver's own
+            stop, not for a certificate.
     """
     # Where h_j* is infinite, c is limited to l1_j / |z_j|.
     xp = z.__array_namespace__()
@@ -93,18 +93,18 @@ def largest_scale(z: jax.Array, penalty: Penalty, rounding: Any = 0.0) -> jax.Ar
 
 
 def dual_at(c: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty) -> jax.Array:
-    """D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j), ().
+    """`D(c r) = c ỹ·r − ½ c² r·r − Σ_j h_j*(c z_j)`, ().
 
     Args:
-        c: (). yr, rr: ỹ·r and r·r, (). z: Zᵀr, (p,), 0 at the free columns. penalty: of (p,).
+        c: (). yr, rr: `ỹ·r` and `r·r`, (). z: `Zᵀr`, (p,), 0 at the free columns. penalty: of (p,).
     """
     return c * yr - 0.5 * c**2 * rr - conjugate(c * z, penalty)[0].sum(axis=0)
 
 
 def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, c_max: jax.Array) -> jax.Array:
-    """The best c among those at which every h_j*(c z_j) is 0, where that is possible, (); no search is needed.
+    """The best c among those at which every `h_j*(c z_j)` is 0, where that is possible, (); no search is needed.
 
-    For small l2_j, h* rises like 1/l2_j beyond |c z_j| = l1_j: the best c lies within rounding of that kink.
+    For small `l2_j`, h* rises like `1/l2_j` beyond `|c z_j| = l1_j`: the best c lies within rounding of that kink.
     """
     xp = z.__array_namespace__()
     magnitude = xp.abs(z)
@@ -114,12 +114,12 @@ def penalty_free_scale(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Pena
 
 
 def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, squares: Any = None) -> jax.Array:
-    """max over c in (0, 1] of D(c r), from scalar products alone, ().
+    """max over c in (0, 1] of `D(c r)`, from scalar products alone, ().
 
     Args:
-        yr, rr: ỹ·r and r·r, (). z, penalty: as in :func:`largest_scale`.
-        squares: where no column has bounds, whether any has l2 > 0, (): without, :func:`penalty_free_scale` is the best
-            c. None where that is not known.
+        yr, rr: `ỹ·r` and `r·r`, (). z, penalty: as in :func:`largest_scale`.
+        squares: where no column has bounds, whether any has `l2 > 0`, (): without, :func:`penalty_free_scale` is the
+            best c. None where that is not known.
     """
     c_max = largest_scale(z, penalty)
     c_free = penalty_free_scale(yr, rr, z, penalty, c_max)
@@ -147,7 +147,7 @@ def best_dual(yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty, squa
 def better_dual(
     one: jax.Array, other: jax.Array, yr: jax.Array, rr: jax.Array, z: jax.Array, penalty: Penalty
 ) -> jax.Array:
-    """The larger D(c r) of two values of c, (); −∞ + ∞ is no bound. Other arguments as in :func:`dual_at`."""
+    """The larger `D(c r)` of two values of c, (); `−∞ + ∞` is no bound. Other arguments as in :func:`dual_at`."""
     at = lambda c: dual_at(c, yr, rr, z, penalty)
     if isinstance(z, jax.Array):  # both at once: a program holds the formula only once
         return jnp.fmax(*jax.vmap(at)(jnp.stack([one, other])))
@@ -157,12 +157,12 @@ def better_dual(
 def relative_gap(
     primal: jax.Array, dual: jax.Array, yy: jax.Array, original_yy: jax.Array, rounding: Any = 0.0
 ) -> jax.Array:
-    """(F − D) / ‖ỹ‖², at least what rounding leaves open.
+    """`(F − D) / ‖ỹ‖²`, at least what rounding leaves open.
 
-    Where the free columns explain y up to rounding, ‖ỹ‖² is noise and the scale is y itself: the gap is then 0 at the
-    minimum, which is F = 0, and positive elsewhere.
+    Where the free columns explain y up to rounding, `‖ỹ‖²` is noise and the scale is y itself: the gap is then 0 at the
+    minimum, which is `F = 0`, and positive elsewhere.
 
-    Args, each (): primal, dual: F and D. yy: ‖ỹ‖². original_yy: Σ s y² / Σs. rounding: what F − D may not show.
+    Args, each (): primal, dual: F and D. yy: `‖ỹ‖²`. original_yy: `Σ s y² / Σs`. rounding: what `F − D` may not show.
     """
     xp = yy.__array_namespace__()
     scale = xp.where(yy > (64 * xp.finfo(yy.dtype).eps) ** 2 * original_yy, yy, original_yy)
@@ -186,12 +186,12 @@ def duality_gap(
     lower: ArrayLike | None = None,
     upper: ArrayLike | None = None,
 ) -> jax.Array:
-    """An upper bound on F(params) − min F, as a share of Σ s ỹ² / Σs (y with its free part removed).
+    """An upper bound on `F(params) − min F`, as a share of `Σ s ỹ² / Σs` (y with its free part removed).
 
     Args:
         params: one target: coef (p,), intercept (), within the bounds. X: (n, p), y: (n,). lam, l1_ratio: ().
-        fit_intercept: static. sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, scale: σ > 0, (p,).
-        y_scale: τ > 0, (). lower ≤ 0 ≤ upper: (p,) or numbers.
+        fit_intercept: static. sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, scale: `σ > 0`, (p,).
+        y_scale: `τ > 0`, (). lower, upper: `lower ≤ 0 ≤ upper`, (p,) or numbers.
 
     Returns:
         (), at least 0; below 1e-10 a float64 solution counts as converged. NaN if the parameters are.

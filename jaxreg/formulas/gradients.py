@@ -1,6 +1,6 @@
 """Gradient, Hessian and Lipschitz constant of the objective, derived by hand.
 
-Notation: r = y − Xw − b the residual, S = diag(s), l1 and l2 the penalty weights of
+Notation: `r = y − Xw − b` the residual, `S = diag(s)`, l1 and l2 the penalty weights of
 :func:`~jaxreg.formulas.objective.penalty_weights`. Textbook source: Hastie, Tibshirani and Friedman, *The Elements of
 Statistical Learning* (2nd ed.), §3.4.
 """
@@ -29,7 +29,7 @@ def gradient(
     scale: ArrayLike | None = None,
     y_scale: ArrayLike | None = None,
 ) -> Params:
-    """(∂F/∂b, ∂F/∂w) of the objective, with the subgradient 0 of |w_j| at w_j = 0.
+    """`(∂F/∂b, ∂F/∂w)` of the objective, with the subgradient 0 of `|w_j|` at `w_j = 0`.
 
     Args:
         params, X, y, lam, l1_ratio, sample_weight, penalty_factor, scale, y_scale: as in
@@ -87,13 +87,13 @@ def hessian(
     scale: ArrayLike | None = None,
     y_scale: ArrayLike | None = None,
 ) -> jax.Array:
-    """∇²F with respect to (b, w_1, …, w_p), where every w_j ≠ 0. It depends neither on y nor on the parameters.
+    """`∇²F` with respect to `(b, w_1, …, w_p)`, where every `w_j ≠ 0`. It depends neither on y nor on the parameters.
 
     Args:
         X: (n, p). lam: (). l1_ratio: (). sample_weight: (n,). penalty_factor, scale: (p,). y_scale: ().
 
     Returns:
-        (1 + p, 1 + p), symmetric; row and column 0 belong to the intercept; those of a column with v_j = ∞ are 0.
+        (1 + p, 1 + p), symmetric; row and column 0 belong to the intercept; those of a column with `v_j = ∞` are 0.
 
     Example:
         >>> import jax.numpy as jnp

@@ -1,14 +1,14 @@
-"""Moments: all that least squares needs to know about X and y, small where n ≫ p, and additive over rows.
+"""Moments: all that least squares needs to know about X and y, small where `n ≫ p`, and additive over rows.
 
     W = Σs        x̄ = Σ s x / W        xx = Σ s (x − x̄)(x − x̄)ᵀ        xy = Σ s (x − x̄)(y − ȳ)ᵀ        yy = Σ s (y − ȳ)²
 
-Sets of rows k = 1, 2, … together:
+Sets of rows `k = 1, 2, …` together:
 
     x̄ = Σ_k (W_k/W) x̄_k,      xx = Σ_k ( xx_k + W_k (x̄_k − x̄)(x̄_k − x̄)ᵀ ),     W = Σ_k W_k                     (1)
 
-because in Σ_{i in k} s (x − x̄)(x − x̄)ᵀ the products of x − x̄_k with x̄_k − x̄ sum to 0. Of two sets, a and b, the last
-terms are W_a W_b/W d dᵀ with d = x̄_b − x̄_a. Solved for a, with d measured from the mean of all rows, this says how rows
-are taken away:
+because in `Σ_{i in k} s (x − x̄)(x − x̄)ᵀ` the products of `x − x̄_k` with `x̄_k − x̄` sum to 0. Of two sets, a and b,
+the last terms are `W_a W_b/W d dᵀ` with `d = x̄_b − x̄_a`. Solved for a, with d measured from the mean of all rows,
+this says how rows are taken away:
 
     x̄_a = x̄ − (W_b/W_a) d,     xx_a = xx − xx_b − (W W_b/W_a) d dᵀ,     d = x̄_b − x̄                           (2)
 
@@ -39,7 +39,7 @@ class Moments(NamedTuple):
     """Weighted moments of p columns and t targets about their means.
 
     Attributes:
-        weight: W, (). x_mean: x̄, (p,). y_mean: ȳ, (t,).
+        weight: W, (). x_mean: `x̄`, (p,). y_mean: `ȳ`, (t,).
         xx: (p, p), xy: (p, t), yy: (t,), sums (not means) about the means.
 
     ``a + b`` are the moments of the rows of both, ``total - b`` those of the rest; of NumPy arrays they are NumPy
@@ -88,11 +88,11 @@ def moments(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) 
     costs no digits.
 
     Args:
-        X: (n, p), y: (n,) or (n, t), floating. sample_weight: s ≥ 0, (n,); ``None`` is 1. Rows of weight 0 count for
+        X: (n, p), y: (n,) or (n, t), floating. sample_weight: `s ≥ 0`, (n,); ``None`` is 1. Rows of weight 0 count for
             nothing, whatever finite numbers they hold.
 
     Returns:
-        Moments with t = 1 for y (n,).
+        Moments with `t = 1` for y (n,).
 
     Raises:
         TypeError: NumPy float64 while JAX's 64-bit mode is off.
@@ -125,7 +125,7 @@ def _about_means(X: jax.Array, Y: jax.Array, s: jax.Array) -> Moments:
 
 
 def _where_means_are_small(X: jax.Array, Y: jax.Array) -> Moments:
-    """Sums about 0, moved to the means by  xx = XᵀX − n x̄ x̄ᵀ,  which spares a centred copy of X.
+    """Sums about 0, moved to the means by `xx = XᵀX − n x̄ x̄ᵀ`, which spares a centred copy of X.
 
     Where that takes away a tenth of a column's square digits may be lost; then the rows are centred.
     """
@@ -176,7 +176,7 @@ def lost(total: "Moments", part: "Moments", rest: "Moments") -> Any:
     """By how many times the relative error of moments grows in ``rest = total - part``, formula (2), ().
 
     The square of a column, or of y, that is left is the difference of larger ones; and d, the difference of two means
-    that are each off by an ε of themselves, is multiplied by W W_b/W_a, which is large where little *weight* is left.
+    that are each off by an ε of themselves, is multiplied by `W W_b/W_a`, which is large where little *weight* is left.
 
         max over columns and targets of  ( xx_jj + xx_b,jj + 2 (W W_b/W_a) |d_j| (|x̄_j| + |x̄_b,j|) ) / xx_a,jj
 
@@ -205,7 +205,7 @@ def lost(total: "Moments", part: "Moments", rest: "Moments") -> Any:
 
 
 def _gram(Z: jax.Array) -> jax.Array:
-    """ZᵀZ; of a large one, a quarter of the work is saved by its symmetry."""
+    """`ZᵀZ`; of a large one, a quarter of the work is saved by its symmetry."""
     half = Z.shape[1] // 2
     if Z.shape[1] < LARGE:
         return Z.T @ Z
@@ -215,7 +215,7 @@ def _gram(Z: jax.Array) -> jax.Array:
 
 
 def about_zero(m: Moments) -> Moments:
-    """The same rows without an intercept: sums about 0 instead of the means, xx + W x̄ x̄ᵀ and so on; the means are 0."""
+    """The same rows without an intercept: sums about 0, `xx + W x̄ x̄ᵀ` and so on, and means of 0."""
     x, y = m.x_mean, m.y_mean
     return Moments(
         m.weight,
@@ -228,10 +228,10 @@ def about_zero(m: Moments) -> Moments:
 
 
 def mean_squared_error(params: Params, m: Moments) -> jax.Array:
-    """Σ s (y − x·w − b)² / Σs of one model a target, as a quadratic form in the moments, (t,).
+    """`Σ s (y − x·w − b)² / Σs` of one model a target, as a quadratic form in the moments, (t,).
 
-    With r̄ = ȳ − x̄·w − b:  W · error = yy − 2 w·xy + w·xx w + W r̄². What is left is the difference of numbers as large
-    as yy: where the error is a share f of yy, its relative accuracy is ε/f. From the rows it is ε.
+    With `r̄ = ȳ − x̄·w − b` it is `(yy − 2 w·xy + w·xx w + W r̄²) / W`. What is left is the difference of numbers as
+    large as yy: where the error is a share f of yy, its relative accuracy is `ε/f`. From the rows it is ε.
 
     Args:
         params: coef (p, t), intercept (t,); JAX or NumPy arrays, as those of m.

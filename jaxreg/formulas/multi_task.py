@@ -2,8 +2,8 @@
 
     F(W, b) = 1/(2 Σs) Σ_i s_i ‖y_i − Wᵀx_i − b‖²  +  λ Σ_j ( ρ ‖W_j‖ + (1−ρ)/2 ‖W_j‖² )
 
-with W_j, (t,), the coefficients of column j for all targets. For one target it is the objective of
-:mod:`~jaxreg.formulas.objective`. As there, the derivative of the norm at W_j = 0 is taken as 0.
+with `W_j`, (t,), the coefficients of column j for all targets. For one target it is the objective of
+:mod:`~jaxreg.formulas.objective`. As there, the derivative of the norm at `W_j = 0` is taken as 0.
 
 Sources: Yuan and Lin, *Model selection and estimation in regression with grouped variables*, J. R. Stat. Soc. B 68(1),
 2006; Obozinski, Taskar and Jordan, *Joint covariate selection and joint subspace selection for multiple classification
@@ -39,7 +39,7 @@ def product(A: jax.Array, B: jax.Array) -> jax.Array:
 
 
 def row_norms(W: Any) -> jax.Array:
-    """‖W_j‖ of every row, with the derivative 0 where W_j = 0.
+    """`‖W_j‖` of every row, with the derivative 0 where `W_j = 0`.
 
     Args:
         W: (p, t).
@@ -62,13 +62,13 @@ def row_norms(W: Any) -> jax.Array:
 
 
 def prox_rows(Z: Any, step_size: Any, l1: Any, l2: Any = 0.0) -> jax.Array:
-    """argmin over U of  ½ ‖U − Z‖² + τ Σ_j ( l1 ‖U_j‖ + ½ l2 ‖U_j‖² ), the soft-thresholding of blocks.
+    """argmin over U of `½ ‖U − Z‖² + τ Σ_j ( l1 ‖U_j‖ + ½ l2 ‖U_j‖² )`, the soft-thresholding of blocks.
 
     Args:
-        Z: (p, t). step_size: τ > 0. l1, l2: weights ≥ 0, () or (p,).
+        Z: (p, t). step_size: `τ > 0`. l1, l2: weights, none below 0, () or (p,).
 
     Returns:
-        (p, t). At the kinks ‖Z_j‖ = τ l1, autodiff takes the derivative 0.
+        (p, t). At the kinks `‖Z_j‖ = τ l1`, autodiff takes the derivative 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -98,8 +98,8 @@ def multi_task_objective(
     """F(W, b), summed over the targets.
 
     Args:
-        params: coef (p, t), intercept (t,). X: (n, p), y: (n, t). lam: λ ≥ 0, (). l1_ratio: ρ in [0, 1], ().
-        sample_weight: s ≥ 0, (n,); ``None`` is 1.
+        params: coef (p, t), intercept (t,). X: (n, p), y: (n, t). lam: `λ ≥ 0`, (). l1_ratio: ρ in [0, 1], ().
+        sample_weight: `s ≥ 0`, (n,); ``None`` is 1.
 
     Returns:
         (), in squared units of y.
@@ -124,7 +124,7 @@ def multi_task_gradient(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> Params:
-    """(∂F/∂b, ∂F/∂W), with the subgradient 0 of ‖W_j‖ at W_j = 0.
+    """`(∂F/∂b, ∂F/∂W)`, with the subgradient 0 of `‖W_j‖` at `W_j = 0`.
 
     Args:
         params, X, y, lam, l1_ratio, sample_weight: as in :func:`multi_task_objective`.
@@ -157,10 +157,10 @@ def multi_task_lam_max(
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
 ) -> jax.Array:
-    """The smallest λ at which every coefficient is 0:  max over j of ‖Σ_i s_i x_ij (y_i − ȳ)‖ / (ρ Σs).
+    """The smallest λ at which every coefficient is 0: max over j of `‖Σ_i s_i x_ij (y_i − ȳ)‖ / (ρ Σs)`.
 
     Args:
-        X: (n, p), y: (n, t). l1_ratio: ρ > 0 (0 gives inf). fit_intercept: static. sample_weight: s ≥ 0, (n,).
+        X: (n, p), y: (n, t). l1_ratio: `ρ > 0` (0 gives inf). fit_intercept: static. sample_weight: `s ≥ 0`, (n,).
 
     Returns:
         (), in the units of λ.

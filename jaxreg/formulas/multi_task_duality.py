@@ -24,8 +24,8 @@ class Rows(NamedTuple):
     """The data of a certificate, about the means where an intercept is fitted; a λ-path needs them only once.
 
     Attributes:
-        columns: Z = √(S/Σs) (X − x̄), (n, p). target: Ỹ = √(S/Σs) (Y − ȳ), (n, t). x_mean, y_mean: (p,) and (t,), 0
-            without an intercept. shift: √(S/Σs), (n,). square: Σ s ‖y‖²/Σs, ().
+        columns: `Z = √(S/Σs) (X − x̄)`, (n, p). target: `Ỹ = √(S/Σs) (Y − ȳ)`, (n, t). x_mean, y_mean: (p,) and (t,), 0
+            without an intercept. shift: `√(S/Σs)`, (n,). square: `Σ s ‖y‖²/Σs`, ().
     """
 
     columns: jax.Array
@@ -54,10 +54,11 @@ def multi_task_gap(
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
 ) -> jax.Array:
-    """An upper bound on F(params) − min F, as a share of Σ s ‖ỹ‖²/Σs (y without its mean if there is an intercept).
+    """An upper bound on `F(params) − min F`, as a share of `Σ s ‖ỹ‖²/Σs` (y without its mean if there is an intercept).
 
     Args:
-        params, X, y, l1_ratio, sample_weight: as in :func:`multi_task_objective`. lam: λ > 0, (); at 0 the bound is F.
+        params, X, y, l1_ratio, sample_weight: as in :func:`multi_task_objective`. lam: `λ > 0`, (); at 0 the bound is
+            F.
         fit_intercept: static.
 
     Returns:
@@ -77,7 +78,7 @@ def multi_task_gap(
 
 
 def gap_on_rows(params: Params, rows: Rows, l1: jax.Array, l2: jax.Array, fit_intercept: bool) -> jax.Array:
-    """:func:`multi_task_gap` at the weights l1 = λρ and l2 = λ(1−ρ), each ()."""
+    """:func:`multi_task_gap` at the weights `l1 = λρ` and `l2 = λ(1−ρ)`, each ()."""
     # In weighted rows the problem is  min_W ½‖Ỹ − ZW‖² + Σ_j h(W_j)  with  h(w) = l1 ‖w‖ + ½ l2 ‖w‖²;  its dual is the
     # maximum over Θ, (n, t), of
     #

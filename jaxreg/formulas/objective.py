@@ -2,14 +2,14 @@
 
     F(w, b) = 1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)²  +  λ Σ_j v_j ( ρ σ_j |w_j| + (1−ρ)/(2τ) σ_j² w_j² )
 
-with λ ``lam`` ≥ 0, ρ ``l1_ratio`` in [0, 1] (1 is the lasso, 0 is ridge), s ``sample_weight``, v ``penalty_factor``,
-σ ``scale`` and τ ``y_scale``: the standard deviations of the columns and of y where the solvers standardise, else 1.
-A column with v_j = ∞ is left out: its coefficient is 0, at λ = 0 too, and any other makes F infinite; derivatives by it
-are 0. This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it. The
-intercept b carries no penalty.
+with `λ ≥ 0` ``lam``, ρ ``l1_ratio`` in [0, 1] (1 is the lasso, 0 is ridge), s ``sample_weight``, v ``penalty_factor``,
+σ ``scale`` and τ ``y_scale``: the standard deviations of the columns and of y where the solvers standardise, else 1. A
+column with `v_j = ∞` is left out: its coefficient is 0, at `λ = 0` too, and any other makes F infinite; derivatives by
+it are 0. This is the only objective in jaxreg: every solver minimises it, every other program's λ is converted to it.
+The intercept b carries no penalty.
 
-**Units.** σ_j w_j is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros,
-y → cy, λ → cλ, w → cw multiply every term of F by c², and the models are the same for every ρ. Without τ the squares
+**Units.** `σ_j w_j` is in units of y. With τ in the units of y, so is λ: measured in cents instead of euros, `y → cy`,
+`λ → cλ`, `w → cw` multiply every term of F by `c²`, and the models are the same for every ρ. Without τ the squares
 would need a λ without unit, and an elastic net would change with the currency. R's glmnet has the same τ.
 
 Several targets at once: y is (n, t), the coefficients are (p, t), the intercepts (t,), and every function here returns
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def absolute(w: jax.Array) -> jax.Array:
-    """|w| as w·sign(w), so that autodiff takes the subgradient 0 at w = 0 (``jax.grad(jnp.abs)(0.)`` is 1).
+    """`|w|` as `w·sign(w)`, so that autodiff takes the subgradient 0 at `w = 0` (``jax.grad(jnp.abs)(0.)`` is 1).
 
     Args:
         w: any shape, floating.
@@ -54,7 +54,7 @@ def absolute(w: jax.Array) -> jax.Array:
 
 
 def predict(params: Params, X: ArrayLike) -> jax.Array:
-    """ŷ = Xw + b.
+    """`ŷ = Xw + b`.
 
     Args:
         params: coef (p,) or (p, t), intercept () or (t,).
@@ -73,13 +73,13 @@ def predict(params: Params, X: ArrayLike) -> jax.Array:
 
 
 def squared_error(params: Params, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> jax.Array:
-    """1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)², half the weighted mean squared residual.
+    """`1/(2 Σs) Σ_i s_i (y_i − x_i·w − b)²`, half the weighted mean squared residual.
 
     Args:
         params: coef (p,) or (p, t), intercept () or (t,).
         X: (n, p).
         y: (n,) or (n, t).
-        sample_weight: s ≥ 0, (n,); ``None`` is 1. Only the ratios matter.
+        sample_weight: `s ≥ 0`, (n,); ``None`` is 1. Only the ratios matter.
 
     Returns:
         () or (t,), in squared units of y.
@@ -104,9 +104,9 @@ def penalty_weights(
     p: int,
     y_scale: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """The weights (l1, l2) of |w_j| and ½ w_j² in the objective, each (p,) for one λ and target.
+    """The weights (l1, l2) of `|w_j|` and `½ w_j²` in the objective, each (p,) for one λ and target.
 
-    l1_j = λ ρ v_j σ_j and l2_j = λ (1−ρ) v_j σ_j² / τ.
+    `l1_j = λ ρ v_j σ_j` and `l2_j = λ (1−ρ) v_j σ_j² / τ`.
     """
     v = broadcast_columns(penalty_factor, p, 1.0, lam.dtype)
     sigma = broadcast_columns(scale, p, 1.0, lam.dtype)
@@ -115,7 +115,7 @@ def penalty_weights(
 
 
 def _without_left_out(coef: jax.Array, penalty_factor: jax.Array | None) -> tuple[jax.Array, Any, Any]:
-    """w and v with 0 where v_j = ∞, and what such columns add to F: 0, or ∞ where one of their w is not 0."""
+    """w and v with 0 where `v_j = ∞`, and what such columns add to F: 0, or ∞ where one of their w is not 0."""
     if penalty_factor is None:
         return coef, None, 0.0
     v = broadcast_columns(penalty_factor, coef.shape[0], 1.0, coef.dtype)
@@ -127,13 +127,13 @@ def _without_left_out(coef: jax.Array, penalty_factor: jax.Array | None) -> tupl
 def lasso_penalty(
     coef: ArrayLike, lam: ArrayLike, *, penalty_factor: ArrayLike | None = None, scale: ArrayLike | None = None
 ) -> jax.Array:
-    """λ Σ_j v_j σ_j |w_j|.
+    """`λ Σ_j v_j σ_j |w_j|`.
 
     Args:
         coef: w, (p,) or (p, t).
-        lam: λ ≥ 0, () or (t,).
-        penalty_factor: v ≥ 0, (p,) or a number; ``None`` is 1, ∞ leaves the column out.
-        scale: σ > 0, (p,) or a number; ``None`` is 1.
+        lam: `λ ≥ 0`, () or (t,).
+        penalty_factor: `v ≥ 0`, (p,) or a number; ``None`` is 1, ∞ leaves the column out.
+        scale: `σ > 0`, (p,) or a number; ``None`` is 1.
 
     Returns:
         () or (t,).
@@ -157,10 +157,10 @@ def ridge_penalty(
     scale: ArrayLike | None = None,
     y_scale: ArrayLike | None = None,
 ) -> jax.Array:
-    """λ/(2τ) Σ_j v_j σ_j² w_j².
+    """`λ/(2τ) Σ_j v_j σ_j² w_j²`.
 
     Args:
-        y_scale: τ > 0, () or (t,); ``None`` is 1. The others: as in :func:`lasso_penalty`.
+        y_scale: `τ > 0`, () or (t,); ``None`` is 1. The others: as in :func:`lasso_penalty`.
 
     Returns:
         () or (t,).
@@ -186,11 +186,11 @@ def elastic_net_penalty(
     scale: ArrayLike | None = None,
     y_scale: ArrayLike | None = None,
 ) -> jax.Array:
-    """ρ · lasso penalty + (1−ρ) · ridge penalty (Zou and Hastie 2005, in glmnet's parametrisation).
+    """`ρ · lasso + (1−ρ) · ridge` of the two penalties (Zou and Hastie 2005, in glmnet's parametrisation).
 
     Args:
         coef: w, (p,) or (p, t).
-        lam: λ ≥ 0, () or (t,).
+        lam: `λ ≥ 0`, () or (t,).
         l1_ratio: ρ in [0, 1], () or (t,).
         penalty_factor, scale: as in :func:`lasso_penalty`. y_scale: as in :func:`ridge_penalty`.
 
@@ -228,10 +228,10 @@ def objective(
     Args:
         params: coef (p,) or (p, t), intercept () or (t,).
         X: (n, p), y: (n,) or (n, t).
-        lam: λ ≥ 0, () or (t,).
+        lam: `λ ≥ 0`, () or (t,).
         l1_ratio: ρ in [0, 1], () or (t,): 1 lasso, 0 ridge.
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,). scale: σ > 0, (p,).
-        y_scale: τ > 0, () or (t,). ``None`` is 1. Solutions have the σ and τ that they minimise it with.
+        sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, (p,). scale: `σ > 0`, (p,).
+        y_scale: `τ > 0`, () or (t,). ``None`` is 1. Solutions have the σ and τ that they minimise it with.
 
     Returns:
         () or (t,), in squared units of y.

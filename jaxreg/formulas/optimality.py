@@ -1,4 +1,4 @@
-"""When is a solution optimal? λ_max, and the Karush–Kuhn–Tucker residual.
+"""When is a solution optimal? `λ_max`, and the Karush–Kuhn–Tucker residual.
 
 Source: Hastie, Tibshirani and Wainwright, *Statistical Learning with Sparsity*, 2015, §2.2 and §5.2.
 """
@@ -30,13 +30,15 @@ def lam_max(
 ) -> jax.Array:
     """The smallest λ at which every penalised coefficient is 0.
 
-    λ_max = max over penalised j of |x_jᵀ S r₀| / (Σs ρ v_j σ_j), where r₀ is the residual of y on the free columns
-    (intercept; v_j = 0 without bounds). With lower_j = 0 only a positive correlation counts, with upper_j = 0 only a
-    negative one. A column with v_j = 0 and a bound is neither free nor penalised: it counts as 0.
+    `λ_max = max_j |x_jᵀ S r₀| / (Σs ρ v_j σ_j)` over the penalised j, where `r₀` is the residual of y on the free
+    columns (intercept; `v_j = 0` without bounds). With `lower_j = 0` only a positive correlation counts, with
+    `upper_j = 0` only a negative one. A column with `v_j = 0` and a bound is neither free nor penalised: it counts as
+    0.
 
     Args:
-        X: (n, p), y: (n,). l1_ratio: ρ > 0 (0 gives inf: no ridge λ makes a coefficient 0).
-        fit_intercept: static. sample_weight: (n,). penalty_factor, scale: (p,). lower ≤ 0 ≤ upper: (p,) or numbers.
+        X: (n, p), y: (n,). l1_ratio: `ρ > 0` (0 gives inf: no ridge λ makes a coefficient 0).
+        fit_intercept: static. sample_weight: (n,). penalty_factor, scale: (p,). lower, upper: `lower ≤ 0 ≤ upper`, (p,)
+            or numbers.
 
     Returns:
         (), in the units of λ.
@@ -76,7 +78,7 @@ def lam_max(
 def with_weights_as_they_are(
     c: jax.Array, X: jax.Array, Y: jax.Array, sample_weight: jax.Array | None, fit_intercept: bool
 ) -> jax.Array:
-    """c_j = x_jᵀ S y / Σs of centred X and Y, (p, t), as given, with derivatives also where a weight is 0.
+    """`c_j = x_jᵀ S y / Σs` of centred X and Y, (p, t), as given, with derivatives also where a weight is 0.
 
     Rows times the roots of their weights have none there.
     """
@@ -86,7 +88,7 @@ def with_weights_as_they_are(
 
 
 def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax.Array | None) -> jax.Array:
-    """max_j of c_j (where the bounds leave room) over l1_j, the penalty weight at λ = 1. Shapes (p,)."""
+    """`max_j` of `c_j` (where the bounds leave room) over `l1_j`, the penalty weight at `λ = 1`. Shapes (p,)."""
     up = c if upper is None else jnp.where(upper > 0, c, 0.0)
     down = -c if lower is None else jnp.where(lower < 0, -c, 0.0)
     room = jnp.maximum(jnp.maximum(up, down), 0.0)
@@ -108,7 +110,7 @@ def kkt_residual(
     lower: ArrayLike | None = None,
     upper: ArrayLike | None = None,
 ) -> jax.Array:
-    """The largest violation of the optimality conditions, 0 at a minimiser of F over lower ≤ w ≤ upper.
+    """The largest violation of the optimality conditions, 0 at a minimiser of F over `lower ≤ w ≤ upper`.
 
     Args:
         params: one target: coef (p,), intercept (); within the bounds. X: (n, p), y: (n,). lam, l1_ratio: ().

@@ -1,10 +1,10 @@
 """Columns without a penalty: the intercept and the free columns, removed by a weighted projection.
 
-In the coordinates  Z = √(S/Σs) (X − x̄),  ỹ = √(S/Σs) (y − ȳ)  the weighted squared error is the plain ½‖ỹ − Zw‖², and
-the best intercept is already in it (x̄ and ȳ are weighted means; without an intercept they are 0). Free columns Z_f are
-those that neither penalty nor bounds hold. For any value of the others, the best free coefficients leave the residual
-(I − P)(ỹ − Z_c w_c) with P the orthogonal projection on the span of Z_f: so they can be removed from ỹ and from Z_c
-beforehand (Frisch and Waugh 1933; Lovell 1963).
+In the coordinates `Z = √(S/Σs) (X − x̄)`, `ỹ = √(S/Σs) (y − ȳ)` the weighted squared error is the plain `½‖ỹ − Zw‖²`,
+and the best intercept is already in it (`x̄` and `ȳ` are weighted means; without an intercept they are 0). Free columns
+`Z_f` are those that neither penalty nor bounds hold. For any value of the others, the best free coefficients leave the
+residual `(I − P)(ỹ − Z_c w_c)` with P the orthogonal projection on the span of `Z_f`: so they can be removed from `ỹ`
+and from `Z_c` beforehand (Frisch and Waugh 1933; Lovell 1963).
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Basis(NamedTuple):
 
     Attributes:
         vectors: Q, (n, k) with k = min(n, p); unused columns are 0.
-        recover: R, (p, k): the free coefficients that fit a vector z are R Qᵀz, 0 for the other columns.
+        recover: R, (p, k): the free coefficients that fit a vector z are `R Qᵀz`, 0 for the other columns.
     """
 
     vectors: jax.Array
@@ -36,7 +36,7 @@ class Basis(NamedTuple):
 
 
 def weighted_rows(B: jax.Array, sample_weight: jax.Array | None, fit_intercept: bool) -> jax.Array:
-    """√(S/Σs) (B − b̄), with b̄ = 0 without an intercept.
+    """`√(S/Σs) (B − b̄)`, with `b̄ = 0` without an intercept.
 
     Args:
         B: (n,) or (n, k). sample_weight: (n,) or None. fit_intercept: static.
@@ -57,7 +57,7 @@ def weighted_rows(B: jax.Array, sample_weight: jax.Array | None, fit_intercept: 
 def free_columns(
     lam: jax.Array, penalty_factor: jax.Array | None, lower: jax.Array | None, upper: jax.Array | None, p: int
 ) -> jax.Array:
-    """(p,) booleans: unbounded columns with v_j = 0; all unbounded ones if λ = 0."""
+    """(p,) booleans: unbounded columns with `v_j = 0`; all unbounded ones if `λ = 0`."""
     free = jnp.full((p,), lam == 0)
     if penalty_factor is not None:
         free = free | (penalty_factor == 0)
@@ -74,7 +74,7 @@ def free_basis(Z: jax.Array, free: jax.Array, norm_scale: jax.Array | None = Non
     Args:
         Z: (n, p). free: (p,) booleans.
         norm_scale: σ, (p,): where the free columns depend on each other, the recovered coefficients are the ones of
-            least Σ σ_j² w_j², the limit of ridge as λ → 0.
+            least `Σ σ_j² w_j²`, the limit of ridge as `λ → 0`.
 
     Returns:
         Basis. Directions below :func:`smallest_direction` of the largest singular value count as dependent.
@@ -119,7 +119,7 @@ def smallest_direction(k: int, dtype: Any) -> float:
 
 
 def project_out(B: jax.Array, basis: Basis | None) -> jax.Array:
-    """(I − QQᵀ) B, twice, so that rounding of the first time is removed too; ``None`` removes nothing.
+    """`(I − QQᵀ) B`, twice, so that rounding of the first time is removed too; ``None`` removes nothing.
 
     Args:
         B: (n,) or (n, k), in weighted rows.

@@ -17,13 +17,13 @@ __all__ = ["prox_elastic_net", "soft_threshold"]
 
 
 def soft_threshold(z: Any, threshold: Any) -> jax.Array:
-    """S(z, τ) = sign(z) max(|z| − τ, 0), the prox of τ|·|.
+    """`S(z, τ) = sign(z) max(|z| − τ, 0)`, the prox of `τ|·|`.
 
     Args:
-        z: any shape. threshold: τ ≥ 0, of the same shape or a number.
+        z: any shape. threshold: `τ ≥ 0`, of the same shape or a number.
 
     Returns:
-        The shape of z. At the kinks |z| = τ, autodiff takes the derivative 0.
+        The shape of z. At the kinks `|z| = τ`, autodiff takes the derivative 0.
 
     Example:
         >>> import jax.numpy as jnp
@@ -41,10 +41,11 @@ def soft_threshold(z: Any, threshold: Any) -> jax.Array:
 def prox_elastic_net(
     z: Any, step_size: Any, l1: Any, l2: Any = 0.0, lower: ArrayLike = -jnp.inf, upper: ArrayLike = jnp.inf
 ) -> jax.Array:
-    """argmin over lower ≤ u ≤ upper of  ½ (u − z)² + τ ( l1 |u| + ½ l2 u² ).
+    """argmin over `lower ≤ u ≤ upper` of `½ (u − z)² + τ ( l1 |u| + ½ l2 u² )`.
 
     Args:
-        z: any shape. step_size: τ > 0. l1, l2: weights ≥ 0. lower ≤ 0 ≤ upper. Each of the shape of z or a number.
+        z: any shape. step_size: `τ > 0`. l1, l2: weights, none below 0. lower, upper: `lower ≤ 0 ≤ upper`. Each of the
+            shape of z or a number.
 
     Returns:
         The shape of z.

@@ -12,10 +12,10 @@ __all__ = ["centred", "is_constant", "shares", "standard_deviation", "weighted_m
 
 
 def weighted_mean(X: ArrayLike, sample_weight: ArrayLike | None = None) -> jax.Array:
-    """x̄ = Σ_i s_i x_i / Σs, over the rows.
+    """`x̄ = Σ_i s_i x_i / Σs`, over the rows.
 
     Args:
-        X: (n,) or (n, p). sample_weight: s ≥ 0, (n,); ``None`` is 1.
+        X: (n,) or (n, p). sample_weight: `s ≥ 0`, (n,); ``None`` is 1.
 
     Returns:
         () or (p,).
@@ -38,12 +38,12 @@ def is_constant(X: jax.Array, s: jax.Array | None) -> jax.Array:
 
 
 def shares(sample_weight: jax.Array | None, n: int, dtype: Any) -> jax.Array:
-    """s_i / Σs, (n,); 1/n without weights."""
+    """`s_i / Σs`, (n,); 1/n without weights."""
     return jnp.full((n,), 1.0 / n, dtype) if sample_weight is None else sample_weight / jnp.sum(sample_weight)
 
 
 def centred(X: jax.Array, sample_weight: jax.Array | None) -> jax.Array:
-    """X − x̄, (n,) or (n, p); a column that is constant over the rows of positive weight is exactly 0 there.
+    """`X − x̄`, (n,) or (n, p); a column that is constant over the rows of positive weight is exactly 0 there.
 
     Rows of weight 0 keep what they are away from the mean, as their derivative by the weight needs it.
     """
@@ -57,13 +57,14 @@ def centred(X: jax.Array, sample_weight: jax.Array | None) -> jax.Array:
 
 
 def standard_deviation(X: ArrayLike, sample_weight: ArrayLike | None = None) -> jax.Array:
-    """σ_j = √( Σ_i s_i (x_ij − x̄_j)² / Σs ), and 1 for a constant column.
+    """`σ_j = √( Σ_i s_i (x_ij − x̄_j)² / Σs )`, and 1 for a constant column.
 
-    The divisor is Σs (glmnet's and scikit-learn's, not Σs − 1). Each column is divided by its largest deviation before
-    it is squared, so that 1e±200 neither overflows nor vanishes; the derivative of a constant column is 0, not NaN.
+    The divisor is `Σs` (glmnet's and scikit-learn's, not `Σs − 1`). Each column is divided by its largest deviation
+    before it is squared, so that 1e±200 neither overflows nor vanishes; the derivative of a constant column is 0, not
+    NaN.
 
     Args:
-        X: (n, p). sample_weight: s ≥ 0, (n,); ``None`` is 1.
+        X: (n, p). sample_weight: `s ≥ 0`, (n,); ``None`` is 1.
 
     Returns:
         (p,), in units of X.

@@ -30,7 +30,7 @@ def gap_against_time(
       ax: where to draw. Without it, a figure is made.
 
     Returns:
-      The axes; `.figure` is the figure.
+      The axes; ``.figure`` is the figure.
 
     Raises:
       ImportError: matplotlib is missing.

@@ -1,10 +1,10 @@
 """Two coefficients on a plane: the ellipses of the error, the region that the penalty allows, the way of the descent.
 
-Minimising error + λ·penalty is minimising the error where penalty(w) ≤ c, with c the penalty of the minimum: there an
-ellipse of equal error touches the region. The region of ridge is a disc; that of the lasso is a diamond, whose corners,
-where a coefficient is exactly 0, are touched first; the elastic net lies between.
+Minimising `error + λ·penalty` is minimising the error where `penalty(w) ≤ c`, with c the penalty of the minimum: there
+an ellipse of equal error touches the region. The region of ridge is a disc; that of the lasso is a diamond, whose
+corners, where a coefficient is exactly 0, are touched first; the elastic net lies between.
 
-In the direction u the border of the region is at r·u, where ρ r ‖u‖₁ + (1−ρ)/2 r² ‖u‖² = c, so that
+In the direction u the border of the region is at `r·u`, where `ρ r ‖u‖₁ + (1−ρ)/2 r² ‖u‖² = c`, so that
 
     r = 2c / ( ρ‖u‖₁ + √( ρ²‖u‖₁² + 2(1−ρ) c ‖u‖² ) ).
 
@@ -38,21 +38,21 @@ def contours(
     names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Contours over two coefficients w, the region penalty(w) ≤ penalty(minimum), and a path of descent.
+    """Contours over two coefficients w, the region `penalty(w) ≤ penalty(minimum)`, and a path of descent.
 
     The minimum is that of :func:`jaxreg.fit` with ``standardize=False``; the intercept is the best for each w. The
     contour through the minimum is drawn heavier.
 
     Args:
       X: (n, 2). y: (n,).
-      lam: λ ≥ 0. l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
+      lam: `λ ≥ 0`. l1_ratio: ρ in [0, 1]: 1 lasso, 0 ridge.
       iterates: (k, 2), the coefficients after each step of a descent, from the start to the end.
       of: "squared error", whose contours touch the region, or "objective", which the descent goes down.
       names: of the two features; without, those of a data frame.
       ax: where to draw; its units are made equal, so that a disc is round. Without it, a figure is made.
 
     Returns:
-      The axes; `.figure` is the figure.
+      The axes; ``.figure`` is the figure.
 
     Raises:
       ImportError: matplotlib is missing.
@@ -128,7 +128,7 @@ def contours(
 
 
 def border(minimum: ArrayLike, l1_ratio: float) -> np.ndarray:
-    """(m, 2): the border of penalty(w) ≤ penalty(minimum), counter-clockwise; no point if the minimum is at 0.
+    """(m, 2): the border of `penalty(w) ≤ penalty(minimum)`, counter-clockwise; no point if the minimum is at 0.
 
     Args:
       minimum: (2,). l1_ratio: ρ in [0, 1].
@@ -189,7 +189,7 @@ def _faint(colour: str) -> Any:
 def _reach(triangle: np.ndarray, from_the_middle: np.ndarray) -> np.ndarray:
     """How far the ellipse of equal error through a point reaches from its middle in either coefficient, (2,).
 
-    The largest d_j with dᵀA d = q is √(q (A⁻¹)_jj), for A = RᵀR and q the value at the point.
+    The largest `d_j` with `dᵀA d = q` is `√(q (A⁻¹)_jj)`, for `A = RᵀR` and q the value at the point.
     """
     R = triangle[:, :2]
     if np.linalg.matrix_rank(R) < 2:

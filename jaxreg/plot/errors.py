@@ -32,21 +32,21 @@ def error_curve(
     """The held-out error over λ, with a band of one standard error on either side.
 
     Where both choices are given, a thin level line stands one standard error above the smallest error (below the
-    largest R²): the rule takes the largest λ that is not beyond it. The view follows the valley: what is far above it,
-    such as the error of the model without features, is cut off.
+    largest `R²`): the rule takes the largest λ that is not beyond it. The view follows the valley: what is far above
+    it, such as the error of the model without features, is cut off.
 
     Args:
       lams: (L,) penalties in any order, not negative.
-      mean: (L,), the error averaged over the folds, or R².
+      mean: (L,), the error averaged over the folds, or `R²`.
       se: (L,), its standard error.
-      measure: "mse", "mae" or "r2": what `mean` is.
+      measure: "mse", "mae" or "r2": what ``mean`` is.
       n_nonzero: (L,), how many coefficients are not 0, written along the top.
       minimum: the λ of the smallest error, to be marked.
       one_se: the λ that the rule of one standard error takes, to be marked.
       ax: where to draw. Without it, a figure is made.
 
     Returns:
-      The axes; `.figure` is the figure.
+      The axes; ``.figure`` is the figure.
 
     Raises:
       ImportError: matplotlib is missing.

@@ -52,9 +52,9 @@ def names_at_the_ends(ax: "Axes", x: float, curves: list[tuple[float, str, str]]
 
 
 def apart(places: np.ndarray, gap: float) -> np.ndarray:
-    """Move ascending places in [0, 1] as little as possible, in squares, so that each is `gap` or more above the last.
+    """Move ascending places in [0, 1] as little as possible, in squares, until each is ``gap`` above the last.
 
-    With u_i = place_i − i·gap the condition is that u does not fall: isotonic regression, by pooling neighbours that
+    With `u_i = place_i − i·gap` the condition is that u does not fall: isotonic regression, by pooling neighbours that
     stand in the wrong order until none are left. Clipping its answer keeps it the nearest within the bounds.
 
     Example:

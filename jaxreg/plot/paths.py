@@ -28,7 +28,7 @@ def coefficient_paths(
     ax: "Axes | None" = None,
     label_largest: int = 8,
 ) -> "Axes":
-    """Each coefficient as a curve over λ, over Σ|w| or over the degrees of freedom.
+    """Each coefficient as a curve over λ, over `Σ|w|` or over the degrees of freedom.
 
     The curves that end furthest from zero have a colour, a dash and their name; the others are thin and grey. They
     start at the largest λ, on the left, whatever they are drawn against.
@@ -39,20 +39,20 @@ def coefficient_paths(
       against: "lam"; "l1_norm", the sum of what is drawn, without signs; or "df": of models with as many degrees of
         freedom, that of the smallest λ is drawn.
       names: p names of the features; without them, their numbers from 0.
-      scale: (p,), as a result returns it: coef · scale is drawn, in the unit of y, so that features measured in
+      scale: (p,), as a result returns it: ``coef * scale`` is drawn, in the unit of y, so that features measured in
         different units can be compared.
       df: (L,), degrees of freedom, for against="df".
       chosen: penalties to mark, each with the words to write: {"minimum": 0.3, "one standard error": 0.9}.
       ax: where to draw. Without it, a figure is made. The names stand to the right of it:
-        `plt.subplots(layout="constrained")` makes room for them.
+        ``plt.subplots(layout="constrained")`` makes room for them.
       label_largest: how many curves get their names.
 
     Returns:
-      The axes; `.figure` is the figure.
+      The axes; ``.figure`` is the figure.
 
     Raises:
       ImportError: matplotlib is missing.
-      ValueError: the shapes do not fit, a penalty is negative or not finite, or `against` is not one of the three.
+      ValueError: the shapes do not fit, a penalty is negative or not finite, or ``against`` is not one of the three.
 
     Example:
       >>> from jaxreg import plot

@@ -125,7 +125,7 @@ def _numbers(values: np.ndarray) -> list[str]:
 
 
 def _shown(sweep: Sweep, rows: int) -> np.ndarray:
-    """Which features are printed: all in the order of the table if they fit, else the largest by |w|·σ.
+    """Which features are printed: all in the order of the table if they fit, else the largest by `|w|·σ`.
 
     Many that are 0 in both models are left out even where they fit.
     """

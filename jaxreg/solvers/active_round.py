@@ -1,23 +1,24 @@
 """One round of Newton steps on the active set of the lasso or elastic net, at one λ.
 
-In the coordinates of :mod:`~jaxreg.solvers.reduction` (G_jj = 1), with l1 = λ a and l2 = λ b, u is optimal iff
+In the coordinates of :mod:`~jaxreg.solvers.reduction` (`G_jj = 1`), with `l1 = λ a` and `l2 = λ b`, u is optimal iff
 
     g_j − l1_j s_j − l2_j u_j = 0   and   u_j s_j > 0        j in the active set A, with sign s_j        (g = c − G u)
     |g_j| ≤ l1_j                    and   u_j = 0            j outside
 
-so on a known A with known signs it solves a linear system with M = G + diag(l2),  M_AA u_A = c_A − l1_A s_A. One round
+so on a known A with known signs it solves a linear system with `M = G + diag(l2)`, `M_AA u_A = c_A − l1_A s_A`. One
+round
 
-1. lets those leave that are flagged and those enter that are flagged, and brings H = M_AA⁻¹ up to date,
-2. moves by  t d,  d = H (g − l1 s − l2 u)_A,  with the exact line search  t = r·d / d·Md  (1, but for rounding of H),
-3. flags whose sign broke and who violates |g_j| ≤ l1_j.
+1. lets those leave that are flagged and those enter that are flagged, and brings `H = M_AA⁻¹` up to date,
+2. moves by t d, `d = H (g − l1 s − l2 u)_A`, with the exact line search `t = r·d / d·Md` (1, but for rounding of H),
+3. flags whose sign broke and who violates `|g_j| ≤ l1_j`.
 
 *Bulk* rounds flag all of them: the primal-dual active set or semismooth Newton method (Hintermüller, Ito and Kunisch,
 SIAM J. Optim. 13(3), 2002). They may cycle.
 
 *Safe* rounds never raise the objective (feature-sign search: Lee, Battle, Raina and Ng, NIPS 2007): t stops at the
 first coefficient to reach 0, which leaves; once the signs hold and the system is solved, the worst violator alone
-enters. If its column depends on the active ones, the objective falls along the null direction  d_A = −s_E H M_AE,
-d_E = s_E,  until a coefficient reaches 0: the two are swapped. No set of signs can come back, so this ends.
+enters. If its column depends on the active ones, the objective falls along the null direction `d_A = −s_E H M_AE`,
+`d_E = s_E`, until a coefficient reaches 0: the two are swapped. No set of signs can come back, so this ends.
 """
 
 from typing import NamedTuple
@@ -41,7 +42,7 @@ REFINED, MOST_REFINEMENTS = 1e-10, 30
 class Accuracy(NamedTuple):
     """What counts as 0 in one floating dtype.
 
-    As a share of G_jj = 1 (dependent, jitter), of l1 (relative, squared), of ‖ỹ‖ (absolute) and of ‖ỹ‖² (gap).
+    As a share of `G_jj = 1` (dependent, jitter), of l1 (relative, squared), of `‖ỹ‖` (absolute) and of `‖ỹ‖²` (gap).
     """
 
     dependent: float
@@ -62,7 +63,7 @@ class State(NamedTuple):
     """What the next round needs.
 
     Attributes:
-        coef: u. gradient: g = c − Gu. sign: s, 0 outside the active set. leave, enter: flags. Each (p,).
+        coef: u. gradient: `g = c − Gu`. sign: s, 0 outside the active set. leave, enter: flags. Each (p,).
         inverse: of M on the active set.
         start: (), the coefficient with which the one that enters arrives; not 0 only after a null-space move.
     """
@@ -77,9 +78,10 @@ class State(NamedTuple):
 
 
 class Line(NamedTuple):
-    """How a solution goes on while its active set stays:  u + τ · coef,  g − τ · product  at  (1 − τ) λ.
+    """How a solution goes on while its active set stays: `u + τ · coef`, `g − τ · product` at `(1 − τ) λ`.
 
-    Without squares, u_A = H (c_A − l1 s_A): its derivative is −H (a s)_A, and  coef = H (l1 s)_A, product = G coef.
+    Without squares, `u_A = H (c_A − l1 s_A)`: its derivative is `−H (a s)_A`, so `coef = H (l1 s)_A`,
+    `product = G coef`.
     """
 
     coef: jax.Array

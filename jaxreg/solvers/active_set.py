@@ -114,7 +114,7 @@ class Walk(NamedTuple):
 
 
 def penalty_at(lam: jax.Array, unit: Penalty) -> Penalty:
-    """The penalty at λ from that at λ = 1; where σ_j / d_j overflows, any large number will do."""
+    """The penalty at λ from that at `λ = 1`; where `σ_j / d_j` overflows, any large number will do."""
     most = jnp.sqrt(jnp.finfo(unit.l1.dtype).max)
     return unit._replace(l1=jnp.minimum(lam * unit.l1, most), l2=jnp.minimum(lam * unit.l2, most))
 
@@ -205,12 +205,12 @@ def advance(
 def solve_path(
     problem: LeastSquares, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
 ) -> tuple[jax.Array, jax.Array]:
-    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² ),  lower ≤ u ≤ upper,  at every λ.
+    """The minimiser of `½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )`, `lower ≤ u ≤ upper`, at every λ.
 
     Args:
         problem: one target, with ``gram`` (p, p), p of :func:`padded` (columns of 0 fill up).
-        lams: (L,), λ > 0, descending, of which the first ``count``, (), are solved.
-        unit: the penalty at λ = 1, a and b; its bounds are 0 or infinite.
+        lams: (L,), `λ > 0`, descending, of which the first ``count``, (), are solved.
+        unit: the penalty at `λ = 1`, a and b; its bounds are 0 or infinite.
         tol: the gap to reach, (). max_iter: most rounds a λ, ().
 
     Returns:

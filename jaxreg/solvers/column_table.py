@@ -9,10 +9,10 @@ __all__ = ["ColumnTable", "GramTable", "RowTable", "Table"]
 
 
 class ColumnTable(NamedTuple):
-    """The columns of a problem, √(s/Σs) (x_j − m_j)/d_j.
+    """The columns of a problem, `√(s/Σs) (x_j − m_j)/d_j`.
 
     Attributes:
-        features: xᵀ, (p, n). root: √(s/Σs), (n,). mean: m, size: d, (p,).
+        features: `xᵀ`, (p, n). root: `√(s/Σs)`, (n,). mean: m, size: d, (p,).
     """
 
     features: jax.Array
@@ -43,7 +43,7 @@ class Table(Protocol):
         """Matrices whose product is their G, (w, w): a vector is multiplied with one after the other."""
 
     def gradient(self, u: jax.Array, rows: jax.Array) -> jax.Array:
-        """g = c − G u of all columns, (m, P), for their coefficients u (m, w)."""
+        """`g = c − G u` of all columns, (m, P), for their coefficients u (m, w)."""
 
 
 class GramTable(NamedTuple):
@@ -63,7 +63,7 @@ class GramTable(NamedTuple):
 
 
 class RowTable(NamedTuple):
-    """A :class:`Table` of columns A and ỹ, (n,):  G = AᵀA,  c = Aᵀỹ."""
+    """A :class:`Table` of columns A and `ỹ`, (n,): `G = AᵀA`, `c = Aᵀỹ`."""
 
     table: ColumnTable
     target: jax.Array

@@ -92,7 +92,7 @@ def degrees_of_freedom(
 
 
 def trace_on_support(gram: jax.Array, inside: jax.Array, l2: jax.Array) -> jax.Array:
-    """tr( G_II (G_II + diag(l2_I))⁻¹ ) from the Gram matrix, ().
+    """`tr( G_II (G_II + diag(l2_I))⁻¹ )` from the Gram matrix, ().
 
     Args:
         gram: G with ones on its diagonal, (p, p). inside: (p,) booleans. l2: (p,); where it is 0 the rank is counted.
@@ -121,7 +121,7 @@ def _told_apart(l2: jax.Array) -> jax.Array:
 
 
 def _trace(M: jax.Array) -> jax.Array:
-    """tr( M (M + I)⁻¹ ) = k − tr( (M + I)⁻¹ ), M (k, k)."""
+    """`tr( M (M + I)⁻¹ ) = k − tr( (M + I)⁻¹ )`, M (k, k)."""
     k = M.shape[0]
     identity = jnp.eye(k, dtype=M.dtype)
     factor = jnp.linalg.cholesky(M + identity)

@@ -1,11 +1,11 @@
-"""A ridge problem factored once, for every λ > 0 and all targets: from moments, or from the rows.
+"""A ridge problem factored once, for every `λ > 0` and all targets: from moments, or from the rows.
 
-With W = Σs and d_j = σ_j √v_j, the reduction of :mod:`~jaxreg.solvers.reduction` needs no rows where the moments are at
-hand:
+With `W = Σs` and `d_j = σ_j √v_j`, the reduction of :mod:`~jaxreg.solvers.reduction` needs no rows where the moments
+are at hand:
 
     AᵀA = xx / (W d dᵀ),     Aᵀỹ = xy / (W d),     ‖ỹ‖² = yy / W,     σ_j = √(xx_jj / W),     τ = √(yy / W)
 
-so standardising is a rescaling, and the λ of the decomposition is λ/τ. The moments come from one pass over the rows,
+so standardising is a rescaling, and the λ of the decomposition is `λ/τ`. The moments come from one pass over the rows,
 or, for the training part of a fold, from a subtraction.
 """
 
@@ -47,9 +47,9 @@ class FactoredRidge(NamedTuple):
     """One decomposition and the way back to (b, w).
 
     Attributes:
-        spectrum: of A, k values. x_mean: x̄, size: d, scale: σ, (p,); y_mean: ȳ, (t,). Without an intercept the means
-            are 0. y_scale: τ, (t,), or (1,) where it is 1.
-        yy: Σ s ỹ²/W, original_yy: Σ s y²/W, (t,): the scale of the duality gap.
+        spectrum: of A, k values. x_mean: `x̄`, size: d, scale: σ, (p,); y_mean: `ȳ`, (t,). Without an intercept the
+            means are 0. y_scale: τ, (t,), or (1,) where it is 1.
+        yy: `Σ s ỹ²/W`, original_yy: `Σ s y²/W`, (t,): the scale of the duality gap.
     """
 
     spectrum: Spectrum
@@ -81,7 +81,7 @@ def factor_moments(
     """From the moments of the rows.
 
     Args:
-        m: p columns, t targets. penalty_factor: v > 0, (p,) or None. fit_intercept, standardize: static.
+        m: p columns, t targets. penalty_factor: `v > 0`, (p,) or None. fit_intercept, standardize: static.
 
     A column whose centred square is exactly 0 is constant.
 
@@ -111,7 +111,7 @@ def factor_rows(
     standardize: bool,
     smallest_lam: jax.Array,
 ) -> FactoredRidge:
-    """From the rows themselves: for p > n, and where moments are not accurate enough.
+    """From the rows themselves: for `p > n`, and where moments are not accurate enough.
 
     Args:
         X: (n, p), Y: (n, t). sample_weight: (n,). The others as in :func:`factor_moments`; smallest_lam: (), of λ.
@@ -138,13 +138,13 @@ def _without_constants(spectrum: Spectrum, constant: jax.Array) -> Spectrum:
 
 
 def ridge_params(factored: FactoredRidge, lam: jax.Array) -> Params:
-    """(b, w) on the original scale for λ > 0 of shape () or (t,), one a target: coef (p, t), intercept (t,)."""
+    """(b, w) on the original scale for `λ > 0` of shape () or (t,), one a target: coef (p, t), intercept (t,)."""
     coef = coefficients(factored.spectrum, lam / factored.y_scale) / factored.size[:, None]
     return Params(factored.y_mean - factored.x_mean @ coef, coef)
 
 
 def ridge_intercepts(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
-    """b for every λ > 0 of (L,) and target, (L, t), without the coefficients."""
+    """b for every `λ > 0` of (L,) and target, (L, t), without the coefficients."""
     # b = ȳ − x̄·w = ȳ − (x̄/d)·(left a) = ȳ − (leftᵀ(x̄/d))·a
     e, left, right = factored.spectrum[:3]
     row = (factored.x_mean / factored.size) @ left
@@ -153,12 +153,12 @@ def ridge_intercepts(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
 
 
 def spectral_lams(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
-    """λ/τ, the λ of the decomposition, for λs (L,): (L, t), or (L, 1) where τ is 1."""
+    """`λ/τ`, the λ of the decomposition, for λs (L,): (L, t), or (L, 1) where τ is 1."""
     return lams[:, None] / factored.y_scale[None, :]
 
 
 def relative_gaps(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
-    """The certificate of every λ > 0 of (L,) and target, (L, t): the bound of :func:`gap_bound` as a share of ‖ỹ‖²."""
+    """The certificate of every `λ > 0` of (L,) and target, (L, t): :func:`gap_bound` as a share of `‖ỹ‖²`."""
     # b = ȳ − x̄·w is off by some ε of |ȳ| + ‖x̄/d‖ ‖u‖, and ½ λ ‖u‖² ≤ ½ ‖ỹ‖², for u = 0 is worth that.
     per_tau = spectral_lams(factored, lams)
     offset = (

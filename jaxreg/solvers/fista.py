@@ -1,13 +1,13 @@
 """FISTA with adaptive restart, finished by Newton steps on the identified support, stopped by the duality gap.
 
-The accelerated proximal gradient method for  ½ uᵀGu − c·u + Σ_j h_j(u_j),  G = AᵀA:
+The accelerated proximal gradient method for `½ uᵀGu − c·u + Σ_j h_j(u_j)`, `G = AᵀA`:
 
     u⁺ = prox_{h/L}( v − (Gv − c)/L )            v: lookahead point,  L = λ_max(G)
     t⁺ = (1 + √(1 + 4t²)) / 2
     v⁺ = u⁺ + (t − 1)/t⁺ · (u⁺ − u)
 
-Momentum that points uphill, (v − u⁺)·(u⁺ − u) > 0, is dropped (t = 1). The product Gu⁺ is kept, so that Gv⁺ is a
-combination of products at hand: one product with G a step, and the gap costs none.
+Momentum that points uphill, `(v − u⁺)·(u⁺ − u) > 0`, is dropped (`t = 1`). The product `Gu⁺` is kept, so that `Gv⁺` is
+a combination of products at hand: one product with G a step, and the gap costs none.
 
 Sources: Beck and Teboulle, SIAM J. Imaging Sciences 2(1), 2009; restart: O'Donoghue and Candès, Found. Comput. Math.
 15, 2015 (the gradient scheme).
@@ -45,7 +45,7 @@ class Iterate(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What a person wants to see: the duality gap as a share of ‖ỹ‖², and the proximal steps taken."""
+    """What a person wants to see: the duality gap as a share of `‖ỹ‖²`, and the proximal steps taken."""
 
     gap: jax.Array
     n_iter: jax.Array
@@ -73,7 +73,7 @@ def step(state: Iterate, problem: LeastSquares, penalty: Penalty, largest: jax.A
 def gap(problem: LeastSquares, penalty: Penalty, coef: jax.Array, product: jax.Array) -> jax.Array:
     """The relative duality gap at u from u and Gu alone, ().
 
-    r = ỹ − Au gives  r·r = yy − 2 c·u + u·Gu,  ỹ·r = yy − c·u,  Aᵀr = c − Gu.
+    `r = ỹ − Au` gives `r·r = yy − 2 c·u + u·Gu`, `ỹ·r = yy − c·u`, `Aᵀr = c − Gu`.
     """
     cu = jnp.dot(problem.correlation, coef)
     rr = jnp.maximum(problem.yy - 2.0 * cu + jnp.dot(coef, product), 0.0)
@@ -89,7 +89,7 @@ def gap(problem: LeastSquares, penalty: Penalty, coef: jax.Array, product: jax.A
 
 
 def largest_eigenvalue(problem: LeastSquares) -> jax.Array:
-    """λ_max(AᵀA), (), from the smaller of AᵀA and AAᵀ; 1 where A = 0."""
+    """`λ_max(AᵀA)`, (), from the smaller of `AᵀA` and `AAᵀ`; 1 where `A = 0`."""
     matrix = problem.rows @ problem.rows.T if problem.gram is None else problem.gram
     largest = jnp.linalg.eigvalsh(matrix)[-1]
     return jnp.where(largest > 0, largest * (1 + 8 * jnp.finfo(largest.dtype).eps), 1.0)
@@ -98,7 +98,7 @@ def largest_eigenvalue(problem: LeastSquares) -> jax.Array:
 def solve(
     problem: LeastSquares, penalty: Penalty, largest: jax.Array, tol: jax.Array, max_iter: int | jax.Array
 ) -> tuple[jax.Array, Info]:
-    """Minimise from u = 0 until the gap is at most ``tol`` and the support is settled.
+    """Minimise from `u = 0` until the gap is at most ``tol`` and the support is settled.
 
     Args:
         problem: one target. penalty: of (p,). largest: L, (). tol: (). max_iter: most proximal steps.

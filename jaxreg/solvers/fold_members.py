@@ -8,7 +8,7 @@ so all folds together read every row once, however many they are. Where the subt
 the engines that do not work on moments, training means weights of 0 on the rows held out. All rows come last, as the
 fold that holds out none.
 
-The error on the rows held out is a quadratic form in M_k, unless that loses digits; then the rows are asked.
+The error on the rows held out is a quadratic form in `M_k`, unless that loses digits; then the rows are asked.
 """
 
 from functools import partial
@@ -154,7 +154,7 @@ def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Arr
 
 
 def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:
-    """Σ_i s_i (y_i − ŷ_i)² / Σs of every model on the rows of weight s > 0, (L, t).
+    """`Σ_i s_i (y_i − ŷ_i)² / Σs` of every model on the rows of weight `s > 0`, (L, t).
 
     Args:
         params: coef (L, p, t), intercept (L, t). X: (n, p), Y: (n, t). weight: s, (n,).

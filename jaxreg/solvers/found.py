@@ -72,7 +72,7 @@ class Grid(NamedTuple):
     Attributes:
         lams: (L, t) > 0, descending for each target; of an automatic grid only the shape counts.
         solved: (), the first so many are solved, the others fill up.
-        automatic: (), whether to take a geometric grid from the λ_max of all targets to eps λ_max. eps: ().
+        automatic: (), whether to take a geometric grid from the `λ_max` of all targets to `eps λ_max`. eps: ().
     """
 
     lams: jax.Array
@@ -85,9 +85,9 @@ class Settings(NamedTuple):
     """What is minimised, and how far.
 
     Attributes:
-        l1_ratio: ρ in (0, 1], (). penalty_factor: v > 0, (p,). lower, upper: (p,), 0 or infinite.
+        l1_ratio: ρ in (0, 1], (). penalty_factor: `v > 0`, (p,). lower, upper: (p,), 0 or infinite.
         tol: the gap to reach, (). max_iter: most rounds a λ, (). fit_intercept, standardize, degrees, single: booleans,
-            (): whether degrees of freedom are counted where ρ < 1, and whether what is returned is of float32.
+            (): whether degrees of freedom are counted where `ρ < 1`, and whether what is returned is of float32.
     """
 
     l1_ratio: jax.Array
@@ -130,7 +130,7 @@ def lams_of(grid: Grid, covariance: jax.Array, settings: Settings, scale: jax.Ar
     """The λs, (L, t), given or automatic.
 
     Args:
-        covariance: x_jᵀ S y / Σs, (p, t). scale: σ, (p,).
+        covariance: `x_jᵀ S y / Σs`, (p, t). scale: σ, (p,).
     """
     dtype = covariance.dtype
     rho, v, lower, upper, *_ = settings

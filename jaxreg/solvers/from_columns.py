@@ -1,7 +1,7 @@
-"""A λ-path for p ≫ n, from the table itself, column by column (:mod:`~jaxreg.solvers.working_set`).
+"""A λ-path for `p ≫ n`, from the table itself, column by column (:mod:`~jaxreg.solvers.working_set`).
 
-Means m_j and sizes d_j are those of the rows that have weight, so the folds of a table share it. With columns that are
-centred over all rows beforehand, what is left to subtract in a fold is small, and costs no digits.
+Means `m_j` and sizes `d_j` are those of the rows that have weight, so the folds of a table share it. With columns that
+are centred over all rows beforehand, what is left to subtract in a fold is small, and costs no digits.
 """
 
 import jax
@@ -28,8 +28,8 @@ def path_from_columns(
     """Solve a path; one compiled program for all options but ``spread`` and ``way``.
 
     Args:
-        features: Xᵀ less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
-        Y: (n, t). sample_weight: s ≥ 0, (n,), 0 for rows that fill up.
+        features: `Xᵀ` less ``offset``, (p, n); rows and columns of 0 may fill up. offset: (p,); 0 without an intercept.
+        Y: (n, t). sample_weight: `s ≥ 0`, (n,), 0 for rows that fill up.
         grid: Grid, (L, t). settings: Settings of p columns. spread: how many times n columns may be active.
         way: static; a lasso from "knots" to knot, an elastic net by "blocks" of λs, either by "newton" steps.
 

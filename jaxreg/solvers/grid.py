@@ -15,7 +15,7 @@ FAR, STEPS = 0.75, 32
 
 
 def default_eps(n: int, p: int) -> float:
-    """λ_min / λ_max: 1e-4 if n > p, else 1e-2 (glmnet's)."""
+    """`λ_min / λ_max`: 1e-4 if `n > p`, else 1e-2 (glmnet's)."""
     return 1e-4 if n > p else 1e-2
 
 
@@ -27,10 +27,10 @@ def grid_start(
     lower: jax.Array | None,
     upper: jax.Array | None,
 ) -> jax.Array:
-    """λ_max over all targets, and 1 where it is 0 (a constant y, say), so that the grid is finite and positive.
+    """`λ_max` over all targets, and 1 where it is 0 (a constant y, say), so that the grid is finite and positive.
 
     Args:
-        correlation: x_jᵀ S r₀ / Σs, (p, t). l1_ratio: (). penalty_factor, scale: (p,). lower, upper: (p,) or None.
+        correlation: `x_jᵀ S r₀ / Σs`, (p, t). l1_ratio: (). penalty_factor, scale: (p,). lower, upper: (p,) or None.
 
     Returns:
         ().
@@ -49,10 +49,10 @@ def geometric_grid(start: jax.Array, count: int, eps: ArrayLike) -> jax.Array:
 def with_steps(lams: jax.Array, count: jax.Array, start: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The λs with those between, (STEPS + L,); where the given ones stand, (L,); the first that is to be solved, ().
 
-    A working set that is chosen at λ_max for a λ far below misses columns, and a walk on it is long.
+    A working set that is chosen at `λ_max` for a λ far below misses columns, and a walk on it is long.
 
     Args:
-        lams: (L,), descending up to ``count``, (). start: λ_max, ().
+        lams: (L,), descending up to ``count``, (). start: `λ_max`, ().
     """
     number = jnp.arange(len(lams), dtype=jnp.int32)
     last = lams[count - 1]

@@ -2,7 +2,7 @@
 
 An end at which the curve is flat is one of the valley, not of the grid: the error has to fall by more than a thousandth
 over the last tenth of the λs. At the largest λ it is none either where all coefficients are 0: a larger λ has the same;
-and beyond λ = 0 there is nothing.
+and beyond `λ = 0` there is nothing.
 """
 
 from typing import Any

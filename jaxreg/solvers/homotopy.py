@@ -1,20 +1,20 @@
 """The lasso's path from knot to knot: between two of them every coefficient and every gradient is linear in λ.
 
-In the coordinates of :mod:`~jaxreg.solvers.reduction`, with l1_j = λ a_j, let A be the active columns, with signs s,
+In the coordinates of :mod:`~jaxreg.solvers.reduction`, with `l1_j = λ a_j`, let A be the active columns, with signs s,
 and N the others. Then
 
     u_A = H (c_A − λ (a s)_A),     H = G_AA⁻¹,          g_N = c_N − G_NA u_A
 
-stay optimal while λ falls until a coefficient reaches 0, and leaves A, or a gradient its limit ±λ a_j, and enters. That
-λ is a *knot*. All that is asked for at a knot stands in the tableau S of :mod:`~jaxreg.solvers.tableau`. The numbers
-x(λ) = x₀ + λ x₁, which are u_i in A and g_i in N, change with it. What has to become 0 in the column k that enters or
-leaves is e = g_k − λ a_k s_k or e = u_k:
+stay optimal while λ falls until a coefficient reaches 0, and leaves A, or a gradient its limit `±λ a_j`, and enters.
+That λ is a *knot*. All that is asked for at a knot stands in the tableau S of :mod:`~jaxreg.solvers.tableau`. The
+numbers `x(λ) = x₀ + λ x₁`, which are `u_i` in A and `g_i` in N, change with it. What has to become 0 in the column k
+that enters or leaves is `e = g_k − λ a_k s_k` or `e = u_k`:
 
     x_i ← x_i − S_ik e / d     (i ≠ k),                x_k ← e / |d|  (+ λ a_k s_k if k leaves),        d = S_kk
 
-or in the scaled coordinates of the tableau, x_k ← e / √|d|.
+or in the scaled coordinates of the tableau, `x_k ← e / √|d|`.
 
-A knot costs p² multiplications, most of them in products, and a path has few more knots than columns that become
+A knot costs `p²` multiplications, most of them in products, and a path has few more knots than columns that become
 active. Rounding errors add up, and a column that depends on the active ones (d near 0) ends the path: the solutions
 have to be certified.
 
@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
     Attributes:
         lam: λ, (). index: (), the λ of the grid that comes next. going: whether to go on, ().
-        tableau: S. at_zero, slope: x₀ and x₁, (p,). sign: s, (p,), 0 in N. scale: q, (p,).
+        tableau: S. at_zero, slope: `x₀` and `x₁`, (p,). sign: s, (p,), 0 in N. scale: q, (p,).
         coef: u of the λs passed, (L, p), not scaled. n_iter: (L,), the knots between each λ and the one before.
         n_knots: (), of all.
     """
@@ -86,7 +86,7 @@ def start(G: jax.Array, correlation: jax.Array, number: int) -> Step:
 def next_knot(step: Step, unit: Penalty) -> tuple[jax.Array, jax.Array]:
     """The largest λ below this one at which a column leaves or enters, and the column.
 
-    As λ falls to 0, x goes to x₀: u_i meets 0 where s_i x₀ < 0, and g_i the limit of the sign of x₀.
+    As λ falls to 0, x goes to `x₀`: `u_i` meets 0 where `s_i x₀ < 0`, and `g_i` the limit of the sign of `x₀`.
     """
     x0, x1, s = step.at_zero, step.slope, step.sign
     active, side, limit = s != 0, jnp.sign(x0), step.scale * unit.l1
@@ -104,7 +104,7 @@ def pivot(
     """The step after column k has left or, with the sign ``side``, entered; and whether it could, ().
 
     Args:
-        unit: the penalty at λ = 1. k: (). side: +1 or −1, (). passes: (), if not, nothing changes. blocks: of rows of
+        unit: the penalty at `λ = 1`. k: (). side: 1 or −1, (). passes: (), if not, nothing changes. blocks: of rows of
             the tableau that have entries.
     """
     t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
@@ -150,7 +150,7 @@ def advance(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: 
     """Solve the λs from ``step.index`` on, up to but without the one numbered ``end``.
 
     Args:
-        unit: the penalty at λ = 1. lams: (L,). blocks: of rows of the tableau that have entries.
+        unit: the penalty at `λ = 1`. lams: (L,). blocks: of rows of the tableau that have entries.
     """
     one = lambda step: pass_knot(step, unit, lams, end, blocks)
     return jax.lax.while_loop(lambda step: step.going & (step.index < end), one, varying_like(step, step, unit, lams))
@@ -177,12 +177,12 @@ def rebuilt(step: Step, G: jax.Array, c: jax.Array, unit: Penalty) -> Step:
 def solve_path(
     problem: LeastSquares, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
 ) -> tuple[jax.Array, jax.Array]:
-    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j a_j |u_j|,  lower ≤ u ≤ upper,  at every λ.
+    """The minimiser of `½ uᵀGu − c·u + λ Σ_j a_j |u_j|`, `lower ≤ u ≤ upper`, at every λ.
 
     Args:
         problem: one target, with ``gram`` (p, p), p a power of two.
-        lams: (L,), λ > 0, descending, of which the first ``count``, (), are solved.
-        unit: the penalty at λ = 1: l1 is a > 0, l2 is 0; its bounds are 0 or infinite.
+        lams: (L,), `λ > 0`, descending, of which the first ``count``, (), are solved.
+        unit: the penalty at `λ = 1`: l1 is `a > 0`, l2 is 0; its bounds are 0 or infinite.
         tol, max_iter: of no effect; they stand where :func:`jaxreg.solvers.active_set.solve_path` has them.
 
     Returns:

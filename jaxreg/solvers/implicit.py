@@ -1,21 +1,21 @@
 """Derivatives of a solution by λ, l1_ratio, X, y, weights, factors and bounds, without unrolling the solver.
 
-With x_j and y centred by their weighted means and S = diag(s/Σs), a solution satisfies, at its interior coefficients I
-(where |w_j| has no kink, and not at a bound),
+With `x_j` and y centred by their weighted means and `S = diag(s/Σs)`, a solution satisfies, at its interior
+coefficients I (where `|w_j|` has no kink, and not at a bound),
 
     R_I(w, data) = X_Iᵀ S (y − X w) − l1_I sign(w_I) − l2_I w_I = 0,     M = −∂R_I/∂w_I = X_Iᵀ S X_I + diag(l2_I)
 
 The other coefficients stay at 0 or move with their bound. R is linear in w while I and the signs stay. So for other
-data near by the solution is one Newton step from *any* point, also from the solution w⁰ of the data at hand:
+data near by the solution is one Newton step from *any* point, also from the solution `w⁰` of the data at hand:
 
     w_I(data) = w⁰_I + M(data)⁻¹ R_I(w⁰, data),        R_I(w⁰, data at hand) = 0.                                    (1)
 
-This has the value w⁰ and, with w⁰ constant, all derivatives of the solution, of any order, forwards and backwards. The
-weights come in linearly, so a weight of 0 has its derivative too (√s has none there).
+This has the value `w⁰` and, with `w⁰` constant, all derivatives of the solution, of any order, forwards and backwards.
+The weights come in linearly, so a weight of 0 has its derivative too (`√s` has none there).
 
 **Kinks.** Where I changes there is no derivative, and this is the one on the side of the I that was found: a
-coefficient at 0 stays there if |w_j| has a weight, and one that is pressed against a bound moves with it, also if the
-bound is 0 (on the side of lower < 0, the only one there is). Where M is singular and the change of R is not in its
+coefficient at 0 stays there if `|w_j|` has a weight, and one that is pressed against a bound moves with it, also if the
+bound is 0 (on the side of `lower < 0`, the only one there is). Where M is singular and the change of R is not in its
 range, there is none either: NaN.
 
 Source: Bertrand, Klopfenstein, Massias, Blondel, Vaiter, Gramfort and Salmon, J. Machine Learning Research 23, 2022.
@@ -93,7 +93,7 @@ def with_derivatives(data: Data, params: Params, lams: jax.Array, l1_ratio: Arra
 
 
 def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, most: int) -> jax.Array:
-    """M⁻¹ ``right``, (p,), by conjugate gradients, with derivatives by M and ``right``, of any order.
+    """`M⁻¹ right`, (p,), by conjugate gradients, with derivatives by M and ``right``, of any order.
 
     0 where ``right`` is 0, at no cost. NaN where something is not a number, or M is singular and has no solution.
 
@@ -115,7 +115,7 @@ def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, m
 def _conjugate_gradients(
     matrix: Callable[[jax.Array], jax.Array], right: jax.Array, tol: float, most: int
 ) -> jax.Array:
-    """x with ‖right − Mx‖ ≤ tol ‖right‖, from 0 (Hestenes and Stiefel 1952)."""
+    """x with `‖right − Mx‖ ≤ tol ‖right‖`, from 0 (Hestenes and Stiefel 1952)."""
     rr = jnp.dot(right, right)
     enough = tol**2 * rr
 

@@ -3,9 +3,9 @@
 Squares bend the path between knots, and change the matrix of every Newton step with λ. But both are smooth in λ:
 
 1. u and its gradient, extended linearly from the block before, say which columns may be active in this one, those whose
-   |u_j + g_j| comes near l1_j at one of its λs; so many of a few widths as hold them are taken;
+   `|u_j + g_j|` comes near `l1_j` at one of its λs; so many of a few widths as hold them are taken;
 2. on these columns all λs of the block are solved (:mod:`~jaxreg.solvers.shared_newton`);
-3. one product gives the gradients of all columns. Where one that was left out has |g_j| > l1_j, the block is solved
+3. one product gives the gradients of all columns. Where one that was left out has `|g_j| > l1_j`, the block is solved
    again with it.
 
 λs that lie far apart have others in between. Where a block cannot be settled, one λ at a time is solved from there on;
@@ -87,12 +87,12 @@ def solve_path_on(
     unit: Penalty,
     most: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The minimiser of  ½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  within bounds, at every λ.
+    """The minimiser of `½ uᵀGu − c·u + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )` within bounds, at every λ.
 
     Args:
-        table: G, and products with it. correlation: c, (P,). yy: ‖ỹ‖², (). lams: (L,), λ > 0, descending, of which the
-            first ``count``, (), are solved. unit: the penalty at λ = 1, with b > 0; its bounds are 0 or infinite. most:
-            so many columns may be active, static.
+        table: G, and products with it. correlation: c, (P,). yy: `‖ỹ‖²`, (). lams: (L,), `λ > 0`, descending, of which
+            the first ``count``, (), are solved. unit: the penalty at `λ = 1`, with `b > 0`; its bounds are 0 or
+            infinite. most: so many columns may be active, static.
 
     Returns:
         u, (L, P), rounds, (L,), and how many λs are solved, ().

@@ -1,27 +1,29 @@
 """Leave-one-out errors and generalised cross-validation of ridge, for every λ and target from one decomposition.
 
-With the standard deviations σ and τ of all rows and the penalty λ Σs/(2τ) Σ_j v_j σ_j² w_j² held fixed, leaving out
-row i is a change of rank one. In weighted rows, C = [√(s/Σs), Q_f, A] with the intercept and the free columns first,
-and M = CᵀC + (λ/τ) diag(0, 0, I), the fit is ŷ = H ỹ, H = C M⁻¹ Cᵀ, and without row c_i (Sherman and Morrison)
+With the standard deviations σ and τ of all rows and the penalty `λ Σs/(2τ) Σ_j v_j σ_j² w_j²` held fixed, leaving out
+row i is a change of rank one. In weighted rows, `C = [√(s/Σs), Q_f, A]` with the intercept and the free columns first,
+and `M = CᵀC + (λ/τ) diag(0, 0, I)`, the fit is `ŷ = H ỹ`, `H = C M⁻¹ Cᵀ`, and without row `c_i` (Sherman and Morrison)
 
     (M − c_i c_iᵀ)⁻¹ (Cᵀỹ − c_i ỹ_i) = β − M⁻¹c_i (ỹ_i − c_i·β) / (1 − h_i),     h_i = c_iᵀ M⁻¹ c_i = H_ii
 
-so its residual there is  ỹ_i − c_i·β + h_i (ỹ_i − c_i·β)/(1 − h_i) = (ỹ_i − ŷ_i) / (1 − h_i).                       (1)
+so its residual there is
+
+    ỹ_i − c_i·β + h_i (ỹ_i − c_i·β)/(1 − h_i) = (ỹ_i − ŷ_i) / (1 − h_i)                                             (1)
 
 A, centred and with the free columns projected out, is orthogonal to the other columns of C: with B = A V,
 
     h_i = s_i/Σs + Σ_k Q_ik² + Σ_k B_ik² / (e_k + λ).                                                               (2)
 
-For p ≥ n, h_i is near 1 for small λ, and 1 − h_i loses its digits. There the eigenvectors U of AAᵀ, without those that
-span √s and Q_f, have row squares 1 − s_i/Σs − Σ_k Q_ik², and
+For `p ≥ n`, `h_i` is near 1 for small λ, and `1 − h_i` loses its digits. There the eigenvectors U of `AAᵀ`, without
+those that span `√s` and `Q_f`, have row squares `1 − s_i/Σs − Σ_k Q_ik²`, and
 
     1 − h_i = Σ_k U_ik² λ/(e_k + λ),     ỹ_i − ŷ_i = Σ_k U_ik λ/(e_k + λ) (Uᵀỹ)_k                                   (3)
 
-add positive terms only; λ cancels in (1). Generalised cross-validation puts the mean of h in the place of each h_i:
+add positive terms only; λ cancels in (1). Generalised cross-validation puts the mean of h in the place of each `h_i`:
 
     GCV(λ) = Σ_i s_i (y_i − ŷ_i)²/Σs / (1 − tr H / n)²,     n rows of positive weight.
 
-This is not K-fold cross-validation with K = n: there σ and Σs are those of the n − 1 rows that are left. A row of
+This is not K-fold cross-validation with `K = n`: there σ and `Σs` are those of the `n − 1` rows that are left. A row of
 integer weight is left out as a whole, so it is not the same as repeated rows.
 
 Sources: Allen, *Technometrics* 16, 1974; Golub, Heath and Wahba, *Technometrics* 21, 1979; Hastie, Tibshirani and
@@ -52,10 +54,10 @@ class LeaveOneOut(NamedTuple):
     """What :func:`ridge_leave_one_out` returns, for L λs.
 
     Attributes:
-        lams: (L,). mse: Σ s e²/Σs over the left-out residuals e, se_mse: its standard error, gcv: the generalised
+        lams: (L,). mse: `Σ s e²/Σs` over the left-out residuals e, se_mse: its standard error, gcv: the generalised
             cross-validation error, gap: the certificate of the fits on all rows; each (L,) or (L, t).
         df: degrees of freedom without the intercept, (L,) or (L, t): τ differs among targets.
-        largest_leverage: max_i h_i, (L,) or (L, t): (ε / (1 − h_i) is the relative accuracy of row i's residual).
+        largest_leverage: `max_i h_i`, (L,) or (L, t): (`ε / (1 − h_i)` is the relative accuracy of row i's residual).
     """
 
     lams: jax.Array
@@ -82,7 +84,7 @@ def ridge_leave_one_out(
 
     Args:
         X: (n, p), y: (n,) or (n, t), floating. lams: (L,), above 0.
-        fit_intercept, standardize: static. sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,).
+        fit_intercept, standardize: static. sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, (p,).
 
     Returns:
         LeaveOneOut.
@@ -135,7 +137,7 @@ def concluded(
     """From the sums over all rows.
 
     Args:
-        positive: how many rows have a weight, (). fixed: n − tr H − Σ_k λ/(e_k + λ), ().
+        positive: how many rows have a weight, (). fixed: `n − tr H − Σ_k λ/(e_k + λ)`, ().
     """
     # n − tr H = Σ λ/(e + λ) over what H has not removed. Rows of weight 0 have no share in it.
     e, (rr, mse, fourth, leverage) = factored.spectrum.e, sums
@@ -159,7 +161,7 @@ def _tau_of(data: Data) -> jax.Array:
 
 
 def _weighted_rows_of(data: Data) -> tuple[jax.Array, ...]:
-    """A (n, p), ỹ (n, t), the columns [√(s/Σs), Q_f] of C, s/Σs (n,), and the size (p,) by which A is divided."""
+    """A (n, p), `ỹ` (n, t), the columns `[√(s/Σs), Q_f]` of C, `s/Σs` (n,), and the size (p,) by which A is divided."""
     X, s = data.X, data.sample_weight
     n, p = X.shape
     v = jnp.ones((p,), X.dtype) if data.penalty_factor is None else data.penalty_factor
@@ -177,7 +179,7 @@ def _weighted_rows_of(data: Data) -> tuple[jax.Array, ...]:
 
 
 def left_out_residuals(data: Data, lams: jax.Array) -> jax.Array:
-    """y_i less the prediction of the fit without row i, times √(s_i/Σs): (L, n, t), by (1).
+    """`y_i` less the prediction of the fit without row i, times `√(s_i/Σs)`: (L, n, t), by (1).
 
     0 for rows of weight 0, and infinite where a row alone determines a coefficient. All of them at once: for the sums
     alone :func:`leave_one_out_of` needs far less memory.

@@ -1,17 +1,17 @@
 """Derivatives of ridge's leave-one-out errors, by solves: those of eigenvectors are infinite where eigenvalues repeat.
 
-With X and y centred, S = diag(s/Σs), λ in units of y and D = diag(v σ²), the formulas of
-:mod:`~jaxreg.solvers.leave_one_out` are, with nothing but s itself of the weights (√s has no derivative at 0),
+With X and y centred, `S = diag(s/Σs)`, λ in units of y and `D = diag(v σ²)`, the formulas of
+:mod:`~jaxreg.solvers.leave_one_out` are, with nothing but s itself of the weights (`√s` has no derivative at 0),
 
     M = XᵀSX + λD,     h_i = s_i/Σs (1 + x_iᵀ M⁻¹ x_i),     y_i − ŷ_i = y_i − x_iᵀ M⁻¹ XᵀS y
 
-and for p ≥ n, with K = X D⁻¹ Xᵀ S, whose eigenvectors of eigenvalue 0 are 1 (right) and s (left) if X is centred, and
-κ 1sᵀ/Σs added so that small λ lose no digits:
+and for `p ≥ n`, with `K = X D⁻¹ Xᵀ S`, whose eigenvectors of eigenvalue 0 are 1 (right) and s (left) if X is centred,
+and `κ 1sᵀ/Σs` added so that small λ lose no digits:
 
     G = (K + κ 1sᵀ/Σs + λI)⁻¹,     (1 − h_i)/λ = G_ii − s_i/Σs / (κ + λ),     (y − ŷ)/λ = G y.
 
 They have all derivatives of the errors, which do not depend on how they are computed. (Without an intercept nothing is
-centred, and the terms 1 and s/Σs are not there.)
+centred, and the terms 1 and `s/Σs` are not there.)
 """
 
 from functools import partial
@@ -65,7 +65,7 @@ def left_out_by_solves(data: Data, lams: jax.Array) -> tuple[jax.Array, ...]:
 def _primal(
     A: jax.Array, D: jax.Array, share: jax.Array, base: jax.Array, target: jax.Array, lam: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """y − ŷ and 1 − h, (n,), by a Cholesky factorisation of M."""
+    """`y − ŷ` and `1 − h`, (n,), by a Cholesky factorisation of M."""
     weighted = A * share[:, None]
     M = A.T @ weighted
     nothing = (jnp.diagonal(M) == 0) & (D == 0)  # a constant column without a penalty
@@ -77,7 +77,7 @@ def _primal(
 def _dual(
     A: jax.Array, D: jax.Array, share: jax.Array, base: jax.Array, target: jax.Array, lam: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """y − ŷ and 1 − h, (n,), by the inverse of an n × n matrix."""
+    """`y − ŷ` and `1 − h`, (n,), by the inverse of an `n × n` matrix."""
     n = A.shape[0]
     K = ((A / D[None, :]) @ A.T) * share[None, :]
     kappa = jax.lax.stop_gradient(jnp.max(jnp.sum(jnp.abs(K), axis=1)))

@@ -1,4 +1,4 @@
-"""Sums of ridge's leave-one-out errors over rows, for every λ: from B = A V, or from the eigenvectors of AAᵀ.
+"""Sums of ridge's leave-one-out errors over rows, for every λ: from `B = A V`, or from the eigenvectors of `AAᵀ`.
 
 The formulas (1) to (3) are those of :mod:`~jaxreg.solvers.leave_one_out`.
 """
@@ -20,7 +20,7 @@ ROW_BLOCK = 2048
 
 
 class Sums(NamedTuple):
-    """Over rows: Σ r², Σ e² and Σ e⁴ Σs/s of the weighted residuals, (L, t), and max h, (L, t) or (L, 1)."""
+    """Over rows: `Σ r²`, `Σ e²` and `Σ e⁴ Σs/s` of the weighted residuals, (L, t), and max h, (L, t) or (L, 1)."""
 
     squares: jax.Array
     left_out: jax.Array
@@ -31,7 +31,7 @@ class Sums(NamedTuple):
 def _errors(
     residual: jax.Array, remaining: jax.Array, known: jax.Array, share: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Σ e² and Σ e⁴/share of e = residual / remaining; inf where a row has no others to go by and is not ``known``.
+    """`Σ e²` and `Σ e⁴/share` of `e = residual / remaining`; inf where a row has no others, and ``known`` is False.
 
     Args:
         residual: (m, t). remaining, known: (m, t) or (m, 1). share: (m,).
@@ -44,10 +44,10 @@ def _errors(
 def sums_of_rows(
     factored: FactoredRidge, X: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array, fit_intercept: bool
 ) -> Sums:
-    """Those of some rows, for n > p and without free columns: what :func:`primal` sums, block by block.
+    """Those of some rows, for `n > p` and without free columns: what :func:`primal` sums, block by block.
 
     Args:
-        factored: of all rows. X: (m, p), Y: (m, t). share: s/Σs, (m,), 0 for rows that fill up.
+        factored: of all rows. X: (m, p), Y: (m, t). share: `s/Σs`, (m,), 0 for rows that fill up.
     """
     root = jnp.sqrt(share)[:, None]
     B = root * ((X - factored.x_mean[None, :]) / factored.size[None, :]) @ factored.spectrum.left
@@ -62,7 +62,7 @@ def _block_sums(
     """By (2), of rows B (m, k) and targets T (m, t), which are 0 where ``share`` is.
 
     Args:
-        base: s_i/Σs + Σ_k Q_ik², (m,). lams: of the decomposition, (L, t) or (L, 1).
+        base: `s_i/Σs + Σ_k Q_ik²`, (m,). lams: of the decomposition, (L, t) or (L, 1).
     """
     e, right, squares = spectrum.e, spectrum.right, B**2
 
@@ -127,7 +127,7 @@ def dual(
 
 
 def decomposition(rows: jax.Array, removed: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:
-    """U (n, n), 0 in the directions of ``removed``; its eigenvalues; K = AAᵀ; and which directions are kept, (n,)."""
+    """U (n, n), 0 in the directions of ``removed``; its eigenvalues; `K = AAᵀ`; and which directions are kept, (n,)."""
     # The directions of ``removed`` have the eigenvalue 0, as others may have. With τ removed removedᵀ added to K = AAᵀ,
     # τ = 2 max_i Σ_j |K_ij|, at least twice the largest e, they have the eigenvalue τ, and are known by it.
     rows, removed = varying_like((rows, removed), rows, removed, lams)

@@ -2,9 +2,9 @@
 
 The members share X, so what is read from it is read once. In this order, the first that can:
 
-1. *moments*, from knot to knot (lasso) or by Newton steps, at the cost of p² a step
-   (:mod:`~jaxreg.solvers.from_moments`): p ≤ 2n;
-2. *columns*, the same inside a working set (:mod:`~jaxreg.solvers.from_columns`): p > 2n, n ≤ 2048;
+1. *moments*, from knot to knot (lasso) or by Newton steps, at the cost of `p²` a step
+   (:mod:`~jaxreg.solvers.from_moments`): `p ≤ 2n`;
+2. *columns*, the same inside a working set (:mod:`~jaxreg.solvers.from_columns`): `p > 2n`, `n ≤ 2048`;
 3. *reduced*, all others, in closed form or by FISTA (:mod:`~jaxreg.solvers.reduced`).
 
 The first two go down the λs one after the other, which serves a CPU, and have no bounds and no penalty factors. These
@@ -162,7 +162,7 @@ def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
 
 
 def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Where the λs, (L, t), stand when they descend, and back. λ = 0 is left to least squares, and comes first."""
+    """Where the λs, (L, t), stand when they descend, and back. `λ = 0` is left to least squares, and comes first."""
     largest = jnp.max(lams, axis=0, keepdims=True)
     order = jnp.argsort(-jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0)), axis=0)
     return order, jnp.argsort(order, axis=0)

@@ -1,11 +1,11 @@
 """The problem that moments pose, its duality gap, and what rounding may make of it.
 
-With size d_j = √(xx_jj / W) and u = d w, the weighted squared error is  ½ yy − c·u + ½ uᵀGu  where
+With size `d_j = √(xx_jj / W)` and `u = d w`, the weighted squared error is `½ yy − c·u + ½ uᵀGu` where
 
     G = xx / (W d dᵀ)      c = xy / (W d)      yy = yy / W
 
 about the means where an intercept is fitted, else about 0 (:mod:`~jaxreg.solvers.reduction` makes the same problem from
-rows). With z = c − G u,
+rows). With `z = c − G u`,
 
     r·r = yy − u·(c + z),      ỹ·r = yy − c·u,      F = ½ r·r + ½ (ȳ − x̄·w − b)² + Σ_j h_j(u_j)
 
@@ -39,7 +39,7 @@ class MomentProblem(NamedTuple):
 
     Attributes:
         gram: G, (p, p). correlation: c, (p, t). yy: (t,). size: d, scale: σ, (p,). y_scale: τ, (t,).
-        variance, x_mean, (p,), y_mean, square: Σ s y² / Σs, (t,): of the columns and targets as they are.
+        variance, x_mean, (p,), y_mean, square: `Σ s y² / Σs`, (t,): of the columns and targets as they are.
     """
 
     gram: jax.Array
@@ -54,7 +54,7 @@ class MomentProblem(NamedTuple):
     square: jax.Array
 
     def unit_penalty(self, settings: Settings, tau: jax.Array) -> Penalty:
-        """The penalty on u at λ = 1, for a target of this τ, ()."""
+        """The penalty on u at `λ = 1`, for a target of this τ, ()."""
         rho, v, lower, upper, *_ = settings
         return working_penalty(jnp.ones_like(tau), rho, v, self.scale, self.size, lower, upper, tau)
 
@@ -80,12 +80,12 @@ def as_returned(values: jax.Array, settings: Settings) -> jax.Array:
 
 
 def unit_of(n: int, dtype: Any) -> float:
-    """By how much of the columns' lengths moments of n rows may be off: their sums of products gather some √n ε."""
+    """By how much of the columns' lengths moments of n rows may be off: their sums of products gather some `√n ε`."""
     return (8.0 + n**0.5 / 8.0) * float(jnp.finfo(dtype).eps)
 
 
 class Judgement(NamedTuple):
-    """The gap and what rounding may make of it, as shares of Σ s ỹ²/Σs, and whether the conditions of optimality hold
+    """The gap and what rounding may make of it, as shares of `Σ s ỹ²/Σs`, and whether the conditions of optimality hold
     up to rounding, each (L, t)."""
 
     gap: jax.Array

@@ -7,8 +7,8 @@ A round is one pass of block descent over the columns that are active or violate
 
     u_j⁺ = S(c_j − (UG)_j + G_jj u_j, l1) / (G_jj + l2),        S(z, τ) = max(1 − τ/‖z‖, 0) z
 
-which says what is active, and one Newton step for those, where F is smooth. With κ_j = l1/‖u_j‖ and e_j = u_j/‖u_j‖ the
-Hessian takes a direction D to
+which says what is active, and one Newton step for those, where F is smooth. With `κ_j = l1/‖u_j‖` and `e_j = u_j/‖u_j‖`
+the Hessian takes a direction D to
 
     D G + l2 D + κ_j (d_j − e_j e_j·d_j)
 
@@ -51,8 +51,7 @@ PAYS, MOST_IDLE = 0.5, 100
 
 
 class Products(NamedTuple):
-    """A problem of C columns: G (C, C), c (t, C) and ‖Ỹ‖², (); and Zᵀ, (C, n), where there may be more than n active
-    columns, or None."""
+    """A problem of C columns: G (C, C), c (t, C) and `‖Ỹ‖²`, (); `Zᵀ`, (C, n), or None where at most n are active."""
 
     gram: jax.Array
     correlation: jax.Array
@@ -68,7 +67,7 @@ class Iterate(NamedTuple):
 
 
 def norms(U: jax.Array) -> jax.Array:
-    """‖u_j‖, (C,)."""
+    """`‖u_j‖`, (C,)."""
     return jnp.sqrt(jnp.sum(U**2, axis=0))
 
 
@@ -76,7 +75,7 @@ def gap_of(z: jax.Array, size: jax.Array, yr: jax.Array, rr: jax.Array, yy: jax.
     """The relative duality gap, (), at two values of c that need no search; at the minimum one of them is the best.
 
     Args:
-        z: ‖RZ_j‖ of all columns. size: ‖u_j‖. yr, rr: Ỹ·R and R·R. yy: ‖Ỹ‖². l1, l2: ().
+        z: `‖RZ_j‖` of all columns. size: `‖u_j‖`. yr, rr: `Ỹ·R` and `R·R`. yy: `‖Ỹ‖²`. l1, l2: ().
     """
     primal = 0.5 * rr + jnp.sum(l1 * size + 0.5 * l2 * size**2)
     none = jnp.full_like(z, jnp.inf)
@@ -87,7 +86,7 @@ def gap_of(z: jax.Array, size: jax.Array, yr: jax.Array, rr: jax.Array, yy: jax.
 
 
 def _gap(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> jax.Array:
-    """From U and UG alone:  r·r = yy − 2 c·U + U·UG,  ỹ·r = yy − c·U,  RZ = c − UG."""
+    """From U and UG alone: `r·r = yy − 2 c·U + U·UG`, `ỹ·r = yy − c·U`, `RZ = c − UG`."""
     cu = jnp.sum(problem.correlation * state.coef)
     rr = jnp.maximum(problem.yy - 2.0 * cu + jnp.sum(state.coef * state.product), 0.0)
     z = norms(problem.correlation - state.product)
@@ -220,7 +219,7 @@ def _newton(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> 
 
 
 def _value(problem: Products, state: Iterate, l1: jax.Array, l2: jax.Array) -> jax.Array:
-    """F less ½‖Ỹ‖²."""
+    """F less `½‖Ỹ‖²`."""
     size = norms(state.coef)
     smooth = jnp.sum(state.coef * (0.5 * state.product - problem.correlation))
     return smooth + jnp.sum(l1 * size + 0.5 * l2 * size**2)

@@ -114,8 +114,8 @@ def solve_path(
     """Down the first ``count`` of the λs, (L,).
 
     Args:
-        features: Zᵀ, (p, n). target: Ỹᵀ, (t, n). l1_ratio: ρ > 0, (). tol: the gap to reach, (). max_iter: most rounds
-            a λ, (). capacity: most columns of the working set, static, at most p.
+        features: `Zᵀ`, (p, n). target: `Ỹᵀ`, (t, n). l1_ratio: `ρ > 0`, (). tol: the gap to reach, (). max_iter: most
+            rounds a λ, (). capacity: most columns of the working set, static, at most p.
 
     Returns:
         U at every λ, (L, t, p), the gaps, (L,), the rounds, (L,), and whether the capacity was too small, ().

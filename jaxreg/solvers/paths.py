@@ -26,7 +26,7 @@ class Solution(NamedTuple):
 
     Attributes:
         params: intercept () or (t,), coef (p,) or (p, t), on the original scale of X.
-        gap: relative duality gap, () or (t,). converged: gap ≤ tol. n_iter: steps (0: closed form).
+        gap: relative duality gap, () or (t,). converged: `gap ≤ tol`. n_iter: steps (0: closed form).
         scale: σ, (p,), y_scale: τ, () or (t,): ``params`` minimises ``objective(..., scale=scale, y_scale=y_scale)``.
     """
 
@@ -79,16 +79,16 @@ def fit(
     """Minimise the objective at one λ (one λ a target, if ``lam`` is (t,)).
 
     Args:
-        X: (n, p), y: (n,) or (n, t), floating. lam: λ ≥ 0, () or (t,).
+        X: (n, p), y: (n,) or (n, t), floating. lam: `λ ≥ 0`, () or (t,).
         l1_ratio: ρ in [0, 1]; the Python number 0 takes the closed form of ridge, and 1 goes from knot to knot (traced
             numbers are solved by Newton steps).
         fit_intercept, standardize: static. ``standardize`` penalises coefficients per standard deviation of X, and
             takes λ in units of y (:mod:`jaxreg.formulas.objective`).
-        sample_weight: s ≥ 0, (n,). penalty_factor: v ≥ 0, (p,), ∞ leaves a column out. lower ≤ 0 ≤ upper: (p,) or
-            numbers.
+        sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, (p,), ∞ leaves a column out.
+        lower, upper: `lower ≤ 0 ≤ upper`, (p,) or numbers.
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ, static.
-        strategy: static; "active set" goes down the λs one after the other (n ≥ p, no bounds), "parallel" solves all at
-            once; None takes the faster on this device. The certificate is the same.
+        strategy: static; "active set" goes down the λs one after the other (`n ≥ p`, no bounds), "parallel" solves all
+            at once; None takes the faster on this device. The certificate is the same.
 
     Returns:
         Solution. ``converged`` is False where the gap is above ``tol``.
@@ -140,8 +140,8 @@ def path(
     """Minimise the objective at every λ of a grid, all at once.
 
     Args:
-        lams: (L,) λs ≥ 0 in any order, or how many (static): then a geometric grid down from λ_max.
-        eps: λ_min / λ_max of an automatic grid; 1e-4 if n > p, else 1e-2.
+        lams: (L,) λs, none below 0, in any order, or how many (static): then a geometric grid down from `λ_max`.
+        eps: `λ_min / λ_max` of an automatic grid; 1e-4 if `n > p`, else 1e-2.
         X, y, l1_ratio, fit_intercept, standardize, sample_weight, penalty_factor, lower, upper, tol, max_iter,
             strategy: as in :func:`fit`.
 

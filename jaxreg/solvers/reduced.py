@@ -1,9 +1,9 @@
 """One problem from its rows, with its free columns projected out: ridge in closed form, all else by FISTA or Newton.
 
 A grid of members, one (λ, target) pair each, shares X: ridge in closed form, everything else by FISTA with a Newton
-finish, all members in parallel under ``vmap``; λ = 0 is least squares by an orthogonal factorisation. Where n ≥ p and
-there are no bounds, a CPU goes down the λs one after the other instead, by Newton steps on the active set. Every member
-leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
+finish, all members in parallel under ``vmap``; `λ = 0` is least squares by an orthogonal factorisation. Where `n ≥ p`
+and there are no bounds, a CPU goes down the λs one after the other instead, by Newton steps on the active set. Every
+member leaves with the duality gap of the parameters that are returned, computed from X and y themselves.
 
 Here is solved what :mod:`~jaxreg.solvers.members` does not give to moments or columns, and what these cannot certify.
 """
@@ -79,7 +79,7 @@ def _bounds(values: jax.Array, p: int, dtype: Any) -> jax.Array:
 
 
 def lambda_grid(data: Data, count: int, l1_ratio: ArrayLike, eps: ArrayLike | None) -> jax.Array:
-    """The automatic grid, (count,), from the λ_max of all targets down to eps·λ_max."""
+    """The automatic grid, (count,), from the `λ_max` of all targets down to `eps·λ_max`."""
     n, p = data.X.shape
     free = None
     if data.penalty_factor is not None:
@@ -119,8 +119,8 @@ def solve_without_derivatives(
     """Every (λ, target) pair and its certificate.
 
     Args:
-        data: X (n, p), Y (n, t). lams: (L, t), λ ≥ 0. l1_ratio: (); the Python number 0 is ridge in closed form.
-        strategy: "active set" (no bounds, n ≥ p), "parallel", or None for the faster of the two on this device.
+        data: X (n, p), Y (n, t). lams: (L, t), `λ ≥ 0`. l1_ratio: (); the Python number 0 is ridge in closed form.
+        strategy: "active set" (no bounds, `n ≥ p`), "parallel", or None for the faster of the two on this device.
         some_zero: static, whether a λ may be 0.
     """
     (L, t), p, dtype = lams.shape, data.X.shape[1], data.X.dtype
@@ -144,9 +144,9 @@ def settle(
 ) -> Members:
     """Up to three stages, each only where some member needs it:
 
-    1. *certify*: the gaps from X, where λ > 0 and one is above ``tol`` or not known;
-    2. *improve*: those whose gap is above ``tol`` are solved, with the columns projected out that are free at λ > 0;
-    3. *unpenalised*: those at λ = 0 are, with all unbounded columns projected out: without bounds nothing is left to
+    1. *certify*: the gaps from X, where `λ > 0` and one is above ``tol`` or not known;
+    2. *improve*: those whose gap is above ``tol`` are solved, with the columns projected out that are free at `λ > 0`;
+    3. *unpenalised*: those at `λ = 0` are, with all unbounded columns projected out: without bounds nothing is left to
        iterate on.
 
     They are turns of one loop, so that a program holds what it needs for a solution and a certificate once.
@@ -179,7 +179,7 @@ def _stage(
     solver: Solver,
     zeros: bool,
 ) -> Members:
-    """One stage of :func:`settle` for the members chosen, (L, t). ``zeros``: whether λ = 0 is among the stages."""
+    """One stage of :func:`settle` for the members chosen, (L, t). ``zeros``: whether `λ = 0` is among the stages."""
     (n, p), dtype = data.X.shape, data.X.dtype
     rho, v, lower, upper = columns_of(data, l1_ratio)
     at_zero = k == UNPENALISED

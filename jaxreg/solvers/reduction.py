@@ -1,11 +1,12 @@
 """From the user's data to the problem that the solvers see, and back.
 
-Three steps make every problem the same,  min_u ½‖ỹ − A u‖² + Σ_j h_j(u_j):
+Three steps make every problem the same, `min_u ½‖ỹ − A u‖² + Σ_j h_j(u_j)`:
 
-1. weighted rows: centring by the intercept, √(s_i/Σs) on the rows;
+1. weighted rows: centring by the intercept, `√(s_i/Σs)` on the rows;
 2. columns without penalty or bounds are projected out (formulas/projection.py);
-3. every column is divided by its norm d_j, so u_j = d_j w_j and AᵀA has ones on its diagonal. This only conditions the
-   numbers: the penalty is rewritten for u, l1_j = λ ρ v_j σ_j / d_j and l2_j = λ (1−ρ)/τ v_j (σ_j / d_j)².
+3. every column is divided by its norm `d_j`, so `u_j = d_j w_j` and `AᵀA` has ones on its diagonal. This only
+   conditions the numbers: the penalty is rewritten for u, `l1_j = λ ρ v_j σ_j / d_j` and
+   `l2_j = λ (1−ρ)/τ v_j (σ_j / d_j)²`.
 """
 
 from typing import NamedTuple
@@ -46,13 +47,13 @@ class Data(NamedTuple):
 
 
 class LeastSquares(NamedTuple):
-    """½‖ỹ − A u‖² = ½ yy − correlation·u + ½ uᵀ(AᵀA)u.
+    """`½‖ỹ − A u‖² = ½ yy − correlation·u + ½ uᵀ(AᵀA)u`.
 
     Attributes:
         rows: A, (n, p).
-        gram: AᵀA, (p, p), or None where p > n and products with A are cheaper.
-        correlation: Aᵀỹ, (p,) for one target, (p, t) for several.
-        yy: ‖ỹ‖², () or (t,).
+        gram: `AᵀA`, (p, p), or None where `p > n` and products with A are cheaper.
+        correlation: `Aᵀỹ`, (p,) for one target, (p, t) for several.
+        yy: `‖ỹ‖²`, () or (t,).
     """
 
     rows: jax.Array
@@ -73,13 +74,13 @@ class Frame(NamedTuple):
 
 
 def gram_matrix(rows: jax.Array) -> jax.Array | None:
-    """AᵀA if n ≥ p, else None: two products with A then cost less than one with AᵀA."""
+    """`AᵀA` if `n ≥ p`, else None: two products with A then cost less than one with `AᵀA`."""
     n, p = rows.shape
     return rows.T @ rows if n >= p else None
 
 
 def curvature(problem: LeastSquares, u: jax.Array) -> jax.Array:
-    """AᵀA u, (p,)."""
+    """`AᵀA u`, (p,)."""
     return problem.rows.T @ (problem.rows @ u) if problem.gram is None else problem.gram @ u
 
 
@@ -122,7 +123,7 @@ def reduce_problem(
 
 
 def column_norm(Z: jax.Array) -> jax.Array:
-    """‖Z_j‖, (p,), and 1 for a zero column; first divided by its maximum, against under- and overflow."""
+    """`‖Z_j‖`, (p,), and 1 for a zero column; first divided by its maximum, against under- and overflow."""
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(Z), axis=0))
     zero = largest == 0
     largest = jnp.where(zero, 1.0, largest)
@@ -140,7 +141,7 @@ def working_penalty(
     upper: jax.Array,
     y_scale: jax.Array,
 ) -> Penalty:
-    """The penalty on u = d·w for one λ and τ ``y_scale``, (); all vectors (p,)."""
+    """The penalty on `u = d·w` for one λ and τ ``y_scale``, (); all vectors (p,)."""
     ratio = scale / size
     l1, l2 = lam * l1_ratio * penalty_factor * ratio, lam * (1.0 - l1_ratio) / y_scale * penalty_factor * ratio * ratio
     # Where d vanishes beside σ (a column of 1e-300 that is not standardised) l1 overflows: any large number will do.

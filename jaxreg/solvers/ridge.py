@@ -1,6 +1,6 @@
-"""Ridge in closed form: Cholesky, the dual where p > n, one eigendecomposition for a whole λ-grid.
+"""Ridge in closed form: Cholesky, the dual where `p > n`, one eigendecomposition for a whole λ-grid.
 
-All in the coordinates of :mod:`~jaxreg.solvers.reduction` with d_j = σ_j √v_j, where the penalty is ½ λ ‖u‖²:
+All in the coordinates of :mod:`~jaxreg.solvers.reduction` with `d_j = σ_j √v_j`, where the penalty is `½ λ ‖u‖²`:
 
     min_u ½‖ỹ − A u‖² + ½ λ ‖u‖²      ⇔      (AᵀA + λI) u = Aᵀỹ
 
@@ -17,10 +17,10 @@ __all__ = ["ridge_cholesky", "ridge_dual", "ridge_grid"]
 
 
 def ridge_cholesky(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array:
-    """u = (AᵀA + λI)⁻¹ Aᵀỹ, for λ > 0.
+    """`u = (AᵀA + λI)⁻¹ Aᵀỹ`, for `λ > 0`.
 
     Args:
-        rows: A, (n, p), targets: ỹ, (n, t). lam: ().
+        rows: A, (n, p), targets: `ỹ`, (n, t). lam: ().
 
     Returns:
         (p, t).
@@ -36,7 +36,7 @@ def ridge_cholesky(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.A
 
 
 def ridge_dual(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array:
-    """u = Aᵀ(AAᵀ + λI)⁻¹ ỹ, for λ > 0: an n × n system instead of a p × p one.
+    """`u = Aᵀ(AAᵀ + λI)⁻¹ ỹ`, for `λ > 0`: an `n × n` system instead of a `p × p` one.
 
     Args, Returns: as :func:`ridge_cholesky`.
 
@@ -51,14 +51,14 @@ def ridge_dual(rows: jax.Array, targets: jax.Array, lam: jax.Array) -> jax.Array
 
 
 def ridge_grid(rows: jax.Array, targets: jax.Array, lams: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """u(λ) for every λ from one decomposition (:mod:`~jaxreg.solvers.spectrum`).
+    """`u(λ)` for every λ from one decomposition (:mod:`~jaxreg.solvers.spectrum`).
 
     Args:
-        rows: A, (n, p), targets: ỹ, (n, t). lams: (L, t), one λ a target in each row; 0 gives the minimum-norm least
+        rows: A, (n, p), targets: `ỹ`, (n, t). lams: (L, t), one λ a target in each row; 0 gives the minimum-norm least
             squares.
 
     Returns:
-        u, (L, p, t), and the squared singular values e of A, (min(n, p),); Σ e/(e + λ) are the degrees of freedom.
+        u, (L, p, t), and the squared singular values e of A, (min(n, p),); `Σ e/(e + λ)` are the degrees of freedom.
 
     Example:
         >>> import jax.numpy as jnp

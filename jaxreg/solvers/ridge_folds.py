@@ -1,12 +1,13 @@
 """K-fold errors of ridge: a factorisation a fold, all λs and targets at once.
 
 The training part's moments are those of all rows less those of the fold, so that beside the held-out rows a fold costs
-one p × p eigendecomposition, whatever n. Taking away loses digits where little is left
-(:func:`jaxreg.formulas.moments.lost`): then, and if the λs are too small for AᵀA, the fold goes back to its rows.
-For p > n a fold is its training rows and their n × n matrix AAᵀ.
+one `p × p` eigendecomposition, whatever n. Taking away loses digits where little is left
+(:func:`jaxreg.formulas.moments.lost`): then, and if the λs are too small for `AᵀA`, the fold goes back to its rows. For
+`p > n` a fold is its training rows and their `n × n` matrix `AAᵀ`.
 
 With B the held-out rows in the coordinates of the decomposition, T the held-out targets, both about the training means,
-and a(λ) as in :mod:`~jaxreg.solvers.spectrum`, the residuals are T − B a: no coefficient is formed, and no digit lost.
+and `a(λ)` as in :mod:`~jaxreg.solvers.spectrum`, the residuals are `T − B a`: no coefficient is formed, and no digit
+lost.
 """
 
 from typing import Any
@@ -47,7 +48,7 @@ def errors_from_rows(
 
     Args:
         X: (n, p), Y: (n, t). train, train_weight: positions and weights of the training rows, filled up with any others
-            of weight 0. rows, row_weight: of those held out, (m,). penalty_factor: v > 0, (p,) or None. lams: (L,),
+            of weight 0. rows, row_weight: of those held out, (m,). penalty_factor: `v > 0`, (p,) or None. lams: (L,),
             above 0.
     """
     factored = factor_rows(X[train], Y[train], train_weight, penalty_factor, fit_intercept, standardize, jnp.min(lams))
@@ -58,7 +59,7 @@ def errors_from_rows(
 def held_out_errors(
     factored: FactoredRidge, X: jax.Array, Y: jax.Array, share: jax.Array, lams: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """What some rows X (m, p), with shares s/Σs (m,), add to the mean of (y − ŷ)² and of |y − ŷ|, each (L, t)."""
+    """What some rows X (m, p), with shares `s/Σs` (m,), add to the mean of `(y − ŷ)²` and of `|y − ŷ|`, each (L, t)."""
     rows = ((X - factored.x_mean[None, :]) / factored.size[None, :]) @ factored.spectrum.left
     return errors_in_coordinates(factored, rows, Y, share, lams)
 

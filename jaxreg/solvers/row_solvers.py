@@ -54,7 +54,7 @@ def solver_of(data: Data, l1_ratio: ArrayLike, strategy: str | None) -> Solver:
 def _ridge(
     problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """All members from one decomposition. Its λ is λ/τ. A ⊥ the free columns: Aᵀỹ needs no projection of ỹ."""
+    """All members from one decomposition. Its λ is `λ/τ`. `Aᵀỹ` needs no projection of `ỹ`: A has it."""
     largest = jnp.max(lams)
     positive = jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0))
     coef, _ = ridge_grid(problem.rows, frame.targets, positive / data.tau[None, :])
@@ -64,7 +64,7 @@ def _ridge(
 def _active_set(
     problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """A path for one target after the other, down its λs > 0."""
+    """A path for one target after the other, down its λs, which are above 0."""
     _, v, lower, upper = columns_of(data, rho)
     p = len(v)
     fill = active_set.padded(p) - p

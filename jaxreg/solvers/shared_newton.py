@@ -1,12 +1,12 @@
 """Newton steps on the active sets of one elastic net at several λs at once.
 
-In the coordinates of :mod:`~jaxreg.solvers.reduction` (G_jj = 1), with l1 = λ a and l2 = λ b, the best value of one
-coefficient, the others as they are, is  S(u_j + g_j, l1_j) / (1 + l2_j),  g = c − G u. Where all are at their best, u
-is the minimiser. Each *round* takes for every λ
+In the coordinates of :mod:`~jaxreg.solvers.reduction` (`G_jj = 1`), with `l1 = λ a` and `l2 = λ b`, the best value of
+one coefficient, the others as they are, is `S(u_j + g_j, l1_j) / (1 + l2_j)`, `g = c − G u`. Where all are at their
+best, u is the minimiser. Each *round* takes for every λ
 
     A = { j : |u_j + g_j| > l1_j },     s = sign(u + g)_A,     d_A = M_AA⁻¹ (g − l1 s − l2 u)_A,     M = G + diag(l2)
 
-and goes to u_A + d_A, 0 outside A: the primal-dual active set or semismooth Newton method (Hintermüller, Ito and
+and goes to `u_A + d_A`, 0 outside A: the primal-dual active set or semismooth Newton method (Hintermüller, Ito and
 Kunisch, SIAM J. Optim. 13(3), 2002), which has found the minimiser where A and s do not change any more. It may cycle.
 From a few rounds on it takes the best of the steps d, d/2, d/4, … along which a coefficient that changes its sign stays
 at 0 (two-metric projection: Bertsekas, SIAM J. Control Optim. 20(2), 1982).
@@ -74,7 +74,7 @@ def minimise(members: Members, coef: jax.Array, yy: jax.Array) -> tuple[jax.Arra
     """The minimiser at every λ.
 
     Args:
-        coef: where to begin, (m, w). yy: ‖ỹ‖², ().
+        coef: where to begin, (m, w). yy: `‖ỹ‖²`, ().
 
     Returns:
         u, (m, w); rounds, (); and whether the conditions of optimality hold at all λs, (). If not, u is worth nothing.
@@ -109,7 +109,7 @@ def minimise(members: Members, coef: jax.Array, yy: jax.Array) -> tuple[jax.Arra
 
 
 def _solve(members: Members, active: jax.Array, residual: jax.Array, enough: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """d with  M_AA d_A = r_A  up to ``enough``, (m, w), for every λ, and the turns taken, ()."""
+    """d with `M_AA d_A = r_A` up to ``enough``, (m, w), for every λ, and the turns taken, ()."""
     penalty = members.penalty
     inside = lambda v: jnp.where(active, v, 0.0)
     conditioned = lambda r: r / (1.0 + penalty.l2)  # by the diagonal of M

@@ -1,15 +1,15 @@
 """One decomposition for a whole λ-grid of ridge fits, and what it costs in accuracy.
 
-In the coordinates of :mod:`~jaxreg.solvers.reduction`, (AᵀA + λI) u = Aᵀỹ. With A = U diag(√e) Vᵀ,
+In the coordinates of :mod:`~jaxreg.solvers.reduction`, `(AᵀA + λI) u = Aᵀỹ`. With `A = U diag(√e) Vᵀ`,
 
     u(λ) = left · a(λ),     a(λ) = right / (e + λ),     degrees of freedom Σ e/(e + λ)
 
     n ≥ p:  AᵀA = V diag(e) Vᵀ,  left = V,    right = Vᵀ(Aᵀỹ)
     p > n:  AAᵀ = U diag(e) Uᵀ,  left = AᵀU,  right = Uᵀỹ
 
-so all λs and targets together are one matrix product. AᵀA has the square of A's condition number κ: its eigenvectors
-leave a relative error of about κ²ε in u. Where that exceeds a tenth of the default tolerance, the singular value
-decomposition of A itself is taken (error κε).
+so all λs and targets together are one matrix product. `AᵀA` has the square of A's condition number κ: its eigenvectors
+leave a relative error of about `κ²ε` in u. Where that exceeds a tenth of the default tolerance, the singular value
+decomposition of A itself is taken (error `κε`).
 
 Source: Hastie, Tibshirani and Friedman, *The Elements of Statistical Learning*, §3.4.1; the dual form: Saunders,
 Gammerman and Vovk, ICML 1998.
@@ -51,7 +51,8 @@ class Spectrum(NamedTuple):
 
     Attributes:
         e: squared singular values of A, (k,), k = min(n, p). left: (p, k). right: (k, t).
-        miss: (t,), defect: (): the gradient of ½‖ỹ − Au‖² + ½λ‖u‖² at left · a(λ) is at most miss + defect ‖a(λ)‖.
+        miss: (t,), defect: (): the gradient of `½‖ỹ − Au‖² + ½λ‖u‖²` at `left · a(λ)` is at most
+            `miss + defect ‖a(λ)‖`.
     """
 
     e: jax.Array
@@ -77,8 +78,7 @@ class Spectrum(NamedTuple):
 def certificate_of(
     product: jax.Array, vectors: jax.Array, e: jax.Array, side: jax.Array, right: jax.Array, trace: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """(miss, defect) for ``product`` = AᵀA V, ``vectors`` = V and ``side`` = Aᵀỹ; or AAᵀU, U, ỹ, still to be multiplied
-    by ‖A‖."""
+    """(miss, defect) for ``product`` `AᵀAV`, ``vectors`` V, ``side`` `Aᵀỹ`; or `AAᵀU`, U, `ỹ`, still times `‖A‖`."""
     eps = jnp.finfo(e.dtype).eps
     evaluation = eps * (len(e) ** 0.5 + ROUNDING)
     if vectors.shape[0] == len(e) < side.shape[1]:  # more targets than vectors: ‖VVᵀ − I‖ costs less, and bounds it
@@ -92,13 +92,13 @@ def certificate_of(
 
 
 def is_accurate(e: jax.Array, smallest_lam: jax.Array) -> jax.Array:
-    """Whether the eigenvalues of AᵀA or AAᵀ are well enough conditioned for λ ≥ ``smallest_lam``, ()."""
+    """Whether the eigenvalues of `AᵀA` or `AAᵀ` are well enough conditioned for λ from ``smallest_lam``, (), on."""
     error = jnp.finfo(e.dtype).eps * jnp.max(e) / (jnp.maximum(jnp.min(e), 0.0) + smallest_lam)
     return error <= LARGEST_ERROR.get(e.dtype, 0.0)
 
 
 def spectrum_of_gram(gram: jax.Array, correlation: jax.Array) -> Spectrum:
-    """From AᵀA, (p, p), and Aᵀỹ, (p, t). Ask :func:`is_accurate` whether it will do.
+    """From `AᵀA`, (p, p), and `Aᵀỹ`, (p, t). Ask :func:`is_accurate` whether it will do.
 
     Example:
         >>> import jax.numpy as jnp
@@ -112,8 +112,7 @@ def spectrum_of_gram(gram: jax.Array, correlation: jax.Array) -> Spectrum:
 
 
 def spectrum_of_kernel(kernel: jax.Array, targets: jax.Array) -> Spectrum:
-    """From AAᵀ, (n, n), and ỹ, (n, t), with U in the place of ``left`` = AᵀU. Ask :func:`is_accurate` whether it will
-    do."""
+    """From `AAᵀ`, (n, n), and `ỹ`, (n, t), with U in the place of ``left``, `AᵀU`. As :func:`spectrum_of_gram`."""
     e, U = jnp.linalg.eigh(kernel)
     e, right = jnp.maximum(e, 0.0), U.T @ targets
     miss, defect = certificate_of(kernel @ U, U, e, targets, right, jnp.trace(kernel))
@@ -122,10 +121,10 @@ def spectrum_of_kernel(kernel: jax.Array, targets: jax.Array) -> Spectrum:
 
 
 def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Array) -> Spectrum:
-    """From the rows, by the smaller of AᵀA and AAᵀ; by the singular values of A where that is not accurate.
+    """From the rows, by the smaller of `AᵀA` and `AAᵀ`; by the singular values of A where that is not accurate.
 
     Args:
-        rows: A, (n, p), targets: ỹ, (n, t). smallest_lam: the least λ that will be asked for, (); it may be 0.
+        rows: A, (n, p), targets: `ỹ`, (n, t). smallest_lam: the least λ that will be asked for, (); it may be 0.
     """
     rows, targets = varying_like((rows, targets), rows, targets, smallest_lam)
     n, p = rows.shape
@@ -157,23 +156,23 @@ def spectrum_of_rows(rows: jax.Array, targets: jax.Array, smallest_lam: jax.Arra
 
 
 def shrink(right: jax.Array, e: jax.Array, lam: jax.Array) -> jax.Array:
-    """a = right / (e + λ), (k, t), for one λ, () or (t,), and 0 where e + λ = 0: the solution of least norm."""
+    """`a = right / (e + λ)`, (k, t), for one λ, () or (t,), and 0 where `e + λ = 0`: the solution of least norm."""
     denominator = e[:, None] + (lam[None, None] if lam.ndim == 0 else lam[None, :])
     return jnp.where(denominator > 0, right / jnp.where(denominator > 0, denominator, 1.0), 0.0)
 
 
 def coefficients(spectrum: Spectrum, lam: jax.Array) -> jax.Array:
-    """u(λ), (p, t), for λ of shape () or (t,), one a target."""
+    """`u(λ)`, (p, t), for λ of shape () or (t,), one a target."""
     return spectrum.left @ shrink(spectrum.right, spectrum.e, lam)
 
 
 def ridge_degrees(e: jax.Array, lams: jax.Array) -> jax.Array:
-    """Σ e/(e + λ), (L, t), for λs (L, t) above 0: the trace of A (AᵀA + λI)⁻¹ Aᵀ, the intercept not counted."""
+    """`Σ e/(e + λ)`, (L, t), for λs (L, t) above 0: the trace of `A (AᵀA + λI)⁻¹ Aᵀ`, the intercept not counted."""
     return map_lams(lambda lam: jnp.sum(e[:, None] / (e[:, None] + lam[None, :]), axis=0), lams, len(e) * lams.shape[1])
 
 
 def gap_bound(spectrum: Spectrum, lams: jax.Array) -> jax.Array:
-    """A bound on the duality gap at u(λ), in the units of the objective, (L, t), for λs above 0, (L, t) or (L, 1)."""
+    """A bound on the duality gap at `u(λ)`, in the units of the objective, (L, t), for λs above 0, (L, t) or (L, 1)."""
     # ‖a‖² = Σ_k right_k² / (e_k + λ)²; both factors are scaled so that squares stay in range.
     largest = jnp.max(jnp.abs(spectrum.right), axis=0)
     largest = jnp.where(largest > 0, largest, 1.0)

@@ -1,6 +1,6 @@
 """Newton steps on the support: once it is known which coefficients are 0 or at a bound, the rest is a linear system.
 
-u is optimal iff it is a fixed point of the proximal map,  u = prox_h( u + c − Gu ).  The argument says for every
+u is optimal iff it is a fixed point of the proximal map, `u = prox_h( u + c − Gu )`. The argument says for every
 coordinate which piece of h it lies on: zero, a bound, or the interior with a sign. On one set of pieces the fixed point
 is linear,
 
@@ -43,7 +43,7 @@ class Pieces(NamedTuple):
 
 
 def pieces_at(problem: LeastSquares, penalty: Penalty, u: jax.Array, product: jax.Array) -> Pieces:
-    """The piece of h on which each coordinate of prox_h(u + c − Gu) lies."""
+    """The piece of h on which each coordinate of `prox_h(u + c − Gu)` lies."""
     x = u + problem.correlation - product
     # A correlation above l1 by rounding alone (at λ_max, say) does not make a coefficient.
     above = jnp.abs(x) > penalty.l1 * (1.0 + 8.0 * jnp.finfo(x.dtype).eps)

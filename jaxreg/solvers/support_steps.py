@@ -4,13 +4,14 @@ In the coordinates of :mod:`~jaxreg.solvers.reduction` the solution on active co
 
     u_A = argmin ½‖ỹ − A_A u‖² + ½ Σ l2_j u_j² + Σ l1_j s_j u_j
 
-With the QR factorisation of A_A above diag(√l2), whose condition is that of the columns and not its square,
+With the QR factorisation of `A_A` above `diag(√l2)`, whose condition is that of the columns and not its square,
 
     R u_A = Qᵀ (ỹ, 0) − R⁻ᵀ (l1 s)_A
 
 The steps are the safe rounds of :mod:`~jaxreg.solvers.active_round`, which never raise the objective: a step ends at
-the first coefficient to reach 0, which leaves, or at u_A, where the worst violator of |g_j| ≤ l1_j enters (feature-sign
-search: Lee, Battle, Raina and Ng, NIPS 2007). Each factors all columns: for small tables and guesses nearly right.
+the first coefficient to reach 0, which leaves, or at `u_A`, where the worst violator of `|g_j| ≤ l1_j` enters
+(feature-sign search: Lee, Battle, Raina and Ng, NIPS 2007). Each factors all columns: for small tables and guesses
+nearly right.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ def support_from_rows(data: Data, params: Params, lams: jax.Array, l1_ratio: jax
 
     Args:
         data: X (n, p), Y (n, t), all columns penalised, bounds 0 or infinite. params: guesses, coef (L, p, t),
-            intercept (L, t). lams: (L, t) > 0. l1_ratio: ρ > 0, (). most: so many steps, ().
+            intercept (L, t). lams: (L, t) > 0. l1_ratio: `ρ > 0`, (). most: so many steps, ().
     """
     rho, v, lower, upper = columns_of(data, l1_ratio)
     problem, frame = reduce_problem(data.X, data.Y, data.sample_weight, data.fit_intercept, None, None, data.scale)

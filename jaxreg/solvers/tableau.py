@@ -1,28 +1,28 @@
 """The tableau of a set of columns of which some are active: all that changes when one of them enters or leaves.
 
-For columns with Gram matrix G, the active ones A, the others N and H = G_AA⁻¹, it is the symmetric matrix
+For columns with Gram matrix G, the active ones A, the others N and `H = G_AA⁻¹`, it is the symmetric matrix
 
     S = ( −H      H G_AN              )
         ( G_NA H  G_NN − G_NA H G_AN  )
 
-When column k enters or leaves A, with d = S_kk (> 0 or < 0), the sweep operator gives the next one:
+When column k enters or leaves A, with `d = S_kk`, not 0, the sweep operator gives the next one:
 
     S_ij ← S_ij − S_ik S_jk / d     (i, j ≠ k),        S_ik ← S_ik / |d|,        S_kk ← −1/d.
 
-**One rank.** Let row and column k be scaled by √|d| besides. Then the change is one of rank one, and of one diagonal
-entry: with t = S_k and τ = √|d| sign d,
+**One rank.** Let row and column k be scaled by `√|d|` besides. Then the change is one of rank one, and of one diagonal
+entry: with `t = S_k` and `τ = √|d| sign d`,
 
     S ← S − v vᵀ / d − 2τ e_k e_kᵀ,        v = t − τ e_k
 
-for row k becomes t_i − t_i (d − τ)/d = t_i / √|d|, and the diagonal d − (d − τ)²/d − 2τ = −sign d. So all that belongs
-to a column stands here multiplied by its scale q (S_ij by q_i q_j), and q_k ← √|d| / q_k. Changes are kept beside S,
-and added to it by one product when there are many.
+for row k becomes `t_i − t_i (d − τ)/d = t_i / √|d|`, and the diagonal `d − (d − τ)²/d − 2τ = −sign d`. So all that
+belongs to a column stands here multiplied by its scale q (`S_ij` by `q_i q_j`), and `q_k ← √|d| / q_k`. Changes are
+kept beside S, and added to it by one product when there are many.
 
 **More columns.** Columns J that join the set, in N, bring the rows
 
     S_JA = G_JA H = −G_JA S_AA       S_JN = G_JN − G_JA S_AN       S_JJ = G_JJ − G_JA S_AJ
 
-so, with P = G_JA S_A of all columns that were there:  S_JA = −P_A,  S_JN = G_JN − P_N,  S_JJ = G_JJ + G_JA P_Aᵀ.
+so, with `P = G_JA S_A` of all columns that were there: `S_JA = −P_A`, `S_JN = G_JN − P_N`, `S_JJ = G_JJ + G_JA P_Aᵀ`.
 
 Source: Goodnight, *The American Statistician* 33(3), 1979 (the sweep operator).
 """
@@ -42,7 +42,7 @@ PENDING, ROWS = 64, 128
 
 
 class Tableau(NamedTuple):
-    """S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ.
+    """`S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ`.
 
     Attributes:
         base: (p, p), of which what stands on and below the diagonal counts. diagonal: (p,). changes: v, (M, p).
@@ -96,13 +96,13 @@ def each_block(turns: jax.Array | int, change: Callable[..., jax.Array], base: j
 
 
 def row(S: Tableau, k: jax.Array) -> jax.Array:
-    """S_k, (p,)."""
+    """`S_k`, (p,)."""
     base = entries(S.base, k[None], jnp.arange(len(S.diagonal), dtype=jnp.int32))[0]
     return base.at[k].add(S.diagonal[k]) - (S.changes[:, k] * S.weight) @ S.changes
 
 
 def change(S: Tableau, k: jax.Array, v: jax.Array, d: jax.Array, more: jax.Array, blocks: jax.Array | int) -> Tableau:
-    """S − v vᵀ / d + more e_k e_kᵀ, where S has entries in its first ``blocks`` of rows alone."""
+    """`S − v vᵀ / d + more e_k e_kᵀ`, where S has entries in its first ``blocks`` of rows alone."""
     M, p = S.changes.shape
     rows, none = block_rows(p), jnp.zeros((), jnp.int32)
     changes = jax.lax.dynamic_update_slice(S.changes, v[None, :], (S.used, none))
@@ -124,7 +124,7 @@ def join(S: Tableau, at: jax.Array, G: jax.Array, active: jax.Array, scale: jax.
     """S with more columns J, in N and with scale 1.
 
     Args:
-        at: (), the number of the first of J; no entries stand in S from here on. G: (k, p), G_J with all columns, J
+        at: (), the number of the first of J; no entries stand in S from here on. G: (k, p), `G_J` with all columns, J
             among them. active: (p,) booleans. scale: q, (p,).
     """
     k, p = G.shape

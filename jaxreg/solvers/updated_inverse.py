@@ -1,17 +1,17 @@
 """The inverse of a matrix on a changing set of coordinates, kept up to date instead of computed anew.
 
-For a positive definite M (P, P) and a set A of active coordinates, H = (M_AA)⁻¹. Every active coordinate has a *slot*,
-so that H is stored in the leading slots of a (W, W) array, whatever P is; the rows and columns of free slots are 0. At
-most K coordinates leave or enter at a time, each time a change of rank K:
+For a positive definite M (P, P) and a set A of active coordinates, `H = (M_AA)⁻¹`. Every active coordinate has a
+*slot*, so that H is stored in the leading slots of a (W, W) array, whatever P is; the rows and columns of free slots
+are 0. At most K coordinates leave or enter at a time, each time a change of rank K:
 
     L leaves:   H⁺ = H − H_{:L} (H_LL)⁻¹ H_{L:}
     E enters:   H⁺ = H + Vᵀ S⁻¹ V,      V = M_EA H − I_E,      S = M_EE − M_EA H M_AE   (the Schur complement)
 
-With C C-orthogonalising, C S Cᵀ = I, the change is (CV)ᵀ(CV): thin factors, kept beside the last full matrix,
+With a C for which `C S Cᵀ = I`, the change is `(CV)ᵀ(CV)`: thin factors, kept beside the last full matrix,
 
     H = base + left · right,      left (W, M), right (M, W),
 
-and added to it when the factor rows are full. Both layouts are kept because a thin product A·Bᵀ is slow on CPU.
+and added to it when the factor rows are full. Both layouts are kept because a thin product `A·Bᵀ` is slow on CPU.
 
 Source: the block inverse, Horn and Johnson, *Matrix Analysis*, §0.7.3.
 """
@@ -48,7 +48,7 @@ SHARES = (8, 4, 2, 1)
 
 
 class Inverse(NamedTuple):
-    """H = base + left · right, in slots.
+    """`H = base + left · right`, in slots.
 
     Attributes:
         base: (W, W). left: (W, M), right: (M, W), of which the first ``used``, (), are in use.
@@ -103,7 +103,7 @@ def invert(M: jax.Array, active: jax.Array, like: Inverse, jitter: float) -> Inv
 
 
 def inverse_factor(S: jax.Array) -> jax.Array:
-    """The lower triangular C with C S Cᵀ = I, for a positive definite S (k, k); NaN if it is not."""
+    """The lower triangular C with `C S Cᵀ = I`, for a positive definite S (k, k); NaN if it is not."""
     return triangular_solve(
         cholesky(S, symmetrize_input=False), jnp.eye(S.shape[0], dtype=S.dtype), left_side=True, lower=True
     )
@@ -192,7 +192,7 @@ def rows(H: Inverse, slots: jax.Array) -> jax.Array:
 
 
 def append(H: Inverse, entered: jax.Array, left: jax.Array, n_entered: jax.Array, n_left: jax.Array) -> Inverse:
-    """H + enteredᵀ entered − leftᵀ left; folded into the base when the factor rows are full.
+    """`H + enteredᵀ entered − leftᵀ left`; folded into the base when the factor rows are full.
 
     Args:
         entered, left: (K, W), of which the first n_entered, n_left rows are not 0.

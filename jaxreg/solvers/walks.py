@@ -205,7 +205,7 @@ class Knots(NamedTuple):
         return ~self.step.going
 
     def join(self, at: jax.Array, G: jax.Array, correlation: jax.Array, gradient: jax.Array) -> "Knots":
-        """Of them, g = c − G_JA u_A, with u = (x₀ + λ x₁) / q in A."""
+        """Of them, `g = c − G_JA u_A`, with `u = (x₀ + λ x₁) / q` in A."""
         del gradient
         s = self.step
         write = lambda array, new: jax.lax.dynamic_update_slice(array, new, (at,))

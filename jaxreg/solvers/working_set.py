@@ -1,10 +1,10 @@
-"""A λ-path for p ≫ n: the active-set path inside a small set of columns that grows as it is found wanting.
+"""A λ-path for `p ≫ n`: the active-set path inside a small set of columns that grows as it is found wanting.
 
 A few λs at a time (a *chunk*) are solved on the working set alone. One product with all columns then gives the duality
 gap of the whole problem at each of them: where it is within the tolerance the λ is done, at the first where it is not
 the walk continues, with the columns that were missed. The same product says which columns to add for the next chunk:
-those whose gradient comes near the bound, as the mean of what it is now, as a share of λ a_j, and of what it will be at
-the next chunk's last λ if it goes on linearly:
+those whose gradient comes near the bound, as the mean of what it is now, as a share of `λ a_j`, and of what it will be
+at the next chunk's last λ if it goes on linearly:
 
     ½ |g_j(now)| / λ_now a_j + ½ |g_j(then)| / λ_then a_j ≥ margin
 
@@ -15,8 +15,8 @@ On a working set, the λs are solved in one of two ways (:mod:`~jaxreg.solvers.w
 after a missed column walks again from where the chunk began, or by Newton steps, which go on at the λ that failed. What
 was solved before it stands.
 
-Columns are centred and scaled implicitly: a_j = √(s/Σs) (x_j − m_j)/d_j from the table as it is, so folds of one table,
-which differ in s, m and d alone, share it.
+Columns are centred and scaled implicitly: `a_j = √(s/Σs) (x_j − m_j)/d_j` from the table as it is, so folds of one
+table, which differ in s, m and d alone, share it.
 """
 
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ class WorkingSet(NamedTuple):
 
     Attributes:
         column: (C,), their numbers, p where there is none. size: (), how many. inside: (p,) booleans.
-        rows: (C, n). correlation: c, (C,). unit: the penalty at λ = 1 on them.
+        rows: (C, n). correlation: c, (C,). unit: the penalty at `λ = 1` on them.
     """
 
     column: jax.Array
@@ -165,14 +165,14 @@ def solve_path(
     spread: int = 1,
     by_knots: bool = False,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The minimiser of  ½‖ỹ − A u‖² + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )  at every λ.
+    """The minimiser of `½‖ỹ − A u‖² + λ Σ_j ( a_j |u_j| + ½ b_j u_j² )` at every λ.
 
     Args:
-        table: A, n rows and p columns. target: ỹ, (n,). correlation: Aᵀỹ, (p,). lams: (L,), λ > 0, descending, of which
-            the first ``count``, (), are solved; L ≥ 8. unit: the penalty at λ = 1, (p,); bounds 0 or infinite. tol: the
-            gap to reach, (). max_iter: most rounds a λ, (). spread: how many times n columns may be active; those of a
-            lasso never exceed n, those of an elastic net may. Where they exceed it, the λ is given up. by_knots: from
-            knot to knot, which serves the lasso alone; else by Newton steps.
+        table: A, n rows and p columns. target: `ỹ`, (n,). correlation: `Aᵀỹ`, (p,). lams: (L,), `λ > 0`, descending, of
+            which the first ``count``, (), are solved; `L ≥ 8`. unit: the penalty at `λ = 1`, (p,); bounds 0 or
+            infinite. tol: the gap to reach, (). max_iter: most rounds a λ, (). spread: how many times n columns may be
+            active; those of a lasso never exceed n, those of an elastic net may. Where they exceed it, the λ is given
+            up. by_knots: from knot to knot, which serves the lasso alone; else by Newton steps.
 
     Returns:
         w = u / d, (L, p), its gap, ∞ where there is none, and the rounds or knots taken, (L,).

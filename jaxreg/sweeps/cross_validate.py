@@ -3,7 +3,7 @@
 A fold is a set of held-out rows. Training on the others means sample weights of 0 on the held-out rows, so every fold
 is the same compiled program; means, standard deviations and the intercept are those of the training part alone.
 
-With m_k the held-out mean squared error of fold k and W_k its sum of weights,
+With `m_k` the held-out mean squared error of fold k and `W_k` its sum of weights,
 
     mean = Σ W_k m_k / ΣW_k         se = √( [Σ W_k (m_k − mean)² / ΣW_k] / (K − 1) )
 
@@ -44,7 +44,7 @@ class Choice(NamedTuple):
 
     Attributes:
         lam, l1_ratio, mean_mse, se_mse, n_nonzero: () or (t,).
-        index: positions (ρ, λ) in the grids, (2,) or (t, 2).
+        index: positions `(ρ, λ)` in the grids, (2,) or (t, 2).
         params: intercept () or (t,), coef (p,) or (p, t), fitted on all rows.
     """
 
@@ -127,15 +127,15 @@ def fold_errors(
 
 
 def mean_and_standard_error(fold_mse: jax.Array, fold_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The weighted mean over the folds, m̄ = Σ_k W_k m_k / Σ_k W_k, and its standard error.
+    """The weighted mean over the folds, `m̄ = Σ_k W_k m_k / Σ_k W_k`, and its standard error.
 
         se = √( Σ_k W_k (m_k − m̄)² / ((K − 1) Σ_k W_k) )
 
     Args:
-        fold_mse: m, (R, L, K) or (R, L, K, t). fold_weight: W, (K,), K ≥ 2.
+        fold_mse: m, (R, L, K) or (R, L, K, t). fold_weight: W, (K,), `K ≥ 2`.
 
     Returns:
-        m̄ and se, each (R, L) or (R, L, t).
+        `m̄` and se, each (R, L) or (R, L, t).
 
     Source: glmnet's ``cvm`` and ``cvsd``.
 
@@ -152,7 +152,7 @@ def mean_and_standard_error(fold_mse: jax.Array, fold_weight: jax.Array) -> tupl
 
 
 def choose(mean_mse: jax.Array, se_mse: jax.Array, lams: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The positions (ρ, λ) of the smallest mean error, and of the largest λ at the same ρ within one standard error.
+    """The positions `(ρ, λ)` of the smallest mean error, and of the largest λ at the same ρ within one standard error.
 
     Ties in the error go to the larger λ. An error that is not a number is never chosen.
 
@@ -183,7 +183,7 @@ def choices(fold_mse: jax.Array, fold_weight: jax.Array, lams: jax.Array) -> tup
         fold_mse: (R, L, K) or (R, L, K, t). fold_weight: (K,). lams: (R, L).
 
     Returns:
-        mean and se, (R, L) or (R, L, t); positions (ρ, λ) of the minimum and of one standard error, (2,) or (t, 2).
+        mean and se, (R, L) or (R, L, t); positions `(ρ, λ)` of the minimum and of one standard error, (2,) or (t, 2).
     """
     mean, se = mean_and_standard_error(fold_mse, fold_weight)
     over_targets = jax.vmap(choose, (2, 2, None)) if mean.ndim == 3 else choose
@@ -233,10 +233,10 @@ def cross_validate(
     eps: float | None = None,
     **options: Any,
 ) -> Sweep:
-    """Cross-validate every (ρ, λ), choose, and fit the chosen models on all rows; works under ``jit`` and ``vmap``.
+    """Cross-validate every `(ρ, λ)`, choose, and fit the chosen models on all rows; works under ``jit`` and ``vmap``.
 
     Args:
-        X: (n, p), y: (n,) or (n, t). held_out: (K, n) booleans, one row a fold, K ≥ 2.
+        X: (n, p), y: (n,) or (n, t). held_out: (K, n) booleans, one row a fold, `K ≥ 2`.
         lams: (L,), or how many (static): then one automatic grid for each l1_ratio, from all rows.
         l1_ratios: R numbers in [0, 1]; the Python number 0 takes ridge's closed form.
         sample_weight: (n,); also weights the held-out errors. eps: as in :func:`jaxreg.solvers.path`.

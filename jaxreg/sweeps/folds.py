@@ -13,7 +13,7 @@ __all__ = ["fold_labels", "plan_of", "plan_of_pairs"]
 
 
 def fold_labels(n: int, folds: int, seed: int = 0) -> np.ndarray:
-    """A label 0 … K−1 for every row: each block of K consecutive rows gets a random permutation of them.
+    """A label from 0 to `K − 1` for every row: each block of K consecutive rows gets a random permutation of them.
 
     Fold sizes differ by at most one, neighbouring rows are spread over the folds, and the labels of the first rows do
     not depend on how many follow.

@@ -1,18 +1,19 @@
 """Intervals from resamples, and how often a feature was chosen.
 
-Of B resampled values θ*_b of an estimate θ̂ the interval of level 1 − α is read off their quantiles:
+Of B resampled values `θ*_b` of an estimate `θ̂` the interval of level `1 − α` is read off their quantiles:
 
     percentile   from the α/2 to the 1 − α/2 quantile                                          (Efron 1979)
     BCa          from the Φ(z0 + (z0 + z)/(1 − a (z0 + z))) quantiles, z = Φ⁻¹(α/2) and Φ⁻¹(1 − α/2)     (Efron 1987)
 
-z0 = Φ⁻¹(share of θ*_b below θ̂) corrects for resamples that are off on one side, where half of those equal to θ̂ count as
-below; and a, the skewness of the estimate, comes from leaving out groups of rows, θ̂_(g) with mean θ̄:
+z0, `Φ⁻¹` of the share of `θ*_b` below `θ̂`, corrects for resamples that are off on one side, where half of those equal
+to `θ̂` count as below; and a, the skewness of the estimate, comes from leaving out groups of rows, `θ̂_(g)` with mean
+`θ̄`:
 
     a = Σ_g (θ̄ − θ̂_(g))³ / ( 6 (Σ_g (θ̄ − θ̂_(g))²)^{3/2} )
 
 Under a penalty both are intervals of the *penalised* estimate, of what the same procedure would give on other samples:
 they are centred where the penalty draws it, not at the true coefficient, and an interval of a lasso's coefficient that
-is often 0 has 0 as an end. They say how stable an answer is; only at λ = 0 do they cover the truth at their level.
+is often 0 has 0 as an end. They say how stable an answer is; only at `λ = 0` do they cover the truth at their level.
 """
 
 import numpy as np
@@ -33,7 +34,7 @@ def bca(values: np.ndarray, estimate: np.ndarray, left_out: np.ndarray, level: f
     """The ends of the BCa interval.
 
     Args:
-        values: θ*, (B, ...). estimate: θ̂, (...). left_out: θ̂_(g), (G, ...).
+        values: `θ*`, (B, ...). estimate: `θ̂`, (...). left_out: `θ̂_(g)`, (G, ...).
     """
     from scipy.special import ndtr, ndtri
 

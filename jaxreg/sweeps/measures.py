@@ -54,12 +54,12 @@ class Measured(NamedTuple):
 
 
 def fold_weight(problem: Problem, plan: Plan) -> np.ndarray:
-    """Σs of the rows that each fold holds out, (K,)."""
+    """`Σs` of the rows that each fold holds out, (K,)."""
     return plan.measured.astype(float) @ problem.weights
 
 
 def variance_of_folds(problem: Problem, plan: Plan) -> np.ndarray:
-    """Of the held-out y about its own mean, (K, t); infinite where it is 0: R² is then 1 − 0."""
+    """Of the held-out y about its own mean, (K, t); infinite where it is 0: `R²` is then `1 − 0`."""
     s = problem.weights
     weight = plan.measured * s[None, :] / (plan.measured @ s)[:, None]
     y = problem.y - np.average(problem.y, axis=0, weights=s)

@@ -5,9 +5,9 @@
     residual   y* = ŷ + e*, the residuals e drawn with replacement, centred                                 (Efron 1979)
     wild       y* = ŷ + e_i ξ_i with E ξ = 0, E ξ² = E ξ³ = 1: residuals stay with their rows     (Wu 1986, Mammen 1993)
 
-The first two are of rows that were drawn, X among them, and need no model. The last two keep X and need ŷ: the first of
-them takes residuals of one size, the second any. A penalised ŷ is drawn towards 0, so that their residuals hold some of
-the signal.
+The first two are of rows that were drawn, X among them, and need no model. The last two keep X and need `ŷ`: the first
+of them takes residuals of one size, the second any. A penalised `ŷ` is drawn towards 0, so that their residuals hold
+some of the signal.
 
 Each resample has a stream of its own, ``default_rng([seed, b])``: it does not depend on how many are drawn, nor on the
 blocks they are solved in.
@@ -52,7 +52,7 @@ def resampled_targets(kind: str, fitted: np.ndarray, residual: np.ndarray, seed:
     """Targets y*, (n, B), of the resamples with the given numbers.
 
     Args:
-        kind: "residual" or "wild". fitted: ŷ, residual: y − ŷ, (n,).
+        kind: "residual" or "wild". fitted: `ŷ`, residual: `y − ŷ`, (n,).
     """
     n = len(fitted)
     centred = residual - residual.mean()

@@ -1,8 +1,8 @@
 """Stability selection: which features halves of the rows choose again and again, and how many of them by chance.
 
-Each half chooses the first q features that enter along the λs. Of B complementary pairs of halves let π_j be the share
-of the 2B halves that choose feature j; it is *stable* if π_j ≥ τ. With p features, of which those that are no better
-than chance are chosen with probability θ = q/p at most, the expected number V of them among the stable ones is
+Each half chooses the first q features that enter along the λs. Of B complementary pairs of halves let `π_j` be the
+share of the 2B halves that choose feature j; it is *stable* if `π_j ≥ τ`. With p features, of which those that are no
+better than chance are chosen with probability `θ = q/p` at most, the expected number V of them among the stable ones is
 
     E V ≤ q² / ((2τ − 1) p)                        (Meinshausen and Bühlmann 2010, where noise is exchangeable)
     E V ≤ C(τ, B) q² / p,                          (Shah and Samworth 2013, where the shares are unimodal)
@@ -10,7 +10,7 @@ than chance are chosen with probability θ = q/p at most, the expected number V 
     C = 4 (1 − τ + 1/(2B)) / (1 + 1/B)             if ¾ < τ ≤ 1
 
 The second bounds the number of features of low selection probability without saying which of them are noise; it is the
-smaller one, by a half for large B at τ = ¾ (1 in place of 2).
+smaller one, by a half for large B at `τ = ¾` (1 in place of 2).
 """
 
 import numpy as np

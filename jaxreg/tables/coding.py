@@ -5,8 +5,8 @@ for each, 1 where the row has that word and 0 elsewhere, says nothing of the kin
 
 The columns of one text add up to 1 in every row, which is what the intercept multiplies. Under a penalty this does not
 matter, and all levels are kept: with one of them left out, the others' differences from it would be penalised, and the
-answer would depend on which it was. At λ = 0 with an intercept the coefficients would not be unique; there the first is
-left out.
+answer would depend on which it was. At `λ = 0` with an intercept the coefficients would not be unique; there the first
+is left out.
 
 What was seen is stored with the model: the levels, and the numbers that stand for missing cells, so that new rows are
 read as the old ones were.
@@ -34,7 +34,7 @@ class Coding:
     """What words and missing cells become.
 
     Args:
-        levels: for each column of text its words in order; `column=word` is the name of a column of zeros and ones.
+        levels: for each column of text its words in order; ``column=word`` is the name of a column of zeros and ones.
         fills: for each column the number that stands for a missing cell; empty where none was filled in.
 
     Example:
@@ -55,7 +55,7 @@ class Coding:
 
     @property
     def first_levels(self) -> tuple[str, ...]:
-        """The first column of each text: those to leave out at λ = 0 with an intercept."""
+        """The first column of each text: those to leave out at `λ = 0` with an intercept."""
         return tuple(self._of(column)[0] for column in self.levels)
 
     def sources(self, names: Iterable[str]) -> list[str]:

@@ -63,7 +63,7 @@ def read_table(
             none of them, with zeros in all their columns ("zero").
 
     Returns:
-        Table with values (n, p) float64, n ≥ 1 and p ≥ 1.
+        Table with values (n, p) float64, `n ≥ 1` and `p ≥ 1`.
 
     Raises:
         TableError: the file cannot be read, is not such a table, or a name is not in it. The message names the line of

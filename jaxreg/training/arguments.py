@@ -266,10 +266,10 @@ def product(**arrays: ArrayLike) -> dict[str, jax.Array]:
     """All combinations of the arrays' entries, as a grid; the last array varies fastest.
 
     Args:
-        arrays: (G₁, …), (G₂, …), … with one leading axis each.
+        arrays: (`G₁`, …), (`G₂`, …), … with one leading axis each.
 
     Returns:
-        dict of arrays of length G₁·G₂·….
+        dict of arrays of length `G₁·G₂·…`.
 
     Example:
         >>> product(lam=[0.1, 1.0], seed=[0, 1, 2])["seed"]

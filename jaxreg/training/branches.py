@@ -1,7 +1,7 @@
 """Branches become selections, so that a grid does not copy the data.
 
 Under ``vmap``, a ``lax.cond`` whose predicate differs between members evaluates both branches and selects; so far
-nothing is lost. But JAX's batching rule first gives *every* operand a member axis (`_cond_batching_rule` in
+nothing is lost. But JAX's batching rule first gives *every* operand a member axis (``_cond_batching_rule`` in
 jax/_src/lax/control_flow/conditionals.py), and the line search of ``optax.lbfgs`` passes the data through such
 operands: (G, n, p) numbers where (n, p) would do. Here the same selection is written out before ``vmap`` sees it:
 

@@ -23,7 +23,8 @@ def warn_divergence(
 ) -> None:
     """One warning for all that diverged, with the largest stable step of the first; silent under tracing.
 
-    params: at the start, None where a function makes them, and of each member where they are of an `earlier` Training.
+    params: at the start, None where a function makes them, and of each member where they are of an ``earlier``
+    Training.
     """
     # Under an eager jax.grad the loss is a tracer, but the boolean `diverged` is not.
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(result)) or not bool(jnp.any(result.diverged)):

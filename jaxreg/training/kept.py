@@ -1,7 +1,7 @@
 """What is compiled is kept as long as the functions are that it was compiled from, and used while they read the same.
 
 ``jax.jit`` of a function of the user's would know it by the object: it would not see that a global has changed which
-the function reads, and, given as a static argument, it would keep the function and the data in it for ever. Here
+the function reads, and, given as a static argument, it would keep the function and the data in it for ever. Here::
 
     key      what the functions are and read (``sameness``)  →  the programs
     death    of any object that the key speaks of: the programs go, as with plain ``jit``

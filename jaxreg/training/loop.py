@@ -1,7 +1,7 @@
 """The training loop: steps under ``lax.scan``, records at a stride, members that stop or diverge left alone.
 
 One loop serves a single run and a grid: ``advance`` and ``measure`` are then vmapped over the members, and everything
-in ``Run`` and ``History`` has a leading member axis.
+in ``Run`` and ``History`` has a leading member axis::
 
     stretch       look at the params, and record it; then take ``record_every`` steps
     train_loop    stretch, stretch, …, and a last look

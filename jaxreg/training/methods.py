@@ -7,10 +7,10 @@ says how far from stationary params are: 0 at a solution, in the units of the gr
     FISTA    the same from a lookahead point; momentum that
              points uphill is dropped                          ibid. §4; O'Donoghue and Candès 2015
 
-``prox(params, step_size)`` is argmin_u ½‖u − params‖² + step_size · penalty(u): the penalty is in the prox, the loss is
-the smooth rest. A Euclidean prox is not offered after Adam and the like: they take steps D∇loss with a diagonal D that
-changes, and u = prox_τ(u − D∇loss(u)) is solved by the minimiser of loss + penalty only if D = τI. Its fixed point is
-the minimiser of another problem.
+``prox(params, step_size)`` is `argmin_u ½‖u − params‖² + τ · penalty(u)`, τ the step size: the penalty is in the prox,
+the loss is the smooth rest. A Euclidean prox is not offered after Adam and the like: they take steps `D∇loss` with a
+diagonal D that changes, and `u = prox_τ(u − D∇loss(u))` is solved by the minimiser of loss + penalty only if `D = τI`.
+Its fixed point is the minimiser of another problem.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def ista(step_size: StepSize, prox: Prox) -> Method:
     """The proximal gradient method; converges for a step below 2/L, L the Lipschitz constant of the loss's gradient.
 
     Args:
-        step_size: τ > 0, (). prox: (params, step_size) -> params.
+        step_size: `τ > 0`, (). prox: (params, step_size) -> params.
 
     Returns:
         Method, for ``optimizer=`` of :func:`jaxreg.train` and :func:`jaxreg.train_grid`.

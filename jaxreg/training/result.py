@@ -45,11 +45,11 @@ class Training(NamedTuple):
     Attributes:
         params: as given; those of the last step, or of the last finite one where a member diverged.
         loss: at params, (). residual: at params, (): see :class:`History`.
-        n_steps: steps taken. converged: residual ≤ tol (False without ``tol``). diverged: the params ceased to be
+        n_steps: steps taken. converged: `residual ≤ tol` (False without ``tol``). diverged: the params ceased to be
             finite in step ``n_steps``, or at the record after it the loss was not finite or had grown by 1e12, or the
             gradient is not finite at the start. (The loss is looked at when a record is made; with ``record_every=1``
             that is after every step.)
-        history: History with a record axis of length T = ⌈steps / record_every⌉ after the member axis; the records
+        history: History with a record axis of length `T = ⌈steps / record_every⌉` after the member axis; the records
             after a member stopped repeat its last.
         state: the optimiser's.
         aux: what the loss returned besides its value, at params (of a stream: on the last batch); None without

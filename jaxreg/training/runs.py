@@ -163,14 +163,15 @@ def train_grid(
     """Train every member of a grid of hyperparameters at once: one compilation, ``args`` shared and never copied.
 
     The loss — and ``params``, ``optimizer`` and ``gap`` where they are functions — receive by keyword those grid names
-    that stand in their signatures:
+    that stand in their signatures::
 
         loss(params, *args, lam)        optimizer=lambda learning_rate: optax.adam(learning_rate)
         params=lambda seed: jax.random.normal(jax.random.key(seed), (p,))
 
-    As with the loss, define these functions once: a lambda written in the call is compiled at every call. Numbers of
-    a schedule may be in the grid too, ``optimizer=lambda peak: optax.adam(optax.warmup_cosine_decay_schedule(0.0, peak,
-    10, 200))``: what optax asks about them in Python (``peak == 0``) must have the same answer for all members.
+    As with the loss, define these functions once: a lambda written in the call is compiled at every call. Numbers of a
+    schedule may be in the grid too,
+    ``optimizer=lambda peak: optax.adam(optax.warmup_cosine_decay_schedule(0.0, peak, 10, 200))``: what optax asks about
+    them in Python (``peak == 0``) must have the same answer for all members.
 
     Args:
         grid: dict of arrays with a common leading axis of G members; :func:`product` makes all combinations.

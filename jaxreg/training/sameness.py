@@ -2,7 +2,7 @@
 
 JAX compiles anew for every new function object, and ``optax.sgd(0.1)`` makes new ones at every call; and what it has
 compiled for a function it uses again, although the function reads a global, or ``self.lam``, that has changed in the
-meantime. Both are a matter of content. What a function does is decided by its code and by
+meantime. Both are a matter of content. What a function does is decided by its code and by::
 
     what it has closed over, its defaults, the globals that it names, and the attributes that it names of objects and
     modules, and by the functions among these, looked into likewise.

@@ -2,7 +2,7 @@
 
 ``optax.exponential_decay(0.1, 10, decay)`` asks ``if decay == 0``, which has no answer inside a compiled program. But
 it asks when the schedule is made, and what is made is a function whose numbers stand in its closure. So the optimiser
-is made once for each member, outside; all must be the same program (the same code) with other numbers,
+is made once for each member, outside; all must be the same program (the same code) with other numbers::
 
     taken apart     optimiser of member g  →  structure, numbers_g
     together        structure, numbers     →  optimiser

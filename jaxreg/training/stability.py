@@ -1,7 +1,8 @@
 """The largest stable step: 2/L for gradient descent and ISTA, 1/L for FISTA.
 
-On a quadratic with Hessian H, gradient descent multiplies the error along an eigenvector of eigenvalue h by 1 − τh in
-every step: it shrinks iff τ < 2/h, for all of them iff τ < 2/L with L = λ_max(H). FISTA's guarantee needs τ ≤ 1/L.
+On a quadratic with Hessian H, gradient descent multiplies the error along an eigenvector of eigenvalue h by `1 − τh` in
+every step: it shrinks iff `τ < 2/h`, for all of them iff `τ < 2/L` with `L = λ_max(H)`. FISTA's guarantee needs
+`τ ≤ 1/L`.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ Carry = tuple[jax.Array, jax.Array, jax.Array]
 def curvature_along_steepest(
     loss: Callable[..., jax.Array], params: Tree, *args: Tree, iterations: int = 100
 ) -> jax.Array:
-    """L = λ_max(∇²loss(params)), by Lanczos's method on Hessian-vector products.
+    """`L = λ_max(∇²loss(params))`, by Lanczos's method on Hessian-vector products.
 
     The Hessian H is never formed: Hv is the derivative of the gradient along v. Started from the gradient (which has a
     share of every direction that training moves in).

@@ -1,12 +1,19 @@
-"""Every public name explains itself: its arguments, their shapes, and an example that runs (tests/test_doctests.py)."""
+"""Every public name explains itself: its arguments, their shapes, and an example that runs (tests/test_doctests.py).
 
+And every docstring marks its formulas.
+"""
+
+import ast
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pages
 import pytest
-from docstrings import mark_formulas
+from docstrings import LETTER, MARKED, parts, restructured
+
+import jaxreg
 
 PUBLIC = [(module, name) for module in pages.present() for name in pages.documented(module)]
 EVERY = pytest.mark.parametrize(("module", "name"), PUBLIC, ids=lambda part: part.removeprefix("jaxreg."))
@@ -62,55 +69,115 @@ def test_a_function_shows_an_example(module, name):
         assert re.search(r"^Example:\n +>>> ", text, re.MULTILINE)
 
 
+# ---- Formulas are marked --------------------------------------------------------------------------------------------
+
+# What only mathematics uses, and an operator beside a formula, which belongs to it. Numbers may have a minus.
+SIGN = re.compile(
+    r"[Α-ω√∂∇‖½∞·×⁰¹²³⁴-⁹⁺⁻ᵀᵏⁿ₀-₉\u0302-\u0304ŷỹȳ⌈⌉≤≥≠≈≪≫∈]|−(?!\d)|\b[A-Za-z]_([A-Za-z0-9]{1,2}\b|\{|max|min)"
+    r"|◦ [=<>+/→]|[=<>+/→] ◦|`"
+)
+
+
+def unmarked(text):
+    """The lines of a docstring that have something of a formula outside of marks."""
+    prose = [line for kind, part in parts(text.splitlines()) if kind == "text" for line in part]
+    return [line for line in prose if SIGN.search(LETTER.sub("◦", MARKED.sub(placeholder, line)))]
+
+
+def placeholder(mark):
+    return "◦" if re.fullmatch("`[^`]+`", mark[0]) else ""
+
+
+def docstrings_of(path):
+    """(line, text) of every docstring of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            yield node.body[0].lineno, text
+
+
+def test_formulas_are_marked_in_every_docstring():
+    files = sorted(Path(jaxreg.__path__[0]).rglob("*.py"))
+    texts = [(f"{path}:{line}", text) for path in files for line, text in docstrings_of(path)]
+    assert len(texts) > 1000
+    left = [f"{where}: {line.strip()}" for where, text in texts for line in unmarked(text)]
+    assert not left, "formulas stand between single backticks:\n" + "\n".join(left)
+
+
 @pytest.mark.parametrize(
-    ("text", "marked"),
+    "text",
     [
-        ("λ Σ_j v_j |w_j|.", ":math:`λ Σ_j v_j |w_j|`."),
-        ("half of 1/(2 Σs) Σ_i r_i², or so", "half of :math:`1/(2 Σs) Σ_i r_i²`, or so"),
-        ("the mean, (1/n) Σ r²", "the mean, :math:`(1/n) Σ r²`"),
-        ("a λ-path.", "a :math:`λ`-path."),
-        ("where n ≥ p, all λs", "where :math:`n ≥ p`, all :math:`λ`\\ s"),
-        ("(n ≥ p, no bounds)", "(:math:`n ≥ p`, no bounds)"),
-        ("a share of ‖ỹ‖², at w = 0 (not 1)", "a share of :math:`‖ỹ‖²`, at :math:`w = 0` (not 1)"),
-        ("X: (n, p), y: (n,) or a number = 3", "X: (n, p), y: (n,) or a number = 3"),
+        "half of Σ_i r_i², or so",
+        "where λ > 0",
+        "where n ≥ p",
+        "at `w` = 0",
+        "a share of ‖y‖",
+        "the largest x_j",
+        "the mean x̄",
+        "n − 1 rows",
+        "a `mark that has no end",
+        "Args:\n    lam: λ ≥ 0.",
+        "Example:\n    >>> 1\n    1\n\nand then θ²",
+    ],
+)
+def test_what_is_not_marked_is_refused(text):
+    assert unmarked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "half of `Σ_i r_i²`, at three λs, a λ-path (λ, or ρ)",
+        "With\n\n    F = Σ_i r_i²",
+        "run::\n\n    f(x) >= λ_max\n\nand ``λ >= 0``",
+        "Example:\n    >>> print('λ²')\n    λ²",
+        "Args:\n    X: (n, p). lam: `λ ≥ 0`. n_iter, fit_intercept: as in :func:`fit`; −1 is the last.",
+    ],
+)
+def test_what_is_marked_or_code_is_not_refused(text):
+    assert not unmarked(text)
+
+
+# ---- What Sphinx reads ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("half of `Σ_i r_i²`, or so", "half of `Σ_i r_i²`, or so"),
+        ("a λ-path, (ρ, λ)", "a `λ`-path, (`ρ`, `λ`)"),
+        ("at all λs", r"at all `λ`\ s"),
         ("``λ = 1`` and :func:`fit` stay", "``λ = 1`` and :func:`fit` stay"),
-        ("coef_ and fit_intercept", r"coef\_ and fit_intercept"),
+        ("coef_ and fit_intercept, ``coef_``", r"coef\_ and fit_intercept, ``coef_``"),
         ("takes *args and **options", r"takes \*args and \*\*options"),
     ],
 )
-def test_formulas_in_a_line_are_found(text, marked):
-    assert mark_formulas([text]) == [marked]
+def test_a_line(text, expected):
+    assert restructured([text]) == [expected]
 
 
-def test_blocks_are_formulas_or_code():
+def test_blocks_are_formulas_and_code_follows_two_colons():
     lines = [
-        "With",
-        "",
-        "    F = Σ_i r_i²",
-        "",
-        "run",
-        "",
-        "    loss(params, lam)",
-        "",
-        "Example:",
-        "    >>> 1",
-        "    1",
+        *("With", "", "    F = Σ_i r_i²", "", "run λ::", "", "    loss(params, λ)", "", "    more(λ)", ""),
+        *("Example:", "    Of λ.", "    >>> λ", "    λ", "", "    >>> λ"),
     ]
-    assert mark_formulas(lines) == [
-        *("With", "", ".. math::", "", "    F = Σ_i r_i²", "", ""),
-        *("run", "", "::", "", "    loss(params, lam)", "", ""),
-        *("Example:", "    >>> 1", "    1"),
+    assert restructured(lines) == [
+        *("With", "", ".. math::", "", "    F = Σ_i r_i²", "", "run `λ`::", "", "    loss(params, λ)", ""),
+        *("    more(λ)", "", "Example:", "    Of `λ`.", "", "    >>> λ", "    λ", "", "    >>> λ"),
     ]
 
 
 def test_arguments_explained_on_one_line_get_one_each():
-    lines = ["Args:", "    X: (n, p), y: (n,). fit_intercept, tol: static.", "    lower ≤ 0 ≤ upper: numbers."]
-    assert mark_formulas(lines, ["X", "y", "fit_intercept", "tol", "lower", "upper"]) == [
+    lines = [
+        "Args:",
+        "    X: (n, p), y: (n,). fit_intercept, tol: static.",
+        "    lower, upper: `lower ≤ 0 ≤ upper`, numbers.",
+    ]
+    assert restructured(lines, ["X", "y", "fit_intercept", "tol", "lower", "upper"]) == [
         "Args:",
         "    X: (n, p)",
         "    y: (n,).",
         "    fit_intercept, tol: static.",
-        "    lower, upper: :math:`lower ≤ 0 ≤ upper`, numbers.",
+        "    lower, upper: `lower ≤ 0 ≤ upper`, numbers.",
     ]
 
 
@@ -123,7 +190,7 @@ def test_attributes_named_together_get_one_line_each_with_all_that_is_said():
         "",
         "More.",
     ]
-    assert mark_formulas(lines, ["lams", "gap", "df", "tol"]) == [
+    assert restructured(lines, ["lams", "gap", "df", "tol"]) == [
         *(
             "Attributes:",
             "    lams: (L,).",
@@ -133,9 +200,3 @@ def test_attributes_named_together_get_one_line_each_with_all_that_is_said():
         ),
         *("", "More."),
     ]
-
-
-def test_a_table_becomes_one():
-    lines = ["| a | b |", "|---|---|", "| λ | 2 |"]
-    expected = [".. list-table::", "   :header-rows: 1", "", "   * - a", "     - b", "   * - :math:`λ`", "     - 2", ""]
-    assert mark_formulas(lines) == expected

@@ -80,11 +80,9 @@ def formulas():
         things = [getattr(found, name) for name in pages.documented(module)]
         things += [importlib.import_module(name) for name in pages.modules_below(module)]
         for thing in [found, *things]:
-            text = docstrings.mark_formulas((inspect.getdoc(thing) or "").splitlines())
-            yield from re.findall(r":math:`(.+?)`", "\n".join(text))
-            for start in (k for k, line in enumerate(text) if line == ".. math::"):
-                block = [line.strip() for line in text[start + 2 :]]
-                yield from filter(None, block[: next(k for k, line in enumerate([*block, ""]) if not line)])
+            for kind, part in docstrings.parts((inspect.getdoc(thing) or "").splitlines()):
+                marked = [piece for line in part for piece in docstrings.MARKED.split(line)[1::2]]
+                yield from part if kind == "formula" else [mark[1:-1] for mark in marked if re.match("`[^`]", mark)]
 
 
 def test_all_formulas_of_the_docstrings_are_mathematics():

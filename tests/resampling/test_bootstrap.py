@@ -154,7 +154,7 @@ def test_intervals_of_a_lasso_do_not_cover_and_that_is_said():
         low, high = found.interval(0.95)
         held.append(low[0, 0] <= 1.0 <= high[0, 0])
     assert np.mean(held) < 0.5
-    assert "only at λ = 0 do they cover the truth" in jaxreg.sweeps.intervals.__doc__
+    assert "only at `λ = 0` do they cover the truth" in jaxreg.sweeps.intervals.__doc__
 
 
 def test_bca_of_coefficients_and_predictions():

@@ -1,4 +1,4 @@
-"""`python -m jaxreg.formulas.conventions` prints the table of all systems."""
+"""``python -m jaxreg.formulas.conventions`` prints the table of all systems."""
 
 from jaxreg.formulas.conventions.table import system_table
 

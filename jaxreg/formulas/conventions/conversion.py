@@ -1,4 +1,4 @@
-"""λ from one system to another, by way of jaxreg's objective: λ1 and λ2 are the same on both sides."""
+"""λ from one system to another, by way of jaxreg's objective: `λ1` and `λ2` are the same on both sides."""
 
 import difflib
 import math
@@ -39,19 +39,19 @@ def convert(
     sample_weight: Any = None,
     fit_intercept: bool | None = None,
 ) -> Penalty:
-    """The λ and l1_ratio at which `target` has the minimiser that `source` has at these.
+    """The λ and l1_ratio at which ``target`` has the minimiser that ``source`` has at these.
 
     X has to be scaled the same way on both sides. Only what changes the result is needed.
 
     Args:
-        lam: the source's λ ≥ 0, by whatever name; a number, a Fraction or a sequence.
+        lam: the source's `λ ≥ 0`, by whatever name; a number, a Fraction or a sequence.
         source, target: names of systems; :func:`describe` tells what each minimises.
         l1_ratio: the source's share of the L1 part, in [0, 1]. It is 1 where there is no L2 part and 0 where there
             is no L1 part; without it, 1.
-        alpha: in the source's own meaning: λ in scikit-learn, and then `lam` is None; the share of the L1 part in
+        alpha: in the source's own meaning: λ in scikit-learn, and then ``lam`` is None; the share of the L1 part in
             glmnet.
-        n: rows; with sample weights their sum Σs.
-        y_scale: s_y, the standard deviation of y as :func:`describe` defines it for the system.
+        n: rows; with sample weights their sum `Σs`.
+        y_scale: `s_y`, the standard deviation of y as :func:`describe` defines it for the system.
         y: (n,), from which n and y_scale are computed where they are needed and not given.
         sample_weight: (n,), of y.
         fit_intercept: whether y_scale is of y about its mean (there is an intercept) or about 0.
@@ -134,7 +134,7 @@ def _system(name: str, argument: str) -> System:
 
 
 def _named(system: System, lam: Any, l1_ratio: Any, alpha: Any) -> tuple[Any, Any]:
-    """λ and the share, where one of them was given as the source's `alpha`."""
+    """λ and the share, where one of them was given as the source's ``alpha``."""
     if alpha is None:
         if lam is None:
             raise ValueError("lam is missing; give the source's λ.")
@@ -204,7 +204,7 @@ def _family(name: str) -> str:
 
 
 def _from_y(name: str, start: System, end: System, y: Any, sample_weight: Any, fit_intercept: bool | None) -> float:
-    """n or s_y, computed from y if that was given."""
+    """n or `s_y`, computed from y if that was given."""
     pair = f"from {start.name} to {end.name}"
     if y is None:
         what = "the number of rows, or with weights their sum Σs" if name == "n" else "the standard deviation of y"

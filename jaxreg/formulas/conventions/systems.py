@@ -1,11 +1,12 @@
 """What each program, book and document minimises: one table, from which every conversion is computed.
 
-In jaxreg's objective the penalty is λ1 Σ|w_j| + λ2/2 Σ w_j² beside 1/(2Σs) Σ s r², with λ1 = λρ and λ2 = λ(1−ρ). Every
-other system differs by constant factors, powers of n (or Σs) and powers of s_y, the standard deviation of y:
+In jaxreg's objective the penalty is `λ1 Σ|w_j| + λ2/2 Σ w_j²` beside `1/(2Σs) Σ s r²`, with `λ1 = λρ` and
+`λ2 = λ(1−ρ)`. Every other system differs by constant factors, powers of n (or `Σs`) and powers of `s_y`, the standard
+deviation of y:
 
     λ1 = ℓ α c₁ n^i s_y^k,     λ2 = ℓ (1−α) c₂ n^j s_y^m
 
-with ℓ and α what the system calls them. A system without an L1 part has α = 0, one without an L2 part α = 1.
+with ℓ and α what the system calls them. A system without an L1 part has `α = 0`, one without an L2 part `α = 1`.
 """
 
 from fractions import Fraction
@@ -15,7 +16,7 @@ __all__ = ["SYSTEMS", "System", "Weight"]
 
 
 class Weight(NamedTuple):
-    """c · n^i · s_y^k: what the system's λ (times its mixing share) is multiplied by in jaxreg's objective."""
+    """`c n^i s_y^k`: what the system's λ (times its mixing share) is multiplied by in jaxreg's objective."""
 
     constant: Fraction = Fraction(1)
     n: int = 0
@@ -36,7 +37,7 @@ class System(NamedTuple):
     """One row of the table.
 
     Attributes:
-        name: as `convert` takes it.
+        name: as ``convert`` takes it.
         objective: what is minimised, in the system's own letters.
         lam, share: what the system calls λ and the share of the L1 part; None where it has no such parameter.
         l1, l2: the weights of its two parts; None where it has no such part.

@@ -6,7 +6,7 @@ __all__ = ["system_table"]
 
 
 def system_table() -> str:
-    """Every system with its objective, what λ1 and λ2 are in jaxreg's objective, and what it is held against.
+    """Every system with its objective, what `λ1` and `λ2` are in jaxreg's objective, and what it is held against.
 
     Example:
         >>> print("\\n".join(line[:34] for line in system_table().splitlines()[:3]))

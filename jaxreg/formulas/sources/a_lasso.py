@@ -1,8 +1,8 @@
-"""Document 000, second half: lasso, 1/(2m) Σ r² + λ Σ_{j≥1} |θ_j|, by (sub)gradient descent.
+"""Document 000, second half: lasso, `1/(2m) Σ r² + λ Σ_{j≥1} |θ_j|`, by (sub)gradient descent.
 
-`m` rows and `n` features behind a leading column of ones, r = Xθ − y. The intercept θ₀ is not penalised.
-At θ_j = 0 the subgradient is any number in [−1, 1]; the document takes sign(0) = 0, and so does every formula here.
-The printed update is not a subgradient of the printed loss: see `a_lasso_gradient_printed`.
+``m`` rows and ``n`` features behind a leading column of ones, `r = Xθ − y`. The intercept `θ₀` is not penalised. At
+`θ_j = 0` the subgradient is any number in `[−1, 1]`; the document takes `sign(0) = 0`, and so does every formula here.
+The printed update is not a subgradient of the printed loss: see ``a_lasso_gradient_printed``.
 """
 
 import jax.numpy as jnp
@@ -27,16 +27,16 @@ def _absolute(w: Array) -> Array:
 
 
 def a_lasso_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Lasso loss as printed: J = 1/(2m) Σ r² + λ Σ_{j≥1} |θ_j|.
+    """Lasso loss as printed: `J = 1/(2m) Σ r² + λ Σ_{j≥1} |θ_j|`.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
+        theta: (n + 1,) floating, the intercept `θ₀` first.
         X: (m, n + 1) of the same dtype, its first column ones.
         y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
-        The loss, (), in the dtype of the inputs. The automatic derivative of |θ_j| at θ_j = 0 is 0.
+        The loss, (), in the dtype of the inputs. The automatic derivative of `|θ_j|` at `θ_j = 0` is 0.
 
     Source: document 000 (row A-lasso).
 
@@ -50,15 +50,15 @@ def a_lasso_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
 
 
 def a_lasso_gradient_printed(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The bracket of the printed lasso update: (1/m) Xᵀr + (λ/m) sign(θ̃), a subgradient of `a_lasso_implied_loss`.
+    """The bracket of the printed lasso update: `(1/m) Xᵀr + (λ/m) sign(θ̃)`, a subgradient of ``a_lasso_implied_loss``.
 
     Args:
-        theta, X, y, lam: as in `a_lasso_loss`.
+        theta, X, y, lam: as in ``a_lasso_loss``.
 
     Returns:
         The bracket, (n + 1,), in the dtype of the inputs.
 
-    Source: document 000 (row A-lasso). Its penalty term is that of the subgradient of `a_lasso_loss` divided by m.
+    Source: document 000 (row A-lasso). Its penalty term is that of the subgradient of ``a_lasso_loss`` divided by m.
 
     Example:
         >>> import jax.numpy as jnp
@@ -71,17 +71,17 @@ def a_lasso_gradient_printed(theta: Array, X: Array, y: Array, lam: Array | floa
 
 
 def a_lasso_update_printed(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """The lasso update as printed: θ − α[(1/m) Xᵀr + (λ/m) sign(θ̃)].
+    """The lasso update as printed: `θ − α[(1/m) Xᵀr + (λ/m) sign(θ̃)]`.
 
     Args:
-        theta, X, y, lam: as in `a_lasso_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``a_lasso_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
 
-    Source: document 000 (row A-lasso). It descends `a_lasso_implied_loss`, not `a_lasso_loss`; it oscillates around 0
-    and leaves no exact zero.
+    Source: document 000 (row A-lasso). It descends ``a_lasso_implied_loss``, not ``a_lasso_loss``; it oscillates around
+    0 and leaves no exact zero.
 
     Example:
         >>> import jax.numpy as jnp
@@ -95,10 +95,10 @@ def a_lasso_update_printed(theta: Array, X: Array, y: Array, lam: Array | float,
 # The penalty has no factor 1/m before it:
 #     ∂/∂θ_j λ Σ_{k≥1} |θ_k| = λ sign(θ_j)  for j ≥ 1 (0 chosen at θ_j = 0),  and 0 for j = 0
 def a_lasso_gradient_corrected(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Subgradient of `a_lasso_loss`: (1/m) Xᵀr + λ sign(θ̃).
+    """Subgradient of ``a_lasso_loss``: `(1/m) Xᵀr + λ sign(θ̃)`.
 
     Args:
-        theta, X, y, lam: as in `a_lasso_loss`.
+        theta, X, y, lam: as in ``a_lasso_loss``.
 
     Returns:
         The subgradient, (n + 1,), in the dtype of the inputs.
@@ -115,11 +115,11 @@ def a_lasso_gradient_corrected(theta: Array, X: Array, y: Array, lam: Array | fl
 
 
 def a_lasso_update_corrected(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """The lasso update that descends `a_lasso_loss`: θ − α[(1/m) Xᵀr + λ sign(θ̃)].
+    """The lasso update that descends ``a_lasso_loss``: `θ − α[(1/m) Xᵀr + λ sign(θ̃)]`.
 
     Args:
-        theta, X, y, lam: as in `a_lasso_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``a_lasso_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
@@ -136,13 +136,13 @@ def a_lasso_update_corrected(theta: Array, X: Array, y: Array, lam: Array | floa
 
 
 def a_lasso_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The loss that `a_lasso_update_printed` descends: 1/(2m) Σ r² + (λ/m) Σ_{j≥1} |θ_j|.
+    """The loss that ``a_lasso_update_printed`` descends: `1/(2m) Σ r² + (λ/m) Σ_{j≥1} |θ_j|`.
 
     Args:
-        theta, X, y, lam: as in `a_lasso_loss`.
+        theta, X, y, lam: as in ``a_lasso_loss``.
 
     Returns:
-        The loss, (), in the dtype of the inputs. The automatic derivative of |θ_j| at θ_j = 0 is 0.
+        The loss, (), in the dtype of the inputs. The automatic derivative of `|θ_j|` at `θ_j = 0` is 0.
 
     Source: implied by document 000 (row A-lasso).
 

@@ -1,7 +1,7 @@
-"""Document 000, first half: the mean squared error 1/(2m) Σ r², its gradient descent, and ridge.
+"""Document 000, first half: the mean squared error `1/(2m) Σ r²`, its gradient descent, and ridge.
 
-`m` rows and `n` features behind a leading column of ones, r = Xθ − y. The intercept θ₀ is not penalised.
-The printed ridge update is not the gradient of the printed ridge loss: see `a_ridge_gradient_printed`.
+``m`` rows and ``n`` features behind a leading column of ones, `r = Xθ − y`. The intercept `θ₀` is not penalised. The
+printed ridge update is not the gradient of the printed ridge loss: see ``a_ridge_gradient_printed``.
 """
 
 import jax.numpy as jnp
@@ -23,10 +23,10 @@ __all__ = [  # noqa: RUF022
 
 
 def a_mse_loss(theta: Array, X: Array, y: Array) -> Array:
-    """Half the mean squared error: J = 1/(2m) Σ r².
+    """Half the mean squared error: `J = 1/(2m) Σ r²`.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
+        theta: (n + 1,) floating, the intercept `θ₀` first.
         X: (m, n + 1) of the same dtype, its first column ones.
         y: (m,) of the same dtype.
 
@@ -49,10 +49,10 @@ def a_mse_loss(theta: Array, X: Array, y: Array) -> Array:
 # With r = Xθ − y, ∂r_i/∂θ_j = x_ij:
 #     ∂J/∂θ_j = 1/(2m) Σ_i 2 r_i x_ij = (1/m) Σ_i x_ij r_i
 def a_mse_gradient(theta: Array, X: Array, y: Array) -> Array:
-    """Gradient of `a_mse_loss`: (1/m) Xᵀr.
+    """Gradient of ``a_mse_loss``: `(1/m) Xᵀr`.
 
     Args:
-        theta, X, y: as in `a_mse_loss`.
+        theta, X, y: as in ``a_mse_loss``.
 
     Returns:
         The gradient, (n + 1,), in the dtype of the inputs.
@@ -71,11 +71,11 @@ def a_mse_gradient(theta: Array, X: Array, y: Array) -> Array:
 
 
 def a_mse_update(theta: Array, X: Array, y: Array, alpha: Array | float) -> Array:
-    """One step of gradient descent: θ − α (1/m) Xᵀr.
+    """One step of gradient descent: `θ − α (1/m) Xᵀr`.
 
     Args:
-        theta, X, y: as in `a_mse_gradient`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y: as in ``a_mse_gradient``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
@@ -92,13 +92,13 @@ def a_mse_update(theta: Array, X: Array, y: Array, alpha: Array | float) -> Arra
 
 
 def a_without_intercept(theta: Array) -> Array:
-    """The penalised part of θ: θ̃ = θ with θ̃₀ = 0.
+    """The penalised part of θ: `θ̃ = θ` with `θ̃₀ = 0`.
 
     Args:
-        theta: (n + 1,) of any dtype, the intercept θ₀ first.
+        theta: (n + 1,) of any dtype, the intercept `θ₀` first.
 
     Returns:
-        θ̃, (n + 1,), in the dtype of `theta`.
+        `θ̃`, (n + 1,), in the dtype of ``theta``.
 
     Source: document 000 (rows A-ridge and A-lasso).
 
@@ -111,13 +111,13 @@ def a_without_intercept(theta: Array) -> Array:
 
 
 def a_ridge_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Ridge loss as printed: J = 1/(2m) Σ r² + λ Σ_{j≥1} θ_j².
+    """Ridge loss as printed: `J = 1/(2m) Σ r² + λ Σ_{j≥1} θ_j²`.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
+        theta: (n + 1,) floating, the intercept `θ₀` first.
         X: (m, n + 1) of the same dtype, its first column ones.
         y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -134,15 +134,15 @@ def a_ridge_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
 
 
 def a_ridge_gradient_printed(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The bracket of the printed ridge update: (1/m) Xᵀr + (λ/m) θ̃, the gradient of `a_ridge_implied_loss`.
+    """The bracket of the printed ridge update: `(1/m) Xᵀr + (λ/m) θ̃`, the gradient of ``a_ridge_implied_loss``.
 
     Args:
-        theta, X, y, lam: as in `a_ridge_loss`.
+        theta, X, y, lam: as in ``a_ridge_loss``.
 
     Returns:
         The bracket, (n + 1,), in the dtype of the inputs.
 
-    Source: document 000 (row A-ridge). Its penalty term is that of the gradient of `a_ridge_loss` divided by 2m.
+    Source: document 000 (row A-ridge). Its penalty term is that of the gradient of ``a_ridge_loss`` divided by 2m.
 
     Example:
         >>> import jax.numpy as jnp
@@ -155,16 +155,16 @@ def a_ridge_gradient_printed(theta: Array, X: Array, y: Array, lam: Array | floa
 
 
 def a_ridge_update_printed(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """The ridge update as printed: θ − α[(1/m) Xᵀr + (λ/m) θ̃].
+    """The ridge update as printed: `θ − α[(1/m) Xᵀr + (λ/m) θ̃]`.
 
     Args:
-        theta, X, y, lam: as in `a_ridge_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``a_ridge_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
 
-    Source: document 000 (row A-ridge). It descends `a_ridge_implied_loss`, not `a_ridge_loss`.
+    Source: document 000 (row A-ridge). It descends ``a_ridge_implied_loss``, not ``a_ridge_loss``.
 
     Example:
         >>> import jax.numpy as jnp
@@ -178,10 +178,10 @@ def a_ridge_update_printed(theta: Array, X: Array, y: Array, lam: Array | float,
 # The penalty has no factor 1/(2m) before it:
 #     ∂/∂θ_j λ Σ_{k≥1} θ_k² = 2λ θ_j  for j ≥ 1,  and 0 for j = 0
 def a_ridge_gradient_corrected(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Gradient of `a_ridge_loss`: (1/m) Xᵀr + 2λθ̃.
+    """Gradient of ``a_ridge_loss``: `(1/m) Xᵀr + 2λθ̃`.
 
     Args:
-        theta, X, y, lam: as in `a_ridge_loss`.
+        theta, X, y, lam: as in ``a_ridge_loss``.
 
     Returns:
         The gradient, (n + 1,), in the dtype of the inputs.
@@ -198,11 +198,11 @@ def a_ridge_gradient_corrected(theta: Array, X: Array, y: Array, lam: Array | fl
 
 
 def a_ridge_update_corrected(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """The ridge update that descends `a_ridge_loss`: θ − α[(1/m) Xᵀr + 2λθ̃].
+    """The ridge update that descends ``a_ridge_loss``: `θ − α[(1/m) Xᵀr + 2λθ̃]`.
 
     Args:
-        theta, X, y, lam: as in `a_ridge_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``a_ridge_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
@@ -219,10 +219,10 @@ def a_ridge_update_corrected(theta: Array, X: Array, y: Array, lam: Array | floa
 
 
 def a_ridge_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The loss that `a_ridge_update_printed` descends: 1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²].
+    """The loss that ``a_ridge_update_printed`` descends: `1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]`.
 
     Args:
-        theta, X, y, lam: as in `a_ridge_loss`.
+        theta, X, y, lam: as in ``a_ridge_loss``.
 
     Returns:
         The loss, (), in the dtype of the inputs.

@@ -1,6 +1,6 @@
-"""Document 001: ridge as a sum of squares plus a sum of squares, ‖y − Xβ‖² + λ‖β‖², without an intercept.
+"""Document 001: ridge as a sum of squares plus a sum of squares, `‖y − Xβ‖² + λ‖β‖²`, without an intercept.
 
-`m` rows and `n` features; neither sum is divided by anything.
+``m`` rows and ``n`` features; neither sum is divided by anything.
 """
 
 import jax.numpy as jnp
@@ -10,16 +10,16 @@ __all__ = ["b_ridge_gradient", "b_ridge_loss", "b_ridge_penalty"]
 
 
 def b_ridge_penalty(beta: Array, lam: Array | float) -> Array:
-    """What the coefficients cost: λ‖β‖².
+    """What the coefficients cost: `λ‖β‖²`.
 
     Args:
         beta: (n,) floating.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
-        The penalty, (), in the dtype of `beta`.
+        The penalty, (), in the dtype of ``beta``.
 
-    Source: document 001 (row B-ridge), with its worked example: (5, −3) costs 34λ, and (2.5, −1.5) costs 8.5λ.
+    Source: document 001 (row B-ridge), with its worked example: `(5, −3)` costs `34λ`, and `(2.5, −1.5)` costs `8.5λ`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -30,13 +30,13 @@ def b_ridge_penalty(beta: Array, lam: Array | float) -> Array:
 
 
 def b_ridge_loss(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Ridge loss: ‖y − Xβ‖² + λ‖β‖².
+    """Ridge loss: `‖y − Xβ‖² + λ‖β‖²`.
 
     Args:
         beta: (n,) floating.
         X: (m, n) of the same dtype.
         y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -56,10 +56,10 @@ def b_ridge_loss(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
 #     ∂/∂β_j Σ_i e_i²  = −2 Σ_i x_ij e_i     the data term,    −2Xᵀe
 #     ∂/∂β_j λ Σ_k β_k² = 2λ β_j             the penalty term,  2λβ
 def b_ridge_gradient(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Gradient of `b_ridge_loss`: −2Xᵀ(y − Xβ) + 2λβ.
+    """Gradient of ``b_ridge_loss``: `−2Xᵀ(y − Xβ) + 2λβ`.
 
     Args:
-        beta, X, y, lam: as in `b_ridge_loss`.
+        beta, X, y, lam: as in ``b_ridge_loss``.
 
     Returns:
         The gradient, (n,), in the dtype of the inputs.

@@ -1,6 +1,6 @@
-"""Document 002: ridge as a mean of squares plus a penalty, (1/n) Σ (y − ŷ)² + λ Σ w², by gradient descent.
+"""Document 002: ridge as a mean of squares plus a penalty, `(1/n) Σ (y − ŷ)² + λ Σ w²`, by gradient descent.
 
-`n` rows (the document's letter for them) and `p` features, ŷ = Xw.
+``n`` rows (the document's letter for them) and ``p`` features, `ŷ = Xw`.
 """
 
 import jax.numpy as jnp
@@ -10,13 +10,13 @@ __all__ = ["c_mse_gradient", "c_ridge_gradient", "c_ridge_loss", "c_ridge_update
 
 
 def c_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Ridge loss: (1/n) Σ (y − ŷ)² + λ Σ w², with ŷ = Xw.
+    """Ridge loss: `(1/n) Σ (y − ŷ)² + λ Σ w²`, with `ŷ = Xw`.
 
     Args:
         w: (p,) floating.
         X: (n, p) of the same dtype.
         y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -36,7 +36,7 @@ def c_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
 # MSE = (1/n) Σ_i e_i², e = y − Xw, ∂e_i/∂w_j = −x_ij:
 #     ∂MSE/∂w_j = −(2/n) Σ_i x_ij e_i
 def c_mse_gradient(w: Array, X: Array, y: Array) -> Array:
-    """Gradient of the mean squared error, ∇MSE = −(2/n) Xᵀ(y − Xw).
+    """Gradient of the mean squared error, `∇MSE = −(2/n) Xᵀ(y − Xw)`.
 
     Args:
         w: (p,) floating.
@@ -46,7 +46,7 @@ def c_mse_gradient(w: Array, X: Array, y: Array) -> Array:
     Returns:
         The gradient, (p,), in the dtype of the inputs.
 
-    Source: document 002 (row C-ridge) writes ∇MSE and leaves the derivative to the reader; it is done above.
+    Source: document 002 (row C-ridge) writes `∇MSE` and leaves the derivative to the reader; it is done above.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,10 +60,10 @@ def c_mse_gradient(w: Array, X: Array, y: Array) -> Array:
 
 # The penalty adds ∂/∂w_j λ Σ_k w_k² = 2λ w_j.
 def c_ridge_gradient(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Gradient of `c_ridge_loss`: ∇MSE + 2λw.
+    """Gradient of ``c_ridge_loss``: `∇MSE + 2λw`.
 
     Args:
-        w, X, y, lam: as in `c_ridge_loss`.
+        w, X, y, lam: as in ``c_ridge_loss``.
 
     Returns:
         The gradient, (p,), in the dtype of the inputs.
@@ -80,11 +80,11 @@ def c_ridge_gradient(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
 
 
 def c_ridge_update(w: Array, X: Array, y: Array, lam: Array | float, eta: Array | float) -> Array:
-    """One step of gradient descent: w − η(∇MSE + 2λw).
+    """One step of gradient descent: `w − η(∇MSE + 2λw)`.
 
     Args:
-        w, X, y, lam: as in `c_ridge_loss`.
-        eta: step size η > 0, a scalar.
+        w, X, y, lam: as in ``c_ridge_loss``.
+        eta: step size `η > 0`, a scalar.
 
     Returns:
         The next w, (p,), in the dtype of the inputs.

@@ -1,6 +1,6 @@
 """Document 003: ridge as a mean of squares plus a penalty, by hand for one feature, and in closed form for many.
 
-`n` rows (the document's letter for them) and `p` features, without an intercept.
+``n`` rows (the document's letter for them) and ``p`` features, without an intercept.
 """
 
 import jax.numpy as jnp
@@ -17,13 +17,13 @@ __all__ = [
 
 
 def d_ridge_1d_loss(w: Array, x: Array, y: Array, lam: Array | float) -> Array:
-    """Ridge loss of one feature: (1/n) Σ (y − wx)² + λw².
+    """Ridge loss of one feature: `(1/n) Σ (y − wx)² + λw²`.
 
     Args:
         w: (), floating: the one weight.
         x: (n,) of the same dtype.
         y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -42,10 +42,10 @@ def d_ridge_1d_loss(w: Array, x: Array, y: Array, lam: Array | float) -> Array:
 
 # d/dw (y_i − w x_i)² = −2 x_i (y_i − w x_i)  and  d/dw λw² = 2λw.
 def d_ridge_1d_gradient(w: Array, x: Array, y: Array, lam: Array | float) -> Array:
-    """Derivative of `d_ridge_1d_loss`: −(2/n) Σ x(y − wx) + 2λw.
+    """Derivative of ``d_ridge_1d_loss``: `−(2/n) Σ x(y − wx) + 2λw`.
 
     Args:
-        w, x, y, lam: as in `d_ridge_1d_loss`.
+        w, x, y, lam: as in ``d_ridge_1d_loss``.
 
     Returns:
         The derivative, (), in the dtype of the inputs.
@@ -63,13 +63,13 @@ def d_ridge_1d_gradient(w: Array, x: Array, y: Array, lam: Array | float) -> Arr
 
 
 def d_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Ridge loss: (1/n) Σ (y − wᵀx)² + λ Σ w².
+    """Ridge loss: `(1/n) Σ (y − wᵀx)² + λ Σ w²`.
 
     Args:
         w: (p,) floating.
         X: (n, p) of the same dtype.
         y: (n,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -87,12 +87,12 @@ def d_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
 
 
 def d_ridge_closed_form_printed(X: Array, y: Array, lam: Array | float) -> Array:
-    """The closed form as printed, (XᵀX + λI)⁻¹Xᵀy: it minimises `d_ridge_implied_loss`, not `d_ridge_loss`.
+    """The closed form as printed, `(XᵀX + λI)⁻¹Xᵀy`: it minimises ``d_ridge_implied_loss``, not ``d_ridge_loss``.
 
     Args:
         X: (n, p) floating.
         y: (n,) of the same dtype.
-        lam: λ > 0, a scalar (λ = 0 is allowed where XᵀX is invertible).
+        lam: `λ > 0`, a scalar (`λ = 0` is allowed where `XᵀX` is invertible).
 
     Returns:
         w, (p,), in the dtype of the inputs.
@@ -113,10 +113,10 @@ def d_ridge_closed_form_printed(X: Array, y: Array, lam: Array | float) -> Array
 #     −(2/n) Xᵀ(y − Xw) + 2λw = 0      times n/2
 #     (XᵀX + nλI) w           = Xᵀy
 def d_ridge_closed_form_corrected(X: Array, y: Array, lam: Array | float) -> Array:
-    """The minimiser of `d_ridge_loss`: (XᵀX + nλI)⁻¹Xᵀy.
+    """The minimiser of ``d_ridge_loss``: `(XᵀX + nλI)⁻¹Xᵀy`.
 
     Args:
-        X, y, lam: as in `d_ridge_closed_form_printed`.
+        X, y, lam: as in ``d_ridge_closed_form_printed``.
 
     Returns:
         w, (p,), in the dtype of the inputs.
@@ -135,10 +135,10 @@ def d_ridge_closed_form_corrected(X: Array, y: Array, lam: Array | float) -> Arr
 
 
 def d_ridge_implied_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The loss that `d_ridge_closed_form_printed` minimises: ‖y − Xw‖² + λ‖w‖².
+    """The loss that ``d_ridge_closed_form_printed`` minimises: `‖y − Xw‖² + λ‖w‖²`.
 
     Args:
-        w, X, y, lam: as in `d_ridge_loss`.
+        w, X, y, lam: as in ``d_ridge_loss``.
 
     Returns:
         The loss, (), in the dtype of the inputs.

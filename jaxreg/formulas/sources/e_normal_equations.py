@@ -1,6 +1,6 @@
-"""Document 004: ridge by weight decay and by the normal equations, for 1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²].
+"""Document 004: ridge by weight decay and by the normal equations, for `1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]`.
 
-`m` rows and `n` features behind a leading column of ones, r = Xθ − y. The intercept θ₀ is not penalised.
+``m`` rows and ``n`` features behind a leading column of ones, `r = Xθ − y`. The intercept `θ₀` is not penalised.
 """
 
 import jax.numpy as jnp
@@ -21,13 +21,13 @@ __all__ = [  # noqa: RUF022
 
 
 def e_ridge_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """The loss of the whole document: 1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²].
+    """The loss of the whole document: `1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]`.
 
     Args:
-        theta: (n + 1,) floating, the intercept θ₀ first.
+        theta: (n + 1,) floating, the intercept `θ₀` first.
         X: (m, n + 1) of the same dtype, its first column ones.
         y: (m,) of the same dtype.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
         The loss, (), in the dtype of the inputs.
@@ -49,10 +49,10 @@ def e_ridge_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -
 #     ∂J/∂θ_0 = (1/m) Σ_i r_i
 #     ∂J/∂θ_j = (1/m) Σ_i r_i x_ij + (λ/m) θ_j     for j ≥ 1
 def e_ridge_gradient(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
-    """Gradient of `e_ridge_implied_loss`: (1/m) Σ r for θ₀, (1/m) Σ r x_j + (λ/m) θ_j for the others.
+    """Gradient of ``e_ridge_implied_loss``: `(1/m) Σ r` for `θ₀`, `(1/m) Σ r x_j + (λ/m) θ_j` for the others.
 
     Args:
-        theta, X, y, lam: as in `e_ridge_implied_loss`.
+        theta, X, y, lam: as in ``e_ridge_implied_loss``.
 
     Returns:
         The gradient, (n + 1,), in the dtype of the inputs.
@@ -73,11 +73,11 @@ def e_ridge_gradient(theta: Array, X: Array, y: Array, lam: Array | float) -> Ar
 
 
 def e_ridge_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """One step of gradient descent: θ₀ − α(1/m) Σ r, and θ_j − α[(1/m) Σ r x_j + (λ/m) θ_j].
+    """One step of gradient descent: `θ₀ − α(1/m) Σ r`, and `θ_j − α[(1/m) Σ r x_j + (λ/m) θ_j]`.
 
     Args:
-        theta, X, y, lam: as in `e_ridge_implied_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``e_ridge_implied_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
@@ -94,17 +94,17 @@ def e_ridge_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: 
 
 
 def e_decay_factor(m: int, lam: Array | float, alpha: Array | float) -> Array | float:
-    """The weight decay 1 − αλ/m, by which each step shrinks θ_j before the data speak.
+    """The weight decay `1 − αλ/m`, by which each step shrinks `θ_j` before the data speak.
 
-    It lies in (0, 1) exactly when 0 < αλ < m.
+    It lies in (0, 1) exactly when `0 < αλ < m`.
 
     Args:
         m: number of rows.
-        lam: λ ≥ 0, a scalar.
-        alpha: step size α > 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
-        The factor, a scalar in the dtype of `lam` and `alpha`.
+        The factor, a scalar in the dtype of ``lam`` and ``alpha``.
 
     Source: document 004 (row E-decay).
 
@@ -119,11 +119,11 @@ def e_decay_factor(m: int, lam: Array | float, alpha: Array | float) -> Array | 
 #     θ_j − α[(1/m) Σ r x_j + (λ/m) θ_j]  =  θ_j (1 − αλ/m)  −  (α/m) Σ r x_j
 # θ₀ is not penalised and does not decay.
 def e_decay_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
-    """The update of row E-ridge as weight decay: θ_j(1 − αλ/m) − α(1/m) Σ r x_j.
+    """The update of row E-ridge as weight decay: `θ_j(1 − αλ/m) − α(1/m) Σ r x_j`.
 
     Args:
-        theta, X, y, lam: as in `e_ridge_implied_loss`.
-        alpha: step size α > 0, a scalar.
+        theta, X, y, lam: as in ``e_ridge_implied_loss``.
+        alpha: step size `α > 0`, a scalar.
 
     Returns:
         The next θ, (n + 1,), in the dtype of the inputs.
@@ -150,7 +150,7 @@ def e_penalty_matrix(X: Array) -> Array:
         X: (m, n + 1) floating; only its width and dtype are used.
 
     Returns:
-        L, (n + 1, n + 1), in the dtype of `X`.
+        L, (n + 1, n + 1), in the dtype of ``X``.
 
     Source: document 004 (row E-ridge).
 
@@ -165,16 +165,16 @@ def e_penalty_matrix(X: Array) -> Array:
 # Why it is invertible for λ > 0: vᵀ(XᵀX + λL)v = ‖Xv‖² + λ Σ_{j≥1} v_j² = 0 forces v_j = 0 for j ≥ 1, hence
 # Xv = v_0 · (column of ones) = 0 and v_0 = 0. For λ = 0 its rank is at most m, so it is singular for every m ≤ n.
 def e_ridge_matrix(X: Array, lam: Array | float) -> Array:
-    """The matrix of the normal equations: XᵀX + λL.
+    """The matrix of the normal equations: `XᵀX + λL`.
 
     Args:
         X: (m, n + 1) floating, its first column ones.
-        lam: λ ≥ 0, a scalar.
+        lam: `λ ≥ 0`, a scalar.
 
     Returns:
-        The matrix, (n + 1, n + 1), in the dtype of `X`; invertible for λ > 0, and singular for λ = 0 and m ≤ n.
+        The matrix, (n + 1, n + 1), in the dtype of ``X``; invertible for `λ > 0`, and singular for `λ = 0` and `m ≤ n`.
 
-    Source: document 004 (rows E-ridge and E-ols). The document says that XᵀX "may or may not" be singular for m = n;
+    Source: document 004 (rows E-ridge and E-ols). The document says that `XᵀX` "may or may not" be singular for m = n;
     with its column of ones there are n + 1 unknowns, and m = n equations never suffice.
 
     Example:
@@ -189,15 +189,15 @@ def e_ridge_matrix(X: Array, lam: Array | float) -> Array:
 #     (1/m) Xᵀ(Xθ − y) + (λ/m) Lθ = 0      times m
 #     (XᵀX + λL) θ                = Xᵀy
 def e_ridge_closed_form(X: Array, y: Array, lam: Array | float) -> Array:
-    """The minimiser of `e_ridge_implied_loss`: (XᵀX + λL)⁻¹Xᵀy.
+    """The minimiser of ``e_ridge_implied_loss``: `(XᵀX + λL)⁻¹Xᵀy`.
 
     Args:
         X: (m, n + 1) floating, its first column ones.
         y: (m,) of the same dtype.
-        lam: λ > 0, a scalar (λ = 0 is allowed where XᵀX is invertible).
+        lam: `λ > 0`, a scalar (`λ = 0` is allowed where `XᵀX` is invertible).
 
     Returns:
-        θ, (n + 1,), in the dtype of the inputs, the intercept θ₀ first.
+        θ, (n + 1,), in the dtype of the inputs, the intercept `θ₀` first.
 
     Source: document 004 (row E-ridge); right as printed.
 
@@ -211,14 +211,15 @@ def e_ridge_closed_form(X: Array, y: Array, lam: Array | float) -> Array:
 
 
 def e_ols_closed_form(X: Array, y: Array) -> Array:
-    """Ordinary least squares, the case λ = 0: (XᵀX)⁻¹Xᵀy.
+    """Ordinary least squares, the case `λ = 0`: `(XᵀX)⁻¹Xᵀy`.
 
     Args:
-        X: (m, n + 1) floating, its first column ones; m ≥ n + 1 and of full column rank.
+        X: (m, n + 1) floating, its first column ones; `m ≥ n + 1` and of full column rank.
         y: (m,) of the same dtype.
 
     Returns:
-        θ, (n + 1,), in the dtype of the inputs; not finite, or noise, where XᵀX is singular, as it is for every m ≤ n.
+        θ, (n + 1,), in the dtype of the inputs; not finite, or noise, where `XᵀX` is singular, as it is for every
+        `m ≤ n`.
 
     Source: document 004 (row E-ols).
 
