@@ -26,11 +26,11 @@ class DebiasedLasso(Saveable, Readable):
     """Of p coefficients.
 
     Attributes:
-        estimate: b̂, standard_error: its, (p,), on the original scale of X.
+        estimate: `b̂`, standard_error: its, (p,), on the original scale of X.
         lasso: the parameters of the lasso that the bias was taken off, at ``lam``; gap: its relative duality gap.
         node_lam: μ, (p,), of the lassos of each column on all the others; node_gap: their gaps, (p,).
-        off_identity: max_k |(ΘΣ̂ − I)_jk|, (p,): this times Σ_k σ_k |ŵ_k − w_k| bounds the bias of σ_j b̂_j.
-        noise: σ̂, in units of y. degrees: of freedom of Student's t; infinite where σ was given.
+        off_identity: `max_k |(ΘΣ̂ − I)_jk|`, (p,): this times `Σ_k σ_k |ŵ_k − w_k|` bounds the bias of `σ_j b̂_j`.
+        noise: `σ̂`, in units of y. degrees: of freedom of Student's t; infinite where σ was given.
         converged: whether all gaps are within the tolerance. scale: σ, (p,), of the columns. feature_names: of a
             frame, or None.
     """
@@ -52,7 +52,7 @@ class DebiasedLasso(Saveable, Readable):
 
     @property
     def z(self) -> np.ndarray:
-        """b̂ over its standard error, (p,)."""
+        """`b̂` over its standard error, (p,)."""
         return self.estimate / self.standard_error
 
     @property
@@ -65,7 +65,7 @@ class DebiasedLasso(Saveable, Readable):
     def holm(self) -> np.ndarray:
         """p-values corrected for p tests, (p,): what is below α has a false one among it with probability at most α.
 
-        With p_(1) ≤ … ≤ p_(p) the one of rank i becomes the largest of (p − k + 1) p_(k) over k ≤ i, and at most 1.
+        With `p_(1) ≤ … ≤ p_(p)` that of rank i becomes the largest of `(p − k + 1) p_(k)` over `k ≤ i`, at most 1.
 
         Source: Holm, *Scandinavian Journal of Statistics* 6, 1979.
         """

@@ -36,22 +36,22 @@ def debiased_lasso(
 ) -> DebiasedLasso:
     r"""Take the bias off a lasso, so that each coefficient has a standard error and an interval.
 
-    With one lasso of each column on all the others, at μ_j, r_j its residual, and ŵ the lasso of y,
+    With one lasso of each column on all the others, at `μ_j`, `r_j` its residual, and `ŵ` the lasso of y,
 
         b̂_j = ŵ_j + r_j·(y − Xŵ) / r_j·x_j,     standard error  σ̂ ‖r_j‖ / |r_j·x_j|.
 
-    What is left of the bias, in standard deviations of the columns, is at most ``off_identity`` times ‖ŵ − w‖₁.
+    What is left of the bias, in standard deviations of the columns, is at most ``off_identity`` times `‖ŵ − w‖₁`.
 
     Args:
         X: (n, p), y: (n,), all rows of one weight, with independent noise of one size.
         lam: λ of the lasso of y, in units of y as in :func:`jaxreg.fit` with ``standardize=True``; by default
-            σ̂ √(2 log p / n), σ̂ = ‖y − Xŵ‖/√n at this very λ (the scaled lasso).
+            `σ̂ √(2 log p / n)`, `σ̂ = ‖y − Xŵ‖/√n` at this very λ (the scaled lasso).
         node_lam: μ, a number or (p,), of columns in units of their standard deviations; 0 for least squares of each
-            column on the others, for n > p. By default μ_j = √(2 log p / n) ‖r_j‖/√n at this very μ_j, so that no
-            column is correlated with r_j more than independent noise would be.
-        noise: the standard deviation σ of y about its mean, in units of y, where it is known; by default σ̂ =
-            ‖y − Xŵ‖/√(n − 1 − k), the lasso's residuals with k coefficients that are not 0, and the quantiles are those
-            of Student's t with n − 1 − k degrees of freedom.
+            column on the others, for `n > p`. By default `μ_j = √(2 log p / n) ‖r_j‖/√n` at this very `μ_j`, so that no
+            column is correlated with `r_j` more than independent noise would be.
+        noise: the standard deviation σ of y about its mean, in units of y, where it is known; by default
+            `σ̂ = ‖y − Xŵ‖/√(n − 1 − k)`, from the lasso's residuals with k coefficients that are not 0, and the
+            quantiles are those of Student's t with `n − 1 − k` degrees of freedom.
         fit_intercept, tol, max_iter, dtype, device: as in :func:`jaxreg.fit`; the nodewise lassos are always computed
             in float64, on the CPU.
 
@@ -59,7 +59,7 @@ def debiased_lasso(
         :class:`jaxreg.debiased.DebiasedLasso`: estimates, standard errors, intervals, p-values, and all gaps. At
         ``lam=0`` or ``node_lam=0`` the estimates are those of least squares, and with both the intervals, too.
 
-    It fails where many coefficients are not 0 (from about √n / log p on), for a column that others make up
+    It fails where many coefficients are not 0 (from about `√n / log p` on), for a column that others make up
     (``off_identity`` near 1), and for noise that differs from row to row or is not independent; and nothing holds for
     coefficients that were picked by looking at them: use all, with :meth:`~jaxreg.debiased.DebiasedLasso.holm`.
 
@@ -67,7 +67,7 @@ def debiased_lasso(
         columns that depend on each other, and as many coefficients as rows.
 
     Source: Zhang and Zhang, *JRSS B* 76, 2014; van de Geer, Bühlmann, Ritov and Dezeure, *Ann. Statist.* 42, 2014;
-    Javanmard and Montanari, *JMLR* 15, 2014; σ̂: Reid, Tibshirani and Friedman, *Statistica Sinica* 26, 2016.
+    Javanmard and Montanari, *JMLR* 15, 2014; `σ̂`: Reid, Tibshirani and Friedman, *Statistica Sinica* 26, 2016.
 
     Example:
         >>> import jaxreg

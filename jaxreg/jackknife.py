@@ -38,11 +38,11 @@ def ridge_jackknife_plus(
 ) -> JackknifePlus:
     """Ridge without each row, for intervals that hold a new observation.
 
-    All n models come from one decomposition. They keep the penalty nλ and the standard deviations (of X and of y) of
+    All n models come from one decomposition. They keep the penalty `nλ` and the standard deviations (of X and of y) of
     all rows, as :func:`ridge_leave_one_out` does.
 
     Args:
-        X: (n, p), y: (n,), all rows of one weight. lam: λ > 0, in the unit of :func:`fit`.
+        X: (n, p), y: (n,), all rows of one weight. lam: `λ > 0`, in the unit of :func:`fit`.
         fit_intercept, standardize, tol, dtype, device: as in :func:`fit`; all is computed in float64.
 
     Returns:
@@ -50,12 +50,12 @@ def ridge_jackknife_plus(
         ``predict_interval(X_new, level)``.
 
     **What is promised.** If old and new rows are drawn independently from one distribution (or are exchangeable), an
-    interval of level 1 − α holds the new y with a probability of at least 1 − 2α, whatever that distribution is, and
-    usually about 1 − α. That is over all draws, not at one given row, where the noise may be larger than elsewhere. It
-    takes a λ that was not chosen from these y, and ``standardize=False``: standard deviations of all rows know a
-    little, of the order 1/n, of the row that is left out. Time series and groups are not exchangeable.
+    interval of level `1 − α` holds the new y with a probability of at least `1 − 2α`, whatever that distribution is,
+    and usually about `1 − α`. That is over all draws, not at one given row, where the noise may be larger than
+    elsewhere. It takes a λ that was not chosen from these y, and ``standardize=False``: standard deviations of all rows
+    know a little, of the order 1/n, of the row that is left out. Time series and groups are not exchangeable.
 
-    Raises, Warns: as :func:`fit`; ValueError for λ = 0, several targets, fewer than three rows, and a row that alone
+    Raises, Warns: as :func:`fit`; ValueError for `λ = 0`, several targets, fewer than three rows, and a row that alone
         determines a coefficient.
 
     Source: Barber, Candès, Ramdas and Tibshirani, *Ann. Statist.* 49, 2021.

@@ -1,12 +1,12 @@
 """What ``ridge_jackknife_plus`` returns: the models without each row, and intervals for new observations.
 
-Of the models without row i, f_(i), and their residuals there, R_i = y_i − f_(i)(x_i), the interval at x is
+Of the models without row i, `f_(i)`, and their residuals there, `R_i = y_i − f_(i)(x_i)`, the interval at x is
 
     from  q⁻{ f_(i)(x) − |R_i| }  to  q⁺{ f_(i)(x) + |R_i| },
 
-q⁺ the ⌈(1 − α)(n + 1)⌉-th smallest of the n numbers, infinite if that is more than n, and q⁻ the ⌊α(n + 1)⌋-th, minus
-infinity if that is 0. It differs from the jackknife, ŷ ± q⁺{|R_i|}, where the models without single rows differ among
-each other: there it is wider.
+`q⁺` the `⌈(1 − α)(n + 1)⌉`-th smallest of the n numbers, infinite if that is more than n, and `q⁻` the `⌊α(n + 1)⌋`-th,
+minus infinity if that is 0. It differs from the jackknife, `ŷ ± q⁺{|R_i|}`, where the models without single rows differ
+among each other: there it is wider.
 
 Source: Barber, Candès, Ramdas and Tibshirani, *Ann. Statist.* 49, 2021, (1) and (2).
 """
@@ -45,7 +45,7 @@ class JackknifePlus(Saveable, Readable):
     Attributes:
         params: intercept () and coef (p,) of all rows, on the original scale of X; gap: relative duality gap.
         left_out_coef: (n, p), left_out_intercept: (n,), of the models without each row, with the scales and the penalty
-            nλ of all rows; left_out_gap: their gaps, (n,).
+            `nλ` of all rows; left_out_gap: their gaps, (n,).
         left_out_residual: R, (n,), in units of y. lam: λ. converged: whether all gaps are within the tolerance.
         scale: σ, (p,). y_scale: τ. feature_names: of a frame, or None.
     """
@@ -81,8 +81,8 @@ class JackknifePlus(Saveable, Readable):
         """Lower and upper ends for the y of new rows, (m,) and (m,); infinite where n is too small for the level.
 
         Args:
-            X: (m, p), with the columns of the fit. level: 1 − α; at least 1 − 2α is promised, and about 1 − α usual
-                (:func:`jaxreg.ridge_jackknife_plus` says when).
+            X: (m, p), with the columns of the fit. level: `1 − α`; at least `1 − 2α` is promised, and about `1 − α`
+                usual (:func:`jaxreg.ridge_jackknife_plus` says when).
 
         Raises:
             ValueError: a level that is not between 0 and 1; columns that are not those of the fit.

@@ -23,10 +23,10 @@ __all__ = ["RelaxedChoice", "RelaxedPath", "RelaxedSweep", "between"]
 
 
 def between(gamma: float, lasso: np.ndarray, refit: np.ndarray) -> np.ndarray:
-    """γ ŵ + (1 − γ) w_LS, at γ = 1 and γ = 0 bit for bit what it is made of.
+    """`γ ŵ + (1 − γ) w_LS`, at `γ = 1` and `γ = 0` bit for bit what it is made of.
 
     Args:
-        gamma: γ. lasso: ŵ, refit: w_LS, or their intercepts, of one shape.
+        gamma: γ. lasso: `ŵ`, refit: `w_LS`, or their intercepts, of one shape.
 
     Example:
         >>> between(0.25, np.array([1.0, 0.0]), np.array([3.0, 0.0])).tolist()
@@ -43,7 +43,7 @@ class RelaxedPath(Saveable, Readable):
     Attributes:
         path: of the lasso, with its duality gaps.
         refit_coef: (L, p), refit_intercept: (L,), of least squares on the columns that are not 0 in the path.
-        refit_gap: (L,), by how much its squares could still fall, as a share of Σ s ỹ²/Σs.
+        refit_gap: (L,), by how much its squares could still fall, as a share of `Σ s ỹ²/Σs`.
         converged: (L,), whether both gaps are within the tolerance.
     """
 

@@ -1,8 +1,8 @@
 """The debiased lasso from one Gram matrix: λ where it is not given, the nodewise lassos, and their certificates.
 
 The matrix and all p lassos stay on the CPU, in float64. What does not reach the tolerance from knot to knot is solved
-again by Newton steps. Without a penalty Θ is Σ̂⁻¹ itself; the gap of regression j, ½ sᵀG_{−j}⁻¹s with its gradient s, is
-then at most ‖s‖²/(2 e) with the smallest eigenvalue e of Σ̂, for those of a part lie between those of the whole.
+again by Newton steps. Without a penalty `Θ = Σ̂⁻¹`; the gap of regression j, `½ sᵀG_{−j}⁻¹s` with its gradient s, is
+then at most `‖s‖²/(2 e)` with the smallest eigenvalue e of `Σ̂`, for those of a part lie between those of the whole.
 """
 
 from functools import partial
@@ -40,7 +40,7 @@ def _scaled(m: Moments, asked: Settings, lam0: jax.Array) -> tuple[MomentProblem
 
 
 def _inverse(G: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """γ of every column without a penalty, bounds on the gaps, and the eigenvalues of Σ̂."""
+    """γ of every column without a penalty, bounds on the gaps, and the eigenvalues of `Σ̂`."""
     e, V = jnp.linalg.eigh(G)
     least = jnp.where(e[0] > DEPENDENT * e[-1], e[0], jnp.nan)
     inverse = (V / e[None, :]) @ V.T
@@ -56,7 +56,7 @@ _newton_nodes = compiled(newton_nodes)
 
 
 class Columns(NamedTuple):
-    """The problem as Σ̂ poses it, with p columns and others of 0 that fill up; μ₀; and the λ of the scaled lasso."""
+    """The problem as `Σ̂` poses it, with p columns and others of 0 that fill up; `μ₀`; the λ of the scaled lasso."""
 
     posed: Any
     p: int
@@ -74,9 +74,9 @@ def columns_of(problem: Problem) -> Columns:
 
 
 def nodes_of(columns: Columns, lams: np.ndarray | None, tol: float) -> Nodes:
-    """The lassos of all columns at μ > 0, (p,), or each at the μ of the scaled lasso; γ has zeros that fill up.
+    """The lassos of all columns at `μ > 0`, (p,), or each at the μ of the scaled lasso; γ has zeros that fill up.
 
-    What is above the tolerance after the few knots for which Σ̂ is only read has a tableau, and then Newton steps.
+    What is above the tolerance after the few knots for which `Σ̂` is only read has a tableau, and then Newton steps.
     """
     program, P = _nodes if lams is None else _nodes_at, len(columns.posed.gram)
     found = Nodes(*(np.zeros(shape) for shape in ((columns.p,), (columns.p, P), (columns.p,))))
@@ -94,12 +94,12 @@ def nodes_of(columns: Columns, lams: np.ndarray | None, tol: float) -> Nodes:
 
 
 def _with_rounding(nodes: Nodes) -> Nodes:
-    """With what rounding of Σ̂ may add to the gaps: a unit of (‖z_j‖ + Σ_k |γ_k| ‖z_k‖)²/n."""
+    """With what rounding of `Σ̂` may add to the gaps: a unit of `(‖z_j‖ + Σ_k |γ_k| ‖z_k‖)²/n`."""
     return nodes._replace(gap=nodes.gap + UNIT * (1.0 + np.abs(nodes.coef).sum(axis=1)) ** 2)
 
 
 def _some(program: Any, columns: Columns, lams: np.ndarray | None, some: np.ndarray) -> Nodes:
-    """What a program finds for the columns with the given numbers, at their μ, or from μ₀ down."""
+    """What a program finds for the columns with the given numbers, at their μ, or from `μ₀` down."""
     filled = np.resize(some, padded(len(some))).astype(np.int32)
     with computing(True, find_device("cpu")):
         given = np.float64(columns.lam0) if lams is None else lams[filled]
@@ -111,7 +111,7 @@ def inverse_nodes(columns: Columns) -> Nodes:
     """The regressions of all columns on the others without a penalty.
 
     Raises:
-        ValueError: Σ̂ has no inverse.
+        ValueError: `Σ̂` has no inverse.
     """
     G, p = columns.posed.gram, columns.p
     filled = G + np.diag(np.where(np.arange(len(G)) < p, 0.0, 1.0))

@@ -1,6 +1,7 @@
 """All n ridge models that leave out one row, from one decomposition; and the certificate of each.
 
-In the notation of :mod:`~jaxreg.solvers.leave_one_out`, with rows a_i of A, M = AᵀA + (λ/τ) I and left-out residuals
+In the notation of :mod:`~jaxreg.solvers.leave_one_out`, with rows `a_i` of A, `M = AᵀA + (λ/τ) I` and left-out
+residuals
 
     R_i = (y_i − ŷ_i) / (1 − h_i),
 
@@ -8,15 +9,15 @@ the model without row i is
 
     u_(i) = u − M⁻¹a_i R_i/√n,       b_(i) = ȳ − R_i/n − x̄·w_(i),
 
-with b_(i) = 0 where no intercept is fitted. For n > p, A = B Vᵀ gives M⁻¹a_i = V diag(1/(e + λ/τ)) B_i, and else the
-eigenvectors U of AAᵀ, M⁻¹a_i = AᵀU diag(1/(e + λ/τ)) U_i.
+with `b_(i) = 0` where no intercept is fitted. For `n > p`, `A = B Vᵀ` gives `M⁻¹a_i = V diag(1/(e + λ/τ)) B_i`, and
+else the eigenvectors U of `AAᵀ`, `M⁻¹a_i = AᵀU diag(1/(e + λ/τ)) U_i`.
 
-**The certificate.** With the residuals E_l = (y_l − x_l·w − b)/√n of a model, over the rows l ≠ i, and their mean m,
-moving b by √n m takes ½ (n − 1) m² off the objective, and leaves the gradient
+**The certificate.** With the residuals `E_l = (y_l − x_l·w − b)/√n` of a model, over the rows `l ≠ i`, and their mean
+m, moving b by `√n m` takes `½ (n − 1) m²` off the objective, and leaves the gradient
 
     g = (λ/τ) u − Σ_{l ≠ i} a_l (E_l − m) = (λ/τ) u − Aᵀ(ỹ − A u) + a_i (E_i − m)
 
-(the columns of A sum to 0). What is left to gain is at most ‖g‖²/(2 λ/τ), for the objective is that strongly convex.
+(the columns of A sum to 0). What is left to gain is at most `‖g‖²/(2 λ/τ)`, for the objective is that strongly convex.
 
 Source: Sherman and Morrison, *Ann. Math. Statist.* 21, 1950; Barber, Candès, Ramdas and Tibshirani, *Ann. Statist.* 49,
 2021, for what the models are used for.
@@ -62,7 +63,7 @@ def left_out_models(
     """The ridge models without each row, and that of all rows.
 
     Args:
-        X: (n, p), y: (n,), floating. lam: λ > 0, (). fit_intercept, standardize: static.
+        X: (n, p), y: (n,), floating. lam: `λ > 0`, (). fit_intercept, standardize: static.
 
     Example:
         >>> import jax.numpy as jnp

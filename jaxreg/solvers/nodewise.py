@@ -1,35 +1,36 @@
 """The debiased lasso: one lasso for each column on all the others, and what their residuals say of the coefficients.
 
-Columns are centred where an intercept is fitted, and of length √n:  Σ̂ = ZᵀZ/n has ones on its diagonal. The lasso û of
-y has z = Zᵀ(ỹ − Zû)/n ≠ 0, for it is drawn towards 0. With rows θ_j of a matrix Θ that comes near Σ̂⁻¹,
+Columns are centred where an intercept is fitted, and of length `√n`:  `Σ̂ = ZᵀZ/n` has ones on its diagonal. The lasso
+`û` of y has `z = Zᵀ(ỹ − Zû)/n ≠ 0`, for it is drawn towards 0. With rows `θ_j` of a matrix near `Σ̂⁻¹`,
 
     b̂ = û + Θz         b̂ − u = ΘZᵀε/n + (ΘΣ̂ − I)(u − û)                                                      (1)
 
-because z = Σ̂(u − û) + Zᵀε/n where ỹ = Zu + ε. The first term is noise of a known size, and the second, the bias that is
-left, is at most ‖θ_jΣ̂ − e_j‖∞ ‖u − û‖₁. Σ̂⁻¹ there is not where p ≥ n. What column j has of its own stands in its place:
+because `z = Σ̂(u − û) + Zᵀε/n` where `ỹ = Zu + ε`. The first term is noise of a known size, and the second, the bias
+that is left, is at most `‖θ_jΣ̂ − e_j‖∞ ‖u − û‖₁`. `Σ̂⁻¹` there is not where `p ≥ n`. What column j has of its own
+stands in its place:
 
     γ_j = argmin over γ with γ_j = 0 of  1/(2n)‖z_j − Zγ‖² + μ_j‖γ‖₁,     c_j = e_j − γ_j,     r_j = Z c_j
     θ_j = c_j / τ_j²,     τ_j² = r_j·z_j/n = c_jᵀΣ̂e_j                                                           (2)
 
-so that (ΘΣ̂)_jj = 1, and by the conditions of optimality |(ΘΣ̂)_jk| ≤ μ_j/τ_j² for k ≠ j. With noise of the standard
-deviation σ the first term of (1) has the standard deviation
+so that `(ΘΣ̂)_jj = 1`, and by the conditions of optimality `|(ΘΣ̂)_jk| ≤ μ_j/τ_j²` for `k ≠ j`. With noise of the
+standard deviation σ the first term of (1) has the standard deviation
 
     σ ‖r_j‖ / |r_j·z_j|,     ‖r_j‖²/n = c_jᵀΣ̂c_j.                                                               (3)
 
-All p lassos are problems with the one matrix Σ̂, where column j has the bounds 0 ≤ γ_j ≤ 0. A loop takes one after the
-other from knot to knot (:mod:`~jaxreg.solvers.homotopy`). The changes of the first knots are kept beside Σ̂, which is
-only read: nothing of its size is copied for a column. One that has more knots has a tableau of its own.
+All p lassos are problems with the one matrix `Σ̂`, where column j has the bounds `0 ≤ γ_j ≤ 0`. A loop takes one after
+the other from knot to knot (:mod:`~jaxreg.solvers.homotopy`). The changes of the first knots are kept beside `Σ̂`,
+which is only read: nothing of its size is copied for a column. One that has more knots has a tableau of its own.
 
-**μ.** The bias is small beside the noise while η_j = max_k |r_j·z_k| / ‖r_j‖ is: it is at most √n μ_j/(‖r_j‖/√n). Its
-limit √(2 log p), what independent noise would reach, makes it an equation for μ,
+**μ.** The bias is small beside the noise while `η_j = max_k |r_j·z_k| / ‖r_j‖` is: it is at most `√n μ_j/(‖r_j‖/√n)`.
+Its limit `√(2 log p)`, what independent noise would reach, makes it an equation for μ,
 
     μ = μ₀ ‖r(μ)‖/√n,     μ₀ = √(2 log p / n),                                                                   (4)
 
-that of the scaled lasso, where ‖r‖/√n is the estimate of the noise. ‖r‖ falls with μ, so from μ = μ₀ down the right
-side is never below the solution, and repeating (4) comes down to it.
+that of the scaled lasso, where `‖r‖/√n` is the estimate of the noise. `‖r‖` falls with μ, so from `μ = μ₀` down the
+right side is never below the solution, and repeating (4) comes down to it.
 
 Sources: Zhang and Zhang, *JRSS B* 76, 2014 ((1), (3), the limit on η); van de Geer, Bühlmann, Ritov and Dezeure, *Ann.
-Statist.* 42, 2014 ((2)); Javanmard and Montanari, *JMLR* 15, 2014 (the bound on ΘΣ̂ − I); Sun and Zhang, *Biometrika*
+Statist.* 42, 2014 ((2)); Javanmard and Montanari, *JMLR* 15, 2014 (the bound on `ΘΣ̂ − I`); Sun and Zhang, *Biometrika*
 99, 2012 ((4)).
 """
 
@@ -64,7 +65,7 @@ class Nodes(NamedTuple):
 
 
 class Debiased(NamedTuple):
-    """Of columns of length √n. ``estimate``: b̂. ``spread``: √n ‖r_j‖/|r_j·z_j|. ``off``: max_k |(ΘΣ̂ − I)_jk|; (p,)."""
+    """Of columns of length `√n`, each (p,): `b̂`, `√n ‖r_j‖/|r_j·z_j|` and `max_k |(ΘΣ̂ − I)_jk|`."""
 
     estimate: Any
     spread: Any
@@ -80,10 +81,10 @@ def _walk(step: homotopy.Step, unit: Penalty, lam: jax.Array, blocks: int) -> ho
 
 
 def scaled_lasso(problem: LeastSquares, unit: Penalty, lam0: jax.Array, blocks: int) -> tuple[jax.Array, jax.Array]:
-    """λ with λ = λ₀ ‖r(λ)‖, by (4), and the solution there.
+    """λ with `λ = λ₀ ‖r(λ)‖`, by (4), and the solution there.
 
     Args:
-        problem: one target, with ``gram`` (p, p), p a power of two. unit: the penalty at λ = 1. lam0: (). blocks:
+        problem: one target, with ``gram`` (p, p), p a power of two. unit: the penalty at `λ = 1`. lam0: (). blocks:
             of the tableau, static; with 0 G is only read, and the walk ends where changes have to be added to it.
     """
     G = problem.gram
@@ -109,14 +110,14 @@ def scaled_nodes(G: jax.Array, columns: jax.Array, count: jax.Array, lam0: jax.A
     """The lassos of columns on all the others, each at the μ of (4).
 
     Args:
-        G: Σ̂, (p, p), p a power of two; columns of 0 fill up. columns: numbers, (K,), of which the first ``count``, (),
-            are asked. lam0: μ₀, (). blocks: as in :func:`scaled_lasso`.
+        G: `Σ̂`, (p, p), p a power of two; columns of 0 fill up. columns: numbers, (K,), of which the first ``count``,
+            (), are asked. lam0: `μ₀`, (). blocks: as in :func:`scaled_lasso`.
     """
     return _each(G, columns, count, lambda i, problem, unit: scaled_lasso(problem, unit, lam0, blocks))
 
 
 def nodes_at(G: jax.Array, columns: jax.Array, count: jax.Array, lams: jax.Array, blocks: int) -> Nodes:
-    """The lassos of columns at given μ > 0, (K,), from knot to knot; other arguments as in :func:`scaled_nodes`."""
+    """The lassos of columns at given `μ > 0`, (K,), from knot to knot; other arguments as in :func:`scaled_nodes`."""
 
     def solve(i: jax.Array, problem: LeastSquares, unit: Penalty) -> tuple[jax.Array, jax.Array]:
         return lams[i], _walk(homotopy.start(G, problem.correlation, 1), unit, lams[i], blocks).coef[0]
@@ -158,7 +159,7 @@ def debiased(G: jax.Array, residual: jax.Array, u: jax.Array, coef: jax.Array) -
     """(1) to (3) of the first k columns.
 
     Args:
-        G: Σ̂, (p, p). residual: z = Zᵀ(ỹ − Zû)/n, u: û, (p,). coef: γ, (k, p).
+        G: `Σ̂`, (p, p). residual: `z = Zᵀ(ỹ − Zû)/n`, u: `û`, (p,). coef: γ, (k, p).
     """
     k = len(coef)
     identity = jnp.eye(k, len(G), dtype=G.dtype)

@@ -4,15 +4,15 @@ A lasso of support A is drawn towards 0 where it has chosen well. Least squares 
 
     w_LS = argmin over w with w_j = 0 outside A of  Σ s (y − Xw − b)²,        w(λ, γ) = γ ŵ(λ) + (1 − γ) w_LS,
 
-γ = 1 the lasso, γ = 0 the least squares fit on its support. That of Meinshausen has a second penalty on A in the place
-of γ; while no coefficient changes its sign on the way it is the same. A path has far fewer supports than λs.
+`γ = 1` the lasso, `γ = 0` the least squares fit on its support. That of Meinshausen has a second penalty on A in the
+place of γ; while no coefficient changes its sign on the way it is the same. A path has far fewer supports than λs.
 
-**The certificate.** With u = d w, G and c of :mod:`~jaxreg.solvers.moment_problem` and the gradient z = c − Gu, the
+**The certificate.** With `u = d w`, G and c of :mod:`~jaxreg.solvers.moment_problem` and the gradient `z = c − Gu`, the
 squares of least squares on A can fall by no more than
 
     F(u) − min = ½ z_AᵀG_AA⁻¹z_A,
 
-what a Newton step gains. It is 0 to rounding, and reported as a share of Σ s ỹ²/Σs, as duality gaps are.
+what a Newton step gains. It is 0 to rounding, and reported as a share of `Σ s ỹ²/Σs`, as duality gaps are.
 
 Sources: Meinshausen, *Computational Statistics & Data Analysis* 52, 2007; Hastie, Tibshirani and Tibshirani,
 *Statistical Science* 35, 2020.

@@ -125,13 +125,13 @@ def corrected(gram: jax.Array, correlation: jax.Array, penalty: Penalty, u: jax.
 def on_supports(
     gram: jax.Array, target: jax.Array, l2: jax.Array, u: jax.Array, inside: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The solutions of  M x_I = target_I,  M = G_II + diag(l2_I),  at L sets I of columns, from u on; u outside I.
+    """The solutions of  `M x_I = target_I`,  `M = G_II + diag(l2_I)`,  at L sets I of columns, from u on; u outside I.
 
     Args:
         gram: G, (p, p). target, l2, u: (L, p). inside: (L, p) booleans.
 
     Returns:
-        x, (L, p), and what ½ xᵀMx − target·x could still fall, ½ zᵀM⁻¹z with z = target − Mx, (L,).
+        x, (L, p), and what `½ xᵀMx − target·x` could still fall, `½ zᵀM⁻¹z` with `z = target − Mx`, (L,).
     """
     p = u.shape[1]
 
