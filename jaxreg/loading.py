@@ -5,4 +5,7 @@ from jaxreg.archive import load
 
 __all__ = ["KINDS", "load"]
 
-KINDS = (results.Solution, results.Path, results.Sweep, results.LeaveOneOut, resampled.Bootstrap, stable.Stability)
+KINDS = (
+    *(results.Solution, results.Path, results.Sweep, results.LeaveOneOut),
+    *(resampled.Bootstrap, resampled.ChosenBootstrap, stable.Stability),
+)

@@ -14,6 +14,8 @@ __all__ = [
     "bootstrap_columns",
     "choice",
     "choice_columns",
+    "chosen_bootstrap",
+    "chosen_bootstrap_columns",
     "leave_one_out",
     "leave_one_out_columns",
     "path",
@@ -129,6 +131,24 @@ def bootstrap(result: Any) -> Shown:
     return Shown(title, rows, [_verdict(result.gap, result.converged)])
 
 
+def chosen_bootstrap(result: Any) -> Shown:
+    """λ and how many features are used, on the data and over the resamples."""
+    B, p = result.coef.shape
+    ends = np.isin(result.chosen_lam, [np.max(result.lams), np.min(result.lams)]).mean()
+    over = lambda values, form: _range(np.quantile(values, [0.05, 0.95]), form)
+    rows: list[tuple[str, ...]] = [
+        ("", "on the data", "9 of 10 resamples"),
+        ("λ", f"{result.lam:.4g}", over(result.chosen_lam, ".4g")),
+        ("not 0", f"{(result.estimate != 0).sum()}", over((result.coef != 0).sum(axis=1), ".0f")),
+        ("in 9 of 10", "", f"{(result.selection_frequency >= 0.9).sum()}"),
+    ]
+    rule = "the minimum" if result.rule == "best" else "one standard error"
+    foot = [f"λ at {rule}, of {len(result.lams)} λs; {ends:.0%} of the resamples choose an end of the grid"]
+    worst = np.maximum(result.gap, result.fold_gap.max(axis=1))
+    title = f"ChosenBootstrap: {B:,} resamples ({result.kind}), {p} columns"
+    return Shown(title, rows, [*foot, _verdict(worst, result.converged).replace("fits", "resamples")])
+
+
 def stability(result: Any) -> Shown:
     """The features chosen most often, and the bound on those that are chosen by chance."""
     share = result.frequency[-1]
@@ -237,6 +257,14 @@ def bootstrap_columns(result: Any) -> dict[str, Any]:
     found = {"lam": result.lams[l], "column": names[j]} | ({"target": k[0]} if t else {})
     values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
     return found | {name: value.ravel() for name, value in values.items()}
+
+
+def chosen_bootstrap_columns(result: Any) -> dict[str, Any]:
+    """A row a column of X: the estimate, the ends of its 95 % interval, how often it is not 0."""
+    low, high = result.interval()
+    names = list(result.feature_names or range(len(result.estimate)))
+    found = {"column": names, "estimate": result.estimate, "low": low, "high": high}
+    return found | {"frequency": result.selection_frequency}
 
 
 def stability_columns(result: Any) -> dict[str, Any]:
