@@ -13,6 +13,7 @@ MODULES = (
     "jaxreg",
     "jaxreg.results",
     "jaxreg.resampled",
+    "jaxreg.chosen",
     "jaxreg.stable",
     "jaxreg.estimators",
     "jaxreg.formulas",

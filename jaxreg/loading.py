@@ -1,11 +1,11 @@
 """Loading a saved result; every kind of result that can be saved is known here, and none of them imports JAX."""
 
-from jaxreg import resampled, results, stable
+from jaxreg import chosen, resampled, results, stable
 from jaxreg.archive import load
 
 __all__ = ["KINDS", "load"]
 
 KINDS = (
     *(results.Solution, results.Path, results.Sweep, results.LeaveOneOut),
-    *(resampled.Bootstrap, resampled.ChosenBootstrap, stable.Stability),
+    *(resampled.Bootstrap, resampled.BootstrapStatistics, chosen.ChosenBootstrap, stable.Stability),
 )

@@ -21,7 +21,7 @@ NAMES = "a name for each of p, or None"
 
 # Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
-_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs")
+_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs", "n_resamples", "late")
 _TRUTH = ("converged", "stable")
 
 

@@ -10,12 +10,8 @@ import numpy as np
 
 __all__ = [
     "Shown",
-    "bootstrap",
-    "bootstrap_columns",
     "choice",
     "choice_columns",
-    "chosen_bootstrap",
-    "chosen_bootstrap_columns",
     "leave_one_out",
     "leave_one_out_columns",
     "path",
@@ -114,41 +110,6 @@ def leave_one_out(result: Any) -> Shown:
     return Shown(title, _both(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
 
 
-def bootstrap(result: Any) -> Shown:
-    """A few λs: how many features each resample uses, and how many are in most of them."""
-    B, L, p = result.coef.shape[:3]
-    targets = "" if result.estimate.ndim == 2 else f", {result.estimate.shape[2]} targets"
-    used = (result.coef != 0).sum(axis=2).reshape(B, L, -1)
-    often = result.selection_frequency.reshape(L, p, -1)
-    rows: list[tuple[str, ...]] = [("λ", "not 0 in a resample", "in 9 of 10", "largest gap")]
-    for l in np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int)):
-        typical = np.quantile(used[:, l], [0.05, 0.95])
-        stable = (often[l] >= 0.9).sum(axis=0)
-        rows.append(
-            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), _power(result.gap[:, l].max()))
-        )
-    title = f"Bootstrap: {B:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
-    return Shown(title, rows, [_verdict(result.gap, result.converged)])
-
-
-def chosen_bootstrap(result: Any) -> Shown:
-    """λ and how many features are used, on the data and over the resamples."""
-    B, p = result.coef.shape
-    ends = np.isin(result.chosen_lam, [np.max(result.lams), np.min(result.lams)]).mean()
-    over = lambda values, form: _range(np.quantile(values, [0.05, 0.95]), form)
-    rows: list[tuple[str, ...]] = [
-        ("", "on the data", "9 of 10 resamples"),
-        ("λ", f"{result.lam:.4g}", over(result.chosen_lam, ".4g")),
-        ("not 0", f"{(result.estimate != 0).sum()}", over((result.coef != 0).sum(axis=1), ".0f")),
-        ("in 9 of 10", "", f"{(result.selection_frequency >= 0.9).sum()}"),
-    ]
-    rule = "the minimum" if result.rule == "best" else "one standard error"
-    foot = [f"λ at {rule}, of {len(result.lams)} λs; {ends:.0%} of the resamples choose an end of the grid"]
-    worst = np.maximum(result.gap, result.fold_gap.max(axis=1))
-    title = f"ChosenBootstrap: {B:,} resamples ({result.kind}), {p} columns"
-    return Shown(title, rows, [*foot, _verdict(worst, result.converged).replace("fits", "resamples")])
-
-
 def stability(result: Any) -> Shown:
     """The features chosen most often, and the bound on those that are chosen by chance."""
     share = result.frequency[-1]
@@ -245,26 +206,6 @@ def leave_one_out_columns(result: Any) -> dict[str, Any]:
     """A row a λ (and target)."""
     names = ("mse", "se_mse", "gcv", "df", "gap")
     return _rows({"lam": result.lams, **{name: getattr(result, name) for name in names}}, result.gap)
-
-
-def bootstrap_columns(result: Any) -> dict[str, Any]:
-    """A row a λ and column of X (and target): the estimate, the ends of its 95 % interval, how often it is not 0."""
-    low, high = result.interval()
-    L, p, *t = result.estimate.shape
-    names = np.asarray(result.feature_names or [f"column {j}" for j in range(p)], dtype=object)
-    grid: Any = np.meshgrid(np.arange(L), np.arange(p), *map(np.arange, t), indexing="ij")
-    l, j, *k = (v.ravel() for v in grid)
-    found = {"lam": result.lams[l], "column": names[j]} | ({"target": k[0]} if t else {})
-    values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
-    return found | {name: value.ravel() for name, value in values.items()}
-
-
-def chosen_bootstrap_columns(result: Any) -> dict[str, Any]:
-    """A row a column of X: the estimate, the ends of its 95 % interval, how often it is not 0."""
-    low, high = result.interval()
-    names = list(result.feature_names or range(len(result.estimate)))
-    found = {"column": names, "estimate": result.estimate, "low": low, "high": high}
-    return found | {"frequency": result.selection_frequency}
 
 
 def stability_columns(result: Any) -> dict[str, Any]:

@@ -95,9 +95,9 @@ def chosen_of_weightings(
     return Chosen(*(np.stack(v) for v in zip(*chosen, strict=True)))
 
 
-def chosen_of_targets(problem: Problem, plan: Plan, lams: np.ndarray, rule: str, targets: np.ndarray) -> Chosen:
-    """The same for each of B targets, (n, B), on the same rows."""
-    problem = problem._replace(y=targets, degrees=False)
+def chosen_of_targets(problem: Problem, plan: Plan, lams: np.ndarray, rule: str) -> Chosen:
+    """The same for each of the problem's targets, (n, B), on the same rows."""
+    problem = problem._replace(degrees=False)
     members = Members(problem, plan)
     solved = choose.solve(problem, lams, members)
     errors = errors_of_folds(problem, members, lams, False, lambda: None)
@@ -106,7 +106,7 @@ def chosen_of_targets(problem: Problem, plan: Plan, lams: np.ndarray, rule: str,
         own = lambda v: v[..., b, None]
         return jax.tree.map(own, solved)._replace(scale=solved.scale, y_scale=own(solved.y_scale))
 
-    each = range(targets.shape[1])
+    each = range(problem.y.shape[1])
     found = [_concluded(problem, plan, lams, rule, of_target(b), errors.mse[..., b], errors.gap[..., b]) for b in each]
     return Chosen(*(np.stack(v) for v in zip(*found, strict=True)))
 

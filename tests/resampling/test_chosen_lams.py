@@ -168,7 +168,7 @@ def test_it_is_read_saved_and_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rule": "two_se"}, "'best' or 'one_se'"),
+        ({"rule": "two_se"}, "'best', 'one_se'"),
         ({"folds": 1}, "at least 2 folds"),
         ({"y": np.column_stack([Y, Y])}, "for one target"),
         ({"X": X[:3], "y": Y[:3], "folds": [0, 0, 1], "n_resamples": 20}, "all its rows in one fold"),
