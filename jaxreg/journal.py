@@ -125,7 +125,7 @@ def _differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
     """What has changed, in words; values that are short are shown."""
     found = []
     for name in sorted(before.keys() | now.keys()):
-        old, new = before.get(name, "not given"), now.get(name, "not given")
+        old, new = before.get(name, "None"), now.get(name, "None")
         if old != new:
             short = max(len(old), len(new)) <= 40
             found.append(f"{name} was {old} and is {new}" if short else f"{name} differs")
