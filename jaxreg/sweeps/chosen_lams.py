@@ -113,12 +113,12 @@ def chosen_of_targets(problem: Problem, plan: Plan, lams: np.ndarray, rule: str)
 
 def _check(plan: Plan, weights: np.ndarray) -> None:
     """There are two folds to measure on, and each leaves something to train on."""
-    for b, weight in enumerate(weights):
+    for weight in weights:
         there = np.flatnonzero(plan.measured @ weight)
         if len(there) < 2:
-            raise ValueError(f"resample {b} has all its rows in one fold; ask for more folds.")
+            raise ValueError("a resample has all its rows in one fold; ask for more folds, or other labels.")
         if not all(plan.training_weight(k, weight).any() for k in there.tolist()):
-            raise ValueError(f"a fold of resample {b} leaves no row to train on; ask for other folds.")
+            raise ValueError("a fold leaves no row of a resample to train on; ask for other folds.")
 
 
 class _Folds:
