@@ -138,6 +138,7 @@ def stability_selection(
         largest_gap=float(gap.max()),
         converged=bool(converged),
         feature_names=given.names,
+        held=found["held"] / len(halves),
     )
 
 

@@ -83,23 +83,25 @@ def without_each_group(asked: Asked, journal: Journal) -> Block:
 def chosen_by_halves(
     problem: Problem, lams: np.ndarray, halves: np.ndarray, q: int, journal: Journal, show: Show
 ) -> Block:
-    """How many halves have chosen each feature among their first q, (L, p), and all gaps, (2B, L, 1).
+    """How many halves have chosen each feature among their first q, and hold it at λ, (L, p); all gaps, (2B, L, 1).
 
     Args:
         lams: (L,), falling. halves: weights of the rows, (2B, n).
     """
-    chosen, gaps = np.zeros((len(lams), problem.X.shape[1]), np.int64), []
+    counts, gaps = {name: np.zeros((len(lams), problem.X.shape[1]), np.int64) for name in ("chosen", "held")}, []
 
     def compute(some: slice) -> Block:
         found = paths_of_weightings(problem, lams, halves[some], lambda done: show(some.start + done, len(halves)))
-        return {"chosen": chosen_first(found.coef[..., 0], q).sum(axis=0), "gap": found.gap}
+        coef = found.coef[..., 0]
+        return {"chosen": chosen_first(coef, q).sum(axis=0), "held": (coef != 0).sum(axis=0), "gap": found.gap}
 
     for some in _slices(problem, lams, len(halves)):
         block = journal.block(f"halves-{some.start:06d}", partial(compute, some))
-        chosen += block["chosen"]
+        for name, count in counts.items():
+            count += block[name]
         gaps.append(block["gap"])
         show(some.stop, len(halves))
-    return {"chosen": chosen, "gap": np.concatenate(gaps)}
+    return counts | {"gap": np.concatenate(gaps)}
 
 
 def of_weights(asked: Asked, weights: np.ndarray, report: Callable[[int], None] = lambda done: None) -> Block:
