@@ -19,7 +19,7 @@ from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
 from jaxreg.stable import Stability
 from jaxreg.sweeps.resample_blocks import chosen_by_halves
-from jaxreg.sweeps.stability import complementary_halves, false_selections, threshold_for
+from jaxreg.sweeps.stability import complementary_halves, false_selections, threshold_for, weakened
 
 __all__ = ["stability_selection"]
 
@@ -36,6 +36,7 @@ def stability_selection(
     n_pairs: int = 50,
     seed: int = 0,
     *,
+    weakness: float = 1.0,
     fit_intercept: bool = True,
     standardize: bool = True,
     sample_weight: Any = None,
@@ -60,6 +61,8 @@ def stability_selection(
             of features among the stable ones that are no better than chance; in place of a threshold, it asks for the
             smallest one that keeps to it.
         n_pairs: pairs of halves without a row in common. seed: of the halves.
+        weakness: below 1, of a randomised lasso: in each half the penalty factor of each feature is divided by a number
+            drawn between the weakness and 1; 0.5 is usual.
         checkpoint: a folder, of this call alone: blocks of halves are kept there, and the same call goes on from them
             after an interruption, to the same bits; another call is refused.
         progress: called as ``progress(done, total)`` when some halves are done.
@@ -110,19 +113,30 @@ def stability_selection(
     q = max(1, round(np.sqrt(0.8 * p))) if q is None else parameters.check_positive(q, "q", int)
     if q > p:
         raise ValueError(f"q is {q}, and there are {p} features.")
+    if parameters.check_positive(weakness, "weakness") > 1:
+        raise ValueError(f"weakness is {weakness:g}; it must be above 0 and at most 1.")
     share = _threshold(q, p, B, threshold, expected_false)
     problem = without_left_out(given)
     lams = parameters.check_lams(lams, given.X.dtype)
     problem = choose.ready(problem)
     check_values(problem.X, problem.names)
     journal = Journal(
-        checkpoint, function="stability_selection", **given._asdict(), lams=lams, q=q, n_pairs=B, seed=seed
+        checkpoint,
+        function="stability_selection",
+        **given._asdict(),
+        lams=lams,
+        q=q,
+        n_pairs=B,
+        seed=seed,
+        weakness=weakness,
     )
     pure: Any = choose.path(problem._replace(degrees=False), lams)
     along = -np.sort(-np.asarray(pure.lams, float))
     with following(progress, "halves") as show:
         halves = complementary_halves(problem.weights, B, seed)
-        found = chosen_by_halves(problem, along, halves, q, journal, show)
+        v = np.ones(p) if problem.penalty_factor is None else problem.penalty_factor
+        factors = None if weakness == 1 else weakened(v, float(weakness), len(halves), seed)
+        found = chosen_by_halves(problem, along, halves, factors, q, journal, show)
     gap = found["gap"]
     converged = warn_unless_converged(gap, along[None, :, None], problem.tol, "stability_selection")
     frequency = found["chosen"] / len(halves)
@@ -139,6 +153,7 @@ def stability_selection(
         converged=bool(converged),
         feature_names=given.names,
         held=found["held"] / len(halves),
+        weakness=float(weakness),
     )
 
 

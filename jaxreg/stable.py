@@ -23,6 +23,7 @@ __all__ = ["Stability"]
     converged="",
     feature_names=NAMES,
     held="L p",
+    weakness="",
     **dict.fromkeys(("q", "n_pairs", "seed"), ""),
 )
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +37,7 @@ class Stability(Saveable, Readable):
         expected_false: the bound on the expected number of stable features that are no better than chance.
         largest_gap: of all paths. converged: whether every gap is within the tolerance. feature_names: or None.
         held: the share of halves whose model at λ holds each feature, whatever q, (L, p); None in files of earlier
-            versions.
+            versions. weakness: of a randomised lasso; 1 is none.
     """
 
     _shown, _columns = summaries.stability, summaries.stability_columns
@@ -52,6 +53,7 @@ class Stability(Saveable, Readable):
     converged: bool
     feature_names: tuple[str, ...] | None = None
     held: np.ndarray | None = None
+    weakness: float = 1.0
 
     @property
     def stable_names(self) -> list[Any]:

@@ -53,6 +53,7 @@ def add_stability(commands: Any) -> None:
     of.add_argument("--expected-false", type=float, help="in place of a threshold: the bound it is to keep to")
     of.add_argument("--n-pairs", type=int, default=50, metavar="B", help="pairs of halves (default: %(default)s)")
     of.add_argument("--seed", type=int, default=0, help="of the halves (default: 0)")
+    of.add_argument("--weakness", type=float, default=1.0, help="of a randomised lasso; 1 is none (default: 1.0)")
     parser.set_defaults(run=_stability, folds="0")
 
 
@@ -112,7 +113,7 @@ def _stability(options: argparse.Namespace) -> int:
     from jaxreg import report, stability_selection
 
     problem, folder = prepared(options)
-    names = ("l1_ratio", "q", "threshold", "expected_false", "n_pairs", "seed", *_OF_ALL)
+    names = ("l1_ratio", "q", "threshold", "expected_false", "n_pairs", "seed", "weakness", *_OF_ALL)
     result = _run(stability_selection, options, problem, folder, {name: getattr(options, name) for name in names})
     facts = {"title": problem["title"], "notes": problem["notes"], "rows": options.rows}
     text, table = report.stability_report(result, **facts), result.to_frame("dict")

@@ -36,13 +36,18 @@ class Weighted(NamedTuple):
 
 
 def paths_of_weightings(
-    problem: Problem, lams: np.ndarray, weights: np.ndarray, report: Callable[[int], None] = lambda done: None
+    problem: Problem,
+    lams: np.ndarray,
+    weights: np.ndarray,
+    report: Callable[[int], None] = lambda done: None,
+    factors: np.ndarray | None = None,
 ) -> Weighted:
     """A certified path for each set of weights.
 
     Args:
         lams: (L,), of all members. weights: (B, n), s of each member, in place of the problem's.
-        report: called with how many members are done, after each block of them.
+        report: called with how many members are done, after each block of them. factors: penalty factors of each
+            member, (B, p), or None: the problem's.
     """
     problem = problem._replace(degrees=False)
     (B, n), t = weights.shape, problem.y.shape[1]
@@ -55,15 +60,21 @@ def paths_of_weightings(
 
     def some(first: int) -> list[Solved]:
         here = weights[first : first + size]
+        members = [problem._replace(sample_weight=s) for s in here]
+        if factors is not None:
+            own = factors[first : first + size]
+            members = [member._replace(penalty_factor=v) for member, v in zip(members, own, strict=True)]
         found: list[Any] = [None] * len(here)
         if fast:
             with choose.computing(moments, problem):
                 filled = np.concatenate([here, np.ones((size - len(here), n))])
-                given = X, problem.y, filled, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
+                v = np.tile(asked.penalty_factor, (size, 1))
+                if factors is not None:
+                    v[: len(here), : factors.shape[1]] = own
+                given = X, problem.y, filled, v, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
                 block = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
             found = [Found._make(v[b] for v in block) for b in range(len(here))]
-        each_member = zip((problem._replace(sample_weight=s) for s in here), found, strict=True)
-        return [settled(member, each, order, asked, one) for member, one in each_member]
+        return [settled(member, each, order, asked, one) for member, one in zip(members, found, strict=True)]
 
     starts, solved = range(0, B, size), []
     for k in range(0, len(starts), CORES):

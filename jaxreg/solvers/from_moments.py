@@ -112,6 +112,7 @@ def paths_of_weights(
     X: jax.Array,
     Y: jax.Array,
     weights: jax.Array,
+    factors: jax.Array,
     count: jax.Array,
     grid: Grid,
     settings: Settings,
@@ -121,14 +122,16 @@ def paths_of_weights(
     """:func:`path_from_moments` of the rows with each of the first ``count``, (), of B sets of weights, in turn.
 
     Args:
-        X: (n, p), p padded. Y: (n, t). weights: (B, n). unit: of the moments, ().
+        X: (n, p), p padded. Y: (n, t). weights: (B, n). factors: (B, p), in place of the settings' penalty factors.
+            unit: of the moments, ().
 
     Returns:
         Found, with a leading axis B.
     """
 
     def one(b: jax.Array) -> Found:
-        return path_from_moments(moments(X, Y, weights[b]), None, grid, settings, unit, way)
+        own = settings._replace(penalty_factor=factors[b])
+        return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
 
     write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
     return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))

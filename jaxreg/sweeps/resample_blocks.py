@@ -81,17 +81,25 @@ def without_each_group(asked: Asked, journal: Journal) -> Block:
 
 
 def chosen_by_halves(
-    problem: Problem, lams: np.ndarray, halves: np.ndarray, q: int, journal: Journal, show: Show
+    problem: Problem,
+    lams: np.ndarray,
+    halves: np.ndarray,
+    factors: np.ndarray | None,
+    q: int,
+    journal: Journal,
+    show: Show,
 ) -> Block:
     """How many halves have chosen each feature among their first q, and hold it at λ, (L, p); all gaps, (2B, L, 1).
 
     Args:
-        lams: (L,), falling. halves: weights of the rows, (2B, n).
+        lams: (L,), falling. halves: weights of the rows, (2B, n). factors: penalty factors, (2B, p), or None.
     """
     counts, gaps = {name: np.zeros((len(lams), problem.X.shape[1]), np.int64) for name in ("chosen", "held")}, []
 
     def compute(some: slice) -> Block:
-        found = paths_of_weightings(problem, lams, halves[some], lambda done: show(some.start + done, len(halves)))
+        report = lambda done: show(some.start + done, len(halves))
+        own = None if factors is None else factors[some]
+        found = paths_of_weightings(problem, lams, halves[some], report, own)
         coef = found.coef[..., 0]
         return {"chosen": chosen_first(coef, q).sum(axis=0), "held": (coef != 0).sum(axis=0), "gap": found.gap}
 
