@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.summaries import MOST_ROWS, Shown, _power, _range, _verdict
+from jaxreg.summaries import MOST_ROWS, Shown, power, value_range, verdict
 
 __all__ = [
     "bootstrap",
@@ -27,10 +27,15 @@ def bootstrap(result: Any) -> Shown:
         typical = np.quantile(used[:, l], [0.05, 0.95])
         stable = (often[l] >= 0.9).sum(axis=0)
         rows.append(
-            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), _power(result.gap[:, l].max()))
+            (
+                f"{result.lams[l]:.4g}",
+                value_range(typical, ".0f"),
+                value_range(stable, "d"),
+                power(result.gap[:, l].max()),
+            )
         )
     title = f"Bootstrap: {B:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
-    return Shown(title, rows, [_verdict(result.gap, result.converged)])
+    return Shown(title, rows, [verdict(result.gap, result.converged)])
 
 
 def bootstrap_statistics(result: Any) -> Shown:
@@ -41,18 +46,18 @@ def bootstrap_statistics(result: Any) -> Shown:
     rows: list[tuple[str, ...]] = [("λ", "not 0 on average", "in 9 of 10", "largest gap")]
     for l in np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int)):
         used, stable = often[l].sum(axis=0), (often[l] >= 0.9).sum(axis=0)
-        cells = _range(used, ".1f"), _range(stable, "d"), _power(result.largest_gap[l].max())
+        cells = value_range(used, ".1f"), value_range(stable, "d"), power(result.largest_gap[l].max())
         rows.append((f"{result.lams[l]:.4g}", *cells))
     title = f"BootstrapStatistics: {result.n_resamples:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
     held = "all fits are" if result.converged else f"{result.late.sum():,} fits are NOT"
-    return Shown(title, rows, [f"{held} within the tolerance; largest duality gap {_power(result.largest_gap.max())}"])
+    return Shown(title, rows, [f"{held} within the tolerance; largest duality gap {power(result.largest_gap.max())}"])
 
 
 def chosen_bootstrap(result: Any) -> Shown:
     """λ and how many features are used, on the data and over the resamples."""
     B, p = result.coef.shape
     ends = np.isin(result.chosen_lam, [np.max(result.lams), np.min(result.lams)]).mean()
-    over = lambda values, form: _range(np.quantile(values, [0.05, 0.95]), form)
+    over = lambda values, form: value_range(np.quantile(values, [0.05, 0.95]), form)
     rows: list[tuple[str, ...]] = [
         ("", "on the data", "9 of 10 resamples"),
         ("λ", f"{result.lam:.4g}", over(result.chosen_lam, ".4g")),
@@ -63,7 +68,7 @@ def chosen_bootstrap(result: Any) -> Shown:
     foot = [f"λ at {rule}, of {len(result.lams)} λs; {ends:.0%} of the resamples choose an end of the grid"]
     worst = np.maximum(result.gap, result.fold_gap.max(axis=1))
     title = f"ChosenBootstrap: {B:,} resamples ({result.kind}), {p} columns"
-    return Shown(title, rows, [*foot, _verdict(worst, result.converged).replace("fits", "resamples")])
+    return Shown(title, rows, [*foot, verdict(worst, result.converged).replace("fits", "resamples")])
 
 
 def bootstrap_columns(result: Any) -> dict[str, Any]:

@@ -16,12 +16,15 @@ __all__ = [
     "leave_one_out_columns",
     "path",
     "path_columns",
+    "power",
     "solution",
     "solution_columns",
     "stability",
     "stability_columns",
     "sweep",
     "sweep_columns",
+    "value_range",
+    "verdict",
 ]
 
 # Rows of a table, of which the first has the headings.
@@ -41,11 +44,11 @@ def solution(result: Any) -> Shown:
     """The largest coefficients, by coefficient × standard deviation; of several targets, one row each."""
     coef = np.asarray(result.coef)
     p = coef.shape[0]
-    foot = [_verdict(result.gap, result.converged)]
+    foot = [verdict(result.gap, result.converged)]
     if coef.ndim == 2:
         each = zip(np.atleast_1d(result.intercept), (coef != 0).sum(axis=0), np.atleast_1d(result.gap), strict=True)
         rows: list[tuple[str, ...]] = [
-            (str(k), f"{b:.6g}", str(used), _power(gap)) for k, (b, used, gap) in enumerate(each)
+            (str(k), f"{b:.6g}", str(used), power(gap)) for k, (b, used, gap) in enumerate(each)
         ]
         title = f"Solution: {p} columns, {coef.shape[1]} targets"
         return Shown(title, _cut(("target", "intercept", "not 0", "duality gap"), rows), foot)
@@ -66,8 +69,8 @@ def path(result: Any) -> Shown:
     forms: dict[str, str | None] = {"λ": ".4g", "not 0": "d", "degrees of freedom": ".4g", "largest gap": None}
     known = {name: np.asarray(values) for name, values in columns.items() if values is not None}
     chosen = np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int))
-    rows = [tuple(_range(values[l], forms[name]) for name, values in known.items()) for l in chosen]
-    return Shown(f"Path: {L} λs, {p} columns{targets}", [tuple(known), *rows], [_verdict(result.gap, result.converged)])
+    rows = [tuple(value_range(values[l], forms[name]) for name, values in known.items()) for l in chosen]
+    return Shown(f"Path: {L} λs, {p} columns{targets}", [tuple(known), *rows], [verdict(result.gap, result.converged)])
 
 
 def choice(result: Any) -> Shown:
@@ -91,7 +94,7 @@ def sweep(result: Any) -> Shown:
     gaps, ended = (result.fold_gap, result.path.gap), [result.end_in_words] if result.end_in_words else []
     largest, fits = max(float(np.max(gap)) for gap in gaps), sum(np.size(gap) for gap in gaps)
     held = "all within" if result.converged else "NOT all within"
-    foot = [*ended, f"largest duality gap {_power(largest)} in {fits:,} fits, {held} the tolerance"]
+    foot = [*ended, f"largest duality gap {power(largest)} in {fits:,} fits, {held} the tolerance"]
     if result.mean_mse.ndim == 3:
         of_best = choice(result.best)
         return Shown(f"{title}, {result.mean_mse.shape[2]} targets; at the minimum", of_best.rows, foot)
@@ -104,7 +107,7 @@ def sweep(result: Any) -> Shown:
 def leave_one_out(result: Any) -> Shown:
     """Both choices beside each other."""
     title = f"LeaveOneOut: {len(result.lams)} λs, {len(result.scale)} columns"
-    foot = [_verdict(result.gap, np.broadcast_to(result.converged, np.shape(result.gap)))]
+    foot = [verdict(result.gap, np.broadcast_to(result.converged, np.shape(result.gap)))]
     if result.mse.ndim == 2:
         return Shown(f"{title}, {result.mse.shape[1]} targets; at the minimum", choice(result.best).rows, foot)
     return Shown(title, _both(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
@@ -122,7 +125,7 @@ def stability(result: Any) -> Shown:
     bound = "no bound on" if np.isinf(result.expected_false) else f"at most {result.expected_false:.2g} expected"
     foot = [
         f"{int(result.stable.sum())} stable at {result.threshold:.3g} or more; {bound} false selections among them",
-        f"largest duality gap {_power(result.largest_gap)}, {'' if result.converged else 'NOT '}within the tolerance",
+        f"largest duality gap {power(result.largest_gap)}, {'' if result.converged else 'NOT '}within the tolerance",
     ]
     return Shown(title, _cut(("column", "share of halves", ""), rows) if rows else [], foot)
 
@@ -145,21 +148,23 @@ def _cut(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[tuple[str, 
     return [head, *rows[: MOST_ROWS - 2], (f"… {len(rows) - MOST_ROWS + 2} more", *[""] * (len(head) - 1))]
 
 
-def _range(values: Any, form: str | None) -> str:
+def value_range(values: Any, form: str | None) -> str:
     """One number, or from the least to the largest of several targets."""
-    low, high = ((_power(v) if form is None else f"{v:{form}}") for v in (np.min(values), np.max(values)))
+    low, high = ((power(v) if form is None else f"{v:{form}}") for v in (np.min(values), np.max(values)))
     return low if low == high else f"{low} – {high}"
 
 
-def _power(gap: Any) -> Any:
+def power(gap: Any) -> Any:
+    """A gap with one digit."""
     return "0" if gap == 0 else f"{gap:.0e}"
 
 
-def _verdict(gap: Any, converged: Any) -> str:
+def verdict(gap: Any, converged: Any) -> str:
+    """How many fits are within the tolerance, and the largest gap."""
     late, count = int(np.size(converged) - np.sum(converged)), np.size(converged)
     all_of = "the fit is" if count == 1 else f"all {count:,} fits are"
     held = f"{all_of} within the tolerance" if late == 0 else f"{late:,} of {count:,} fits are NOT within the tolerance"
-    return f"{held}; largest duality gap {_power(np.max(gap))}"
+    return f"{held}; largest duality gap {power(np.max(gap))}"
 
 
 def _names(result: Any) -> list[str]:
