@@ -12,7 +12,10 @@ __all__ = ["MODULES", "documented", "modules_below", "present", "public_home", "
 MODULES = (
     "jaxreg",
     "jaxreg.results",
+    "jaxreg.grouped",
+    "jaxreg.honest",
     "jaxreg.resampled",
+    "jaxreg.chosen",
     "jaxreg.stable",
     "jaxreg.debiased",
     "jaxreg.jackknifed",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.covariances import IllConditionedWarning, path_from_moments
     from jaxreg.cross_validation import sweep
+    from jaxreg.data.runs import expanding, rolling
     from jaxreg.debiasing import debiased_lasso
     from jaxreg.estimators import (  # noqa: F401
         ElasticNet,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from jaxreg.training.arguments import product
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
+    from jaxreg.worth import nested_sweep, permutation_test
 
 __all__ = [
     "ConvergenceWarning",
@@ -60,20 +62,24 @@ __all__ = [
     "datasets",
     "debiased_lasso",
     "describe",
+    "expanding",
     "fista",
     "fit",
     "formulas",
     "ista",
     "load",
+    "nested_sweep",
     "objective",
     "path",
     "path_from_moments",
+    "permutation_test",
     "predict",
     "product",
     "relaxed_path",
     "relaxed_sweep",
     "ridge_jackknife_plus",
     "ridge_leave_one_out",
+    "rolling",
     "solvers",
     "stability_selection",
     "sweep",
@@ -91,6 +97,7 @@ _HOMES = {
     "convergence": ("ConvergenceWarning", "GridEndWarning"),
     "covariances": ("IllConditionedWarning", "path_from_moments"),
     "cross_validation": ("sweep",),
+    "data.runs": ("expanding", "rolling"),
     "debiasing": ("debiased_lasso",),
     "estimators": (
         *("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
@@ -109,6 +116,7 @@ _HOMES = {
     "training.arguments": ("product",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),
+    "worth": ("nested_sweep", "permutation_test"),
 }
 _HOME_OF = {name: f"jaxreg.{home}" for home, names in _HOMES.items() for name in names}
 

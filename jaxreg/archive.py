@@ -133,7 +133,7 @@ def _read(file: Any, stream: Any) -> Any:
             stored = header["result"]
             kind = stored.get("kind") if isinstance(stored, dict) else type(stored).__name__
             parts = [kind.__name__ for kind in SHAPES if not issubclass(kind, Saveable)]
-            if kind in (*parts, "array", "scalar", "names", "float"):
+            if kind in (*parts, "array", "arrays", "scalar", "names", "float"):
                 raise ValueError(f"it holds a {kind}")
             result = _decode(stored, "", archive)
         check_shapes(result)
@@ -171,13 +171,19 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         return value if math.isfinite(value) else {"kind": "float", "text": repr(value)}
     if isinstance(value, tuple) and all(isinstance(name, str) for name in value):
         return {"kind": "names", "names": list(value)}
+    if isinstance(value, tuple) and all(isinstance(part, np.ndarray) for part in value):  # keys: of text and times too
+        return {"kind": "arrays", "parts": [_stored(v, inside(str(k)), arrays, "biufUMm") for k, v in enumerate(value)]}
     if hasattr(value, "__array__"):
-        array = np.asarray(value)
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"{place} is an array of {array.dtype}, which cannot be saved.")
-        arrays[place] = array
-        return {"kind": "scalar" if isinstance(value, np.generic) else "array", "place": place}
+        return _stored(value, place, arrays, "biufc")
     raise TypeError(f"{place} is of type {type(value).__name__}, which cannot be saved.")
+
+
+def _stored(value: Any, place: str, arrays: dict[str, np.ndarray], kinds: str) -> dict[str, str]:
+    array = np.asarray(value)
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"{place} is an array of {array.dtype}, which cannot be saved.")
+    arrays[place] = array
+    return {"kind": "scalar" if isinstance(value, np.generic) else "array", "place": place}
 
 
 def _decode(value: Any, place: str, archive: zipfile.ZipFile) -> Any:
@@ -195,6 +201,9 @@ def _decode(value: Any, place: str, archive: zipfile.ZipFile) -> Any:
         if not all(isinstance(name, str) for name in value["names"]):
             raise ValueError("a feature name is not text")
         return tuple(value["names"])
+    if kind == "arrays":
+        inside = f"{place}." if place else ""
+        return tuple(_decode(part, f"{inside}{k}", archive) for k, part in enumerate(value["parts"]))
     if kind == "float":
         return float(value["text"])
     for known in SHAPES:

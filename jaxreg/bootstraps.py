@@ -1,30 +1,43 @@
 """``bootstrap``: the same fit on other samples that might have been drawn, each certified.
 
 As the other doors it checks the arguments and owns no mathematics: what is drawn is in :mod:`jaxreg.sweeps.resamples`,
-how it is solved in :mod:`jaxreg.engines.weightings`, what is made of it in :mod:`jaxreg.sweeps.intervals`.
+how it is solved in :mod:`jaxreg.engines.weightings`, how λ is chosen in :mod:`jaxreg.sweeps.chosen_lams`, what is kept
+in :mod:`jaxreg.sweeps.resample_blocks`, and what is made of it in :mod:`jaxreg.sweeps.intervals`.
 """
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from jaxreg.chosen import ChosenBootstrap
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.engines import choose
-from jaxreg.engines.weightings import Weighted, paths_of_weightings
+from jaxreg.journal import Journal
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
-from jaxreg.resampled import Bootstrap
-from jaxreg.sweeps.resamples import KINDS, jackknife_weights, resampled_targets, resampled_weights
+from jaxreg.resampled import Bootstrap, BootstrapStatistics
+from jaxreg.sweeps.chosen_lams import RULES
+from jaxreg.sweeps.folds import plan_of
+from jaxreg.sweeps.resample_blocks import (
+    Asked,
+    every_resample,
+    of_weights,
+    statistics_of_resamples,
+    without_each_group,
+)
+from jaxreg.sweeps.resamples import KINDS
+from jaxreg.sweeps.standard_errors import check_linear
+from jaxreg.sweeps.standard_errors import standard_errors as errors_of
 
 __all__ = ["bootstrap"]
 
-# What a bootstrap returns may take so many bytes; and the weights, or targets, that are drawn at a time.
-MOST_BYTES, DRAWN_BYTES = 2**32, 2**27
+# The coefficients that a bootstrap returns may take so many bytes.
+MOST_BYTES = 2**32
+KEPT = ("coefficients", "statistics")
 
 
 @names_ours
@@ -37,7 +50,11 @@ def bootstrap(
     seed: int = 0,
     *,
     kind: str = "pairs",
+    folds: Any = None,
+    rule: str = "best",
     jackknife: bool = False,
+    standard_errors: bool = False,
+    keep: str = "coefficients",
     fit_intercept: bool = True,
     standardize: bool = True,
     sample_weight: Any = None,
@@ -50,19 +67,30 @@ def bootstrap(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    checkpoint: Any = None,
     progress: Progress = None,
-) -> Bootstrap:
-    """Fit at every λ of a grid on the data, and on resamples of them.
+) -> Bootstrap | ChosenBootstrap | BootstrapStatistics:
+    """Fit at every λ of a grid on the data, and on resamples of them; or choose λ anew in each of them.
 
     The grid is that of the data, for all resamples; columns are standardised, and λ is in units of y, within each of
     them.
 
     Args:
-        n_resamples: `B ≥ 2`. seed: of the resamples; the first of them do not depend on how many follow.
+        n_resamples: `B ≥ 2`. seed: of the resamples, and of random folds; the first resamples do not depend on how many
+            follow.
         kind: "pairs" (rows drawn with replacement), "bayesian" (rows with exponential weights), "residual" (residuals
             drawn with replacement), "wild" (each row's own residual, times a random number). The last two keep X, and
             take the residuals of the fit at the smallest λ.
+        folds: None, or folds of the rows of the data, as in :func:`sweep`: each resample is cross-validated, and fitted
+            at the λ that it chooses. The copies of a row stay in one fold. rule: "best", the λ of least held-out error,
+            or "one_se", the largest within one standard error of it.
         jackknife: whether the rows are left out too, one at a time or in 400 groups, which BCa intervals need.
+        standard_errors: whether the standard error of every resample is computed, which studentised intervals need; of
+            ridge and least squares alone.
+        keep: "coefficients", or "statistics": how often each is chosen, with which sign, its mean and standard
+            deviation. These need no more memory for more resamples.
+        checkpoint: a folder, of this call alone: blocks of resamples are kept there, and the same call goes on from
+            them after an interruption, to the same bits; another call is refused.
         progress: called as ``progress(done, total)`` when some resamples are done; True shows a line in a terminal or
             notebook, and elsewhere prints one now and then.
         X, y, lams, l1_ratio, ...: these and all other options as in :func:`path`. A resample of "pairs" counts a row
@@ -70,13 +98,16 @@ def bootstrap(
 
     Returns:
         :class:`jaxreg.resampled.Bootstrap`: the coefficients of every resample, its intervals, how often each feature
-        was chosen.
+        was chosen. With ``folds`` :class:`jaxreg.chosen.ChosenBootstrap`: every resample's λ, and its fit there.
+        With ``keep="statistics"`` :class:`jaxreg.resampled.BootstrapStatistics`.
 
-    Raises, Warns: as :func:`path`; ValueError for another kind, several targets of "residual" and "wild", fewer than
-        two resamples; MemoryError before the work if the coefficients would take more than 4 GiB: ask for fewer λs.
+    Raises, Warns: as :func:`path`; ValueError for another kind, rule or keep, for several targets of "residual" and
+        "wild" or with folds, for standard errors that have no closed form, for fewer than two resamples, and for the
+        checkpoint of another call; MemoryError before the work if the coefficients would take more than 4 GiB: ask for
+        fewer λs, or for statistics.
 
     Source: Efron, *Annals of Statistics* 7, 1979; Rubin, *Annals of Statistics* 9, 1981; Mammen, *Annals of Statistics*
-    21, 1993.
+    21, 1993; of λ chosen in each resample, Efron, *JASA* 109, 2014.
 
     Example:
         >>> import jaxreg
@@ -87,6 +118,9 @@ def bootstrap(
         >>> low, high = found.interval(0.9)
         >>> bool((low[1] <= found.estimate[1]).all()), found.selection_frequency[0, 2].item()
         (True, 1.0)
+        >>> chosen = jaxreg.bootstrap(data.X, data.y, lams=20, n_resamples=20, folds=5)
+        >>> chosen.coef.shape, chosen.chosen_lam.shape, bool(chosen.converged.all())
+        ((20, 10), (20,), True)
     """
     given = check_problem(
         X,
@@ -105,77 +139,137 @@ def bootstrap(
         strategy=strategy,
         device=device,
     )
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(map(repr, KINDS))}.")
     B = parameters.check_positive(n_resamples, "n_resamples", int)
     if B < 2:
         raise ValueError("n_resamples is 1; at least 2 are needed.")
     seed = parameters.check_whole_number(seed, "seed")
-    if kind in ("residual", "wild") and not given.flat:
-        raise ValueError(f"kind={kind!r} is for one target; call bootstrap for each column of y.")
+    for name, value, known in (("kind", kind, KINDS), ("rule", rule, RULES), ("keep", keep, KEPT)):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, known))}.")
+    one_target = [f"kind={kind!r}"] * (kind in ("residual", "wild")) + ["folds"] * (folds is not None)
+    if one_target and not given.flat:
+        raise ValueError(f"{one_target[0]} is for one target; call bootstrap for each column of y.")
+    if keep == "statistics" and (folds is not None or jackknife or standard_errors):
+        raise ValueError("keep='statistics' goes without folds, jackknife and standard_errors: it makes no intervals.")
+    if standard_errors and folds is not None:
+        raise ValueError(
+            "standard_errors=True is for given λs; where each resample chooses its own, they say too little."
+        )
     problem = without_left_out(given)
     lams = parameters.check_lams(lams, given.X.dtype)
+    if standard_errors:
+        check_linear(given, lams)
+    plan = None if folds is None else plan_of(folds, given.X, given.y[:, 0], seed, given.sample_weight)
     L = lams if isinstance(lams, int) else len(lams)
-    if (needs := B * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
-        raise MemoryError(
-            f"the coefficients of {B} resamples at {L} λs would take {needs / 2**30:.3g} GiB; ask for fewer λs."
-        )
-    problem = choose.ready(problem)
+    if keep == "coefficients":
+        _check_size(B * (1 + standard_errors), 1 if folds is not None else L, given)
+    problem = choose.ready(problem, "standard_errors=True" if standard_errors else None)
     check_values(problem.X, problem.names)
+    options = {"lams": lams, "n_resamples": B, "seed": seed, "kind": kind, "rule": rule, "jackknife": jackknife}
+    held_out = {} if plan is None else {"folds": plan.measured, "trained": plan.trained}
+    call = given._asdict() | options | held_out | {"standard_errors": standard_errors, "keep": keep}
+    journal = Journal(checkpoint, function="bootstrap", **call)
     pure: Any = choose.path(problem._replace(degrees=False), lams)
     along = np.asarray(pure.lams, float)
+    fitted = _fitted(problem, pure, int(np.argmin(along))) if kind in ("residual", "wild") else np.zeros(0)
+    asked = Asked(problem, along, kind, seed, B, fitted, plan, rule, standard_errors)
+    about = {"scale": own_scale(pure.scale, given), "kind": kind, "seed": seed, "feature_names": given.names}
     with following(progress, "resamples") as show:
-        found = _resampled(problem, pure, along, kind, B, seed, show)
-        left = None
-        if jackknife:
-            left = paths_of_weightings(problem, along, jackknife_weights(problem.weights, seed))
-    gaps = (pure.gap, found.gap) if left is None else (pure.gap, found.gap, left.gap)
-    every = np.concatenate([np.reshape(gap, (-1, L, given.y.shape[1])) for gap in gaps])
-    warn_unless_converged(every, along[None, :, None], problem.tol, "bootstrap")
-    own: Any = lambda v: None if v is None else (v[..., 0] if given.flat else v)
+        if keep == "statistics":
+            return _statistics(asked, pure, statistics_of_resamples(asked, journal, show), about)
+        found = every_resample(asked, journal, show)
+        left = without_each_group(asked, journal) if jackknife else {}
+    if plan is not None:
+        return _chosen(asked, found, left, about)
+    return _paths(asked, pure, found, left, about)
+
+
+def _check_size(B: int, L: int, given: Problem) -> None:
+    """
+    Raises:
+        MemoryError: so many coefficients are too many.
+    """
+    if (needs := B * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
+        raise MemoryError(
+            f"the coefficients of {B} resamples at {L} λs would take {needs / 2**30:.3g} GiB; ask for fewer λs, or "
+            "for keep='statistics'."
+        )
+
+
+def _fitted(problem: Problem, pure: Any, l: int) -> np.ndarray:
+    X: Any = problem.X
+    return np.asarray(X @ pure.coef[l] + pure.intercept[l], float)
+
+
+def _paths(asked: Asked, pure: Any, found: dict[str, Any], left: dict[str, Any], about: dict[str, Any]) -> Bootstrap:
+    """What is returned of all λs."""
+    problem = asked.problem
+    gaps = [of["gap"] for of in (found, left) if of]
+    every = np.concatenate([np.reshape(pure.gap, (1, *found["gap"].shape[1:])), *gaps])
+    warn_unless_converged(every, asked.lams[None, :, None], problem.tol, "bootstrap")
+    own: Any = lambda v: v[..., 0] if v is not None and problem.flat else v
+    error = None
+    if asked.errors:
+        coef, intercept = (np.reshape(getattr(pure, name), found[name].shape[1:]) for name in ("coef", "intercept"))
+        error = errors_of(problem, asked.lams, problem.weights[None], coef[None], intercept[None])[0]
     return Bootstrap(
         lams=pure.lams,
         estimate=pure.coef,
         intercept=pure.intercept,
-        coef=own(found.coef),
-        intercepts=own(found.intercept),
-        gap=own(found.gap),
-        converged=own(found.gap <= problem.tol),
-        scale=own_scale(pure.scale, given),
-        kind=kind,
-        seed=seed,
-        left_out=own(left and left.coef),
-        left_out_intercepts=own(left and left.intercept),
-        feature_names=given.names,
+        coef=own(found["coef"]),
+        intercepts=own(found["intercept"]),
+        gap=own(found["gap"]),
+        converged=own(found["gap"] <= problem.tol),
+        left_out=own(left.get("coef")),
+        left_out_intercepts=own(left.get("intercept")),
+        standard_error=own(error),
+        standard_errors=own(found.get("errors")),
+        **about,
     )
 
 
-def _resampled(problem: Problem, pure: Any, lams: np.ndarray, kind: str, B: int, seed: int, show: Any) -> Weighted:
-    """All resamples, so many at a time that what is drawn stays small."""
-    n = len(problem.y)
-    size = int(max(1, min(B, DRAWN_BYTES // (8 * n))))
-    blocks: list[Weighted] = []
-    smallest = int(np.argmin(lams))
-    for first in range(0, B, size):
-        some = range(first, min(first + size, B))
-        if kind in ("pairs", "bayesian"):
-            weights = resampled_weights(kind, problem.weights, seed, some)
-            blocks.append(paths_of_weightings(problem, lams, weights, partial(_shown_from, show, first, B)))
-        else:
-            X: Any = problem.X
-            fitted = np.asarray(X @ pure.coef[smallest] + pure.intercept[smallest], float)
-            targets = resampled_targets(kind, fitted, problem.y[:, 0] - fitted, seed, some)
-            blocks.append(_paths_of_targets(problem, lams, targets))
-            show(some.stop, B)
-    return Weighted._make(np.concatenate(v) for v in zip(*blocks, strict=True))
+def _statistics(asked: Asked, pure: Any, found: dict[str, Any], about: dict[str, Any]) -> BootstrapStatistics:
+    """What is returned where coefficients are not kept."""
+    problem, B = asked.problem, asked.number
+    largest = np.fmax(found["largest_gap"], np.reshape(pure.gap, found["largest_gap"].shape))
+    warn_unless_converged(largest, asked.lams[:, None], problem.tol, "bootstrap")
+    own: Any = lambda v: v[..., 0] if problem.flat else v
+    positive, negative = found["positive"], found["negative"]
+    return BootstrapStatistics(
+        lams=pure.lams,
+        estimate=pure.coef,
+        intercept=pure.intercept,
+        n_resamples=B,
+        mean=own(found["mean"]),
+        standard_deviation=own(np.sqrt(found["squares"] / (B - 1))),
+        selection_frequency=own((positive + negative) / B),
+        sign_stability=own(np.maximum(positive, negative) / B),
+        largest_gap=own(found["largest_gap"]),
+        late=own(found["late"]),
+        **about,
+    )
 
 
-def _shown_from(show: Any, first: int, B: int, done: int) -> None:
-    show(first + done, B)
-
-
-def _paths_of_targets(problem: Problem, lams: np.ndarray, targets: np.ndarray) -> Weighted:
-    """A path for each of B targets, (n, B), on the same rows."""
-    solved = choose.solve(problem._replace(y=targets, degrees=False), lams)
-    first = lambda v: np.moveaxis(v, -1, 0)[..., None]
-    return Weighted(first(solved.params.coef), first(solved.params.intercept), first(solved.gap))
+def _chosen(asked: Asked, found: dict[str, Any], left: dict[str, Any], about: dict[str, Any]) -> ChosenBootstrap:
+    """What is returned where each resample has chosen its λ."""
+    problem = asked.problem
+    data = of_weights(asked, problem.weights[None])
+    every: Any = {name: np.concatenate([of[name] for of in (data, found, left) if of]) for name in found}
+    warn_unless_converged(every["gap"], every["lam"], problem.tol, "bootstrap")
+    warn_unless_converged(every["fold_gap"], asked.lams[None, :], problem.tol, "bootstrap, in the folds")
+    return ChosenBootstrap(
+        lams=asked.lams.astype(problem.X.dtype),
+        lam=float(data["lam"][0]),
+        estimate=data["coef"][0],
+        intercept=float(data["intercept"][0]),
+        chosen_lam=found["lam"],
+        coef=found["coef"],
+        intercepts=found["intercept"],
+        gap=found["gap"],
+        fold_gap=found["fold_gap"],
+        converged=np.maximum(found["gap"], found["fold_gap"].max(axis=1)) <= problem.tol,
+        rule=asked.rule,
+        left_out=left.get("coef"),
+        left_out_intercepts=left.get("intercept"),
+        **about,
+    )

@@ -17,8 +17,10 @@ from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import check_problem
 from jaxreg.data.sparse import is_sparse
+from jaxreg.data.stacks import taken_apart
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
+from jaxreg.groups import sweep_of_each
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
@@ -56,7 +58,8 @@ def sweep(
     dtype: Any = None,
     device: Any = None,
     progress: Progress = None,
-) -> results.Sweep:
+    by: Any = None,
+) -> Any:  # a Sweep, or a GroupedSweep
     """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
 
     Standardisation and intercept are those of each training part. ``best`` has the least mean error, ties going to the
@@ -73,10 +76,12 @@ def sweep(
             mean absolute errors, which cost a product with the held-out rows, where they are asked for.
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
+        by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
+            It takes one l1_ratio, the mean squared error, and folds as a number or labels; grids are not extended.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
-        :class:`jaxreg.results.Sweep`.
+        :class:`jaxreg.results.Sweep`; with ``by`` a :class:`jaxreg.grouped.GroupedSweep`.
 
     An automatic grid at whose end the error still falls is extended there by half its length, at most twice
     (``Sweep.extended``); ``lams`` is then longer than was asked for.
@@ -91,6 +96,7 @@ def sweep(
         >>> result.mean_mse.shape, bool(result.one_se.lam >= result.best.lam), result.converged
         ((1, 30), True, True)
     """
+    X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     ratios = _check_ratios(l1_ratio)
     given = check_problem(
         X,
@@ -109,12 +115,17 @@ def sweep(
         strategy=strategy,
         device=device,
     )
-    problem = without_left_out(given)
-    lams = parameters.check_lams(lams, given.X.dtype)
-    target = given.y[:, 0] if given.flat else given.y
-    plan = plan_of(folds, given.X, target, parameters.check_whole_number(seed, "seed"), given.sample_weight)
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
+    lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
+    if runs is not None:
+        if len(ratios) > 1 or measure != "mse":
+            raise ValueError("sweep(by=) takes one l1_ratio and measure='mse'; call it for each.")
+        with following(progress, "groups") as show:
+            return sweep_of_each(given, runs, lams, folds, seed, eps, show)
+    problem = without_left_out(given)
+    target = given.y[:, 0] if given.flat else given.y
+    plan = plan_of(folds, given.X, target, seed, given.sample_weight)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]
     dense = next((one.X for one in ready if not is_sparse(one.X)), problem.X)  # all read the same table

@@ -1,5 +1,9 @@
-"""The files of a sweep: everything as JSON, coefficients and curve as CSV, figures as PNG, a page for a browser."""
+"""The files of a sweep: everything as JSON, coefficients and curve as CSV, figures as PNG, a page for a browser.
 
+And those of resamples: the result as it is saved, its table as CSV, figures as PNG.
+"""
+
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from jaxreg.stored_models import FORMAT
 from jaxreg.tables import Coding
 from jaxreg.together import written_together
 
-__all__ = ["write_sweep"]
+__all__ = ["write_resamples", "write_sweep"]
 
 # The first vouches for the others: where it is, they are of the same sweep.
 FILES = ("result.json", "coefficients.csv", "curve.csv", "error_curve.png", "coefficient_paths.png", "report.html")
@@ -100,6 +104,34 @@ def write_sweep(
             stream.write(report)
         write_json(staging / "result.json", result)
     return [folder / name for name in FILES]
+
+
+def write_resamples(
+    result: Any, folder: Path, stem: str, table: dict[str, Any], figures: Mapping[str, Callable[[], Any]]
+) -> list[Path]:
+    """Write STEM.npz, which :func:`jaxreg.load` reads, STEM.csv, and a figure STEM_NAME.png each.
+
+    Args:
+        result: a bootstrap or a stability selection. folder: exists. table: columns by their names. figures: what draws
+            axes, by its name.
+
+    Returns:
+        The files; all of them are written, or none. Other files in the folder stay.
+
+    Raises:
+        OutputError: a file cannot be written. ImportError: matplotlib is missing.
+    """
+    from jaxreg import plot
+
+    names = [f"{stem}.npz", f"{stem}.csv", *(f"{stem}_{name}.png" for name in figures)]
+    with written_together(folder, names) as staging:
+        write_csv(staging / names[1], table)
+        for name, figure in zip(names[2:], figures.values(), strict=True):
+            with writing(staging / name, "wb") as stream, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font lacks
+                plot.save(figure(), stream, dpi=150)
+        result.save(staging / names[0])
+    return [folder / name for name in names]
 
 
 def _choice(choice: Choice) -> dict[str, Any]:

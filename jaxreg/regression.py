@@ -14,7 +14,9 @@ from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import check_problem
+from jaxreg.data.stacks import taken_apart
 from jaxreg.engines import choose
+from jaxreg.groups import fit_of_each, path_of_each
 from jaxreg.other_names import names_ours
 
 __all__ = ["fit", "path"]
@@ -38,7 +40,8 @@ def fit(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
-) -> results.Solution:
+    by: Any = None,
+) -> Any:  # a Solution, or a GroupedSolution
     """Minimise the objective at one λ.
 
     Args:
@@ -60,9 +63,14 @@ def fit(
             solve the problem, and the second on a GPU. The certificate is the same.
         dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
         device: a platform name ("cpu", "gpu"), a jax.Device, or None for JAX's default.
+        by: a fit for each group of rows: (n,) labels, several such in a list, or names of columns of a frame, which
+            are then no features; or for each window of them, :func:`jaxreg.rolling` and :func:`jaxreg.expanding`.
+            Standardisation, and λ in units of y, are those of the group. Without it X may be several data sets, an
+            array (d, n, p) or a list of tables, and y (d, n) or a list: each is a group.
 
     Returns:
         :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
+        With ``by`` a :class:`jaxreg.grouped.GroupedSolution`: coef (G, p) or (G, p, t) of G groups, and their keys.
 
     Raises:
         ValueError, TypeError: arguments that are not as above; the message names the argument, row or column. A JAX
@@ -79,6 +87,7 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
+    X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     given = check_problem(
         X,
         y,
@@ -95,8 +104,11 @@ def fit(
         strategy=strategy,
         device=device,
     )
-    problem, t = without_left_out(given)._replace(degrees=False), given.y.shape[1]
-    lam = parameters.check_lam(lam, None if given.flat else t, given.X.dtype)
+    t = given.y.shape[1]
+    lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
+    if runs is not None:
+        return fit_of_each(given, runs, lam)
+    problem = without_left_out(given)._replace(degrees=False)
     problem = choose.ready(problem)
     solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
     choose.check_coef(solved.params.coef)
@@ -133,7 +145,8 @@ def path(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
-) -> results.Path:
+    by: Any = None,
+) -> Any:  # a Path, or a GroupedPath
     """Minimise the objective at every λ of a grid.
 
     Args:
@@ -143,7 +156,8 @@ def path(
         X, y, l1_ratio, ...: these and all other options as in :func:`fit`.
 
     Returns:
-        :class:`jaxreg.results.Path`, in the order of ``lams``: coef (L, p) or (L, p, t), intercept (L,) or (L, t).
+        :class:`jaxreg.results.Path`, in the order of ``lams``: coef (L, p) or (L, p, t), intercept (L,) or (L, t). With
+        ``by`` a :class:`jaxreg.grouped.GroupedPath`: coef (G, L, p); how many λs means a grid for each of G groups.
 
     Raises, Warns: as :func:`fit`; MemoryError before the work if the results would take more than 16 GiB.
 
@@ -154,6 +168,7 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
+    X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     given = check_problem(
         X,
         y,
@@ -171,9 +186,10 @@ def path(
         strategy=strategy,
         device=device,
     )
-    problem = without_left_out(given)
     lams = parameters.check_lams(lams, given.X.dtype)
-    problem = choose.ready(problem)
+    if runs is not None:
+        return path_of_each(given, runs, lams, eps)
+    problem = choose.ready(without_left_out(given))
     choose.check_size(problem, lams)
     pure: Any = choose.path(problem, lams)
     along = pure.lams if given.flat else pure.lams[:, None]

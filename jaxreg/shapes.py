@@ -1,7 +1,7 @@
 """The fields of a result: their shapes, whether a result keeps to them, and those computed when they are read.
 
-Sizes are written as letters: R l1_ratios, L λs, K folds, p columns, t targets. A letter is one number throughout a
-result. The axis t is absent, everywhere, where y was (n,).
+Sizes are written as letters: R l1_ratios, L λs, K folds, p columns, t targets, G groups or windows. A letter is one
+number throughout a result. The axis t is absent, everywhere, where y was (n,).
 """
 
 import dataclasses
@@ -12,17 +12,22 @@ import numpy as np
 
 from jaxreg.params import Params
 
-__all__ = ["NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
+__all__ = ["KEYS", "NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
 
 Kind = TypeVar("Kind", bound=type)
 
 # What stands in the place of a shape for the names of the columns.
 NAMES = "a name for each of p, or None"
+# And for what tells G groups apart: arrays (G,) of numbers, times or text, or their names.
+KEYS = "some arrays (G,), or names"
 
 # Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
-_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs")
-_TRUTH = ("converged", "stable")
+_WHOLE = (
+    *("n_iter", "n_nonzero", "index", "extended", "seed", "q", "late"),
+    *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats"),
+)
+_TRUTH = ("converged", "stable", "constant", "y_constant", "by_label")
 
 
 def shaped(**fields: Any) -> Callable[[Kind], Kind]:
@@ -30,7 +35,7 @@ def shaped(**fields: Any) -> Callable[[Kind], Kind]:
 
     Args:
         fields: a shape ("L p t"; "L or L t" where there are two); a class that has shapes itself; the words that are
-            allowed; or ``NAMES``.
+            allowed; ``NAMES``; or ``KEYS``.
     """
 
     def register(kind: Kind) -> Kind:
@@ -73,6 +78,12 @@ def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
                 raise ValueError(f"{where} is a {type(value).__name__}")
             if value is not None and len(value) != sizes.setdefault("p", len(value)):
                 raise ValueError(f"{where} has {len(value)} names for {sizes['p']} columns")
+        elif wanted == KEYS:
+            if not isinstance(value, tuple):
+                raise ValueError(f"{where} is a {type(value).__name__}")
+            arrays = [key for key in value if not isinstance(key, str)]
+            if any(np.shape(key) != (sizes.setdefault("G", len(key)),) for key in arrays):
+                raise ValueError(f"{where} has other lengths than {sizes['G']}")
         elif not (value is None and name in optional):
             _check_field(value, where, name, wanted, sizes)
 

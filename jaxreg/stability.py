@@ -1,7 +1,7 @@
 """``stability_selection``: features that are chosen from halves of the rows again and again.
 
 As the other doors it checks the arguments and owns no mathematics: the halves, the shares and the bounds are in
-:mod:`jaxreg.sweeps.stability`, how they are solved in :mod:`jaxreg.engines.weightings`.
+:mod:`jaxreg.sweeps.stability`, how they are solved block by block in :mod:`jaxreg.sweeps.resample_blocks`.
 """
 
 from typing import Any
@@ -14,11 +14,12 @@ from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import without_left_out
 from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
-from jaxreg.engines.weightings import paths_of_weightings
+from jaxreg.journal import Journal
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
 from jaxreg.stable import Stability
-from jaxreg.sweeps.stability import chosen_first, complementary_halves, false_selections, threshold_for
+from jaxreg.sweeps.resample_blocks import chosen_by_halves
+from jaxreg.sweeps.stability import complementary_halves, false_selections, threshold_for, weakened
 
 __all__ = ["stability_selection"]
 
@@ -35,6 +36,7 @@ def stability_selection(
     n_pairs: int = 50,
     seed: int = 0,
     *,
+    weakness: float = 1.0,
     fit_intercept: bool = True,
     standardize: bool = True,
     sample_weight: Any = None,
@@ -47,6 +49,7 @@ def stability_selection(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    checkpoint: Any = None,
     progress: Progress = None,
 ) -> Stability:
     """Choose features by how often they are among the first to enter the paths of halves of the rows.
@@ -58,6 +61,10 @@ def stability_selection(
             features among the stable ones that are no better than chance; in place of a threshold, it asks for the
             smallest one that keeps to it.
         n_pairs: pairs of halves without a row in common. seed: of the halves.
+        weakness: below 1, of a randomised lasso: in each half the penalty factor of each feature is divided by a number
+            drawn between the weakness and 1; 0.5 is usual.
+        checkpoint: a folder, of this call alone: blocks of halves are kept there, and the same call goes on from them
+            after an interruption, to the same bits; another call is refused.
         progress: called as ``progress(done, total)`` when some halves are done.
         l1_ratio, ...: these and all other options as in :func:`path`.
 
@@ -66,7 +73,7 @@ def stability_selection(
         ``expected_false``.
 
     Raises, Warns: as :func:`path`; ValueError for ridge, which chooses nothing, for several targets, fewer than four
-        rows, and where no threshold keeps to ``expected_false``.
+        rows, and where no threshold keeps to ``expected_false``, and for the checkpoint of another call.
 
     Source: Meinshausen and Bühlmann, *JRSS B* 72, 2010; Shah and Samworth, *JRSS B* 75, 2013.
 
@@ -106,18 +113,33 @@ def stability_selection(
     q = max(1, round(np.sqrt(0.8 * p))) if q is None else parameters.check_positive(q, "q", int)
     if q > p:
         raise ValueError(f"q is {q}, and there are {p} features.")
+    if parameters.check_positive(weakness, "weakness") > 1:
+        raise ValueError(f"weakness is {weakness:g}; it must be above 0 and at most 1.")
     share = _threshold(q, p, B, threshold, expected_false)
     problem = without_left_out(given)
     lams = parameters.check_lams(lams, given.X.dtype)
     problem = choose.ready(problem)
     check_values(problem.X, problem.names)
+    journal = Journal(
+        checkpoint,
+        function="stability_selection",
+        **given._asdict(),
+        lams=lams,
+        q=q,
+        n_pairs=B,
+        seed=seed,
+        weakness=weakness,
+    )
     pure: Any = choose.path(problem._replace(degrees=False), lams)
     along = -np.sort(-np.asarray(pure.lams, float))
     with following(progress, "halves") as show:
         halves = complementary_halves(problem.weights, B, seed)
-        found = paths_of_weightings(problem, along, halves, lambda done: show(done, len(halves)))
-    converged = warn_unless_converged(found.gap, along[None, :, None], problem.tol, "stability_selection")
-    frequency = chosen_first(found.coef[..., 0], q).mean(axis=0)
+        v = np.ones(p) if problem.penalty_factor is None else problem.penalty_factor
+        factors = None if weakness == 1 else weakened(v, float(weakness), len(halves), seed)
+        found = chosen_by_halves(problem, along, halves, factors, q, journal, show)
+    gap = found["gap"]
+    converged = warn_unless_converged(gap, along[None, :, None], problem.tol, "stability_selection")
+    frequency = found["chosen"] / len(halves)
     return Stability(
         lams=along.astype(given.X.dtype),
         frequency=frequency,
@@ -127,9 +149,11 @@ def stability_selection(
         n_pairs=B,
         seed=seed,
         expected_false=float(false_selections(q, p, share, B)),
-        largest_gap=float(found.gap.max()),
+        largest_gap=float(gap.max()),
         converged=bool(converged),
         feature_names=given.names,
+        held=found["held"] / len(halves),
+        weakness=float(weakness),
     )
 
 

@@ -22,6 +22,8 @@ __all__ = ["Stability"]
     largest_gap="",
     converged="",
     feature_names=NAMES,
+    held="L p",
+    weakness="",
     **dict.fromkeys(("q", "n_pairs", "seed"), ""),
 )
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +36,8 @@ class Stability(Saveable, Readable):
         threshold: τ. q: most features a half chooses. n_pairs: B. seed: of the halves.
         expected_false: the bound on the expected number of stable features that are no better than chance.
         largest_gap: of all paths. converged: whether every gap is within the tolerance. feature_names: or None.
+        held: the share of halves whose model at λ holds each feature, whatever q, (L, p); None in files of earlier
+            versions. weakness: of a randomised lasso; 1 is none.
     """
 
     _shown, _columns = summaries.stability, summaries.stability_columns
@@ -48,6 +52,8 @@ class Stability(Saveable, Readable):
     largest_gap: float
     converged: bool
     feature_names: tuple[str, ...] | None = None
+    held: np.ndarray | None = None
+    weakness: float = 1.0
 
     @property
     def stable_names(self) -> list[Any]:
@@ -55,6 +61,23 @@ class Stability(Saveable, Readable):
         names: Any = self.feature_names or range(len(self.stable))
         order = np.argsort(-self.frequency[-1], kind="stable")
         return [names[j] for j in order if self.stable[j]]
+
+    def integrated_expected_false(self) -> np.ndarray:
+        """By the integral of the shares along λ (:mod:`jaxreg.sweeps.integrated`): the expected number of false
+        selections when each feature, and all with a smaller number, are chosen, (p,).
+
+        Neither ``q`` nor ``threshold`` enters. Take many λs, for example 100.
+
+        Raises:
+            ValueError: fewer than three λs, one that is 0, or a result of an earlier version.
+
+        Source: Melikechi and Miller, *Integrated path stability selection*, 2024.
+        """
+        from jaxreg.sweeps.integrated import expected_false
+
+        if self.held is None or len(self.lams) < 3 or self.lams[-1] <= 0:
+            raise ValueError("an integral along λ needs three or more λs above 0, and shares at each of them.")
+        return expected_false(self.held, np.asarray(self.lams, float), self.n_pairs)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """The frequencies along λ with the threshold (:func:`jaxreg.plot.resamples.frequencies`); returns the axes."""

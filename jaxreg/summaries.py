@@ -10,8 +10,6 @@ import numpy as np
 
 __all__ = [
     "Shown",
-    "bootstrap",
-    "bootstrap_columns",
     "choice",
     "choice_columns",
     "cut",
@@ -28,6 +26,7 @@ __all__ = [
     "stability_columns",
     "sweep",
     "sweep_columns",
+    "value_range",
     "verdict",
 ]
 
@@ -73,7 +72,7 @@ def path(result: Any) -> Shown:
     forms: dict[str, str | None] = {"λ": ".4g", "not 0": "d", "degrees of freedom": ".4g", "largest gap": None}
     known = {name: np.asarray(values) for name, values in columns.items() if values is not None}
     chosen = np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int))
-    rows = [tuple(_range(values[l], forms[name]) for name, values in known.items()) for l in chosen]
+    rows = [tuple(value_range(values[l], forms[name]) for name, values in known.items()) for l in chosen]
     return Shown(f"Path: {L} λs, {p} columns{targets}", [tuple(known), *rows], [verdict(result.gap, result.converged)])
 
 
@@ -117,23 +116,6 @@ def leave_one_out(result: Any) -> Shown:
     return Shown(title, side_by_side(result, {"mse": (result.mse[None], result.se_mse[None])}, False), foot)
 
 
-def bootstrap(result: Any) -> Shown:
-    """A few λs: how many features each resample uses, and how many are in most of them."""
-    B, L, p = result.coef.shape[:3]
-    targets = "" if result.estimate.ndim == 2 else f", {result.estimate.shape[2]} targets"
-    used = (result.coef != 0).sum(axis=2).reshape(B, L, -1)
-    often = result.selection_frequency.reshape(L, p, -1)
-    rows: list[tuple[str, ...]] = [("λ", "not 0 in a resample", "in 9 of 10", "largest gap")]
-    for l in np.unique(np.linspace(0, L - 1, min(L, MOST_ROWS - 1)).round().astype(int)):
-        typical = np.quantile(used[:, l], [0.05, 0.95])
-        stable = (often[l] >= 0.9).sum(axis=0)
-        rows.append(
-            (f"{result.lams[l]:.4g}", _range(typical, ".0f"), _range(stable, "d"), power(result.gap[:, l].max()))
-        )
-    title = f"Bootstrap: {B:,} resamples ({result.kind}), {L} λs, {p} columns{targets}"
-    return Shown(title, rows, [verdict(result.gap, result.converged)])
-
-
 def stability(result: Any) -> Shown:
     """The features chosen most often, and the bound on those that are chosen by chance."""
     share = result.frequency[-1]
@@ -169,17 +151,19 @@ def cut(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[tuple[str, .
     return [head, *rows[: MOST_ROWS - 2], (f"… {len(rows) - MOST_ROWS + 2} more", *[""] * (len(head) - 1))]
 
 
-def _range(values: Any, form: str | None) -> str:
+def value_range(values: Any, form: str | None) -> str:
     """One number, or from the least to the largest of several targets."""
     low, high = ((power(v) if form is None else f"{v:{form}}") for v in (np.min(values), np.max(values)))
     return low if low == high else f"{low} – {high}"
 
 
 def power(gap: Any) -> Any:
+    """A gap by its first digit and power of ten."""
     return "0" if gap == 0 else f"{gap:.0e}"
 
 
 def verdict(gap: Any, converged: Any) -> str:
+    """Whether all fits are within the tolerance, and the largest gap."""
     late, count = int(np.size(converged) - np.sum(converged)), np.size(converged)
     all_of = "the fit is" if count == 1 else f"all {count:,} fits are"
     held = f"{all_of} within the tolerance" if late == 0 else f"{late:,} of {count:,} fits are NOT within the tolerance"
@@ -229,18 +213,6 @@ def leave_one_out_columns(result: Any) -> dict[str, Any]:
     """A row a λ (and target)."""
     names = ("mse", "se_mse", "gcv", "df", "gap")
     return _rows({"lam": result.lams, **{name: getattr(result, name) for name in names}}, result.gap)
-
-
-def bootstrap_columns(result: Any) -> dict[str, Any]:
-    """A row a λ and column of X (and target): the estimate, the ends of its 95 % interval, how often it is not 0."""
-    low, high = result.interval()
-    L, p, *t = result.estimate.shape
-    names = np.asarray(result.feature_names or [f"column {j}" for j in range(p)], dtype=object)
-    grid: Any = np.meshgrid(np.arange(L), np.arange(p), *map(np.arange, t), indexing="ij")
-    l, j, *k = (v.ravel() for v in grid)
-    found = {"lam": result.lams[l], "column": names[j]} | ({"target": k[0]} if t else {})
-    values = {"estimate": result.estimate, "low": low, "high": high, "frequency": result.selection_frequency}
-    return found | {name: value.ravel() for name, value in values.items()}
 
 
 def stability_columns(result: Any) -> dict[str, Any]:

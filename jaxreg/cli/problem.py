@@ -12,7 +12,7 @@ __all__ = ["grid_option", "load"]
 def load(options: argparse.Namespace) -> dict[str, Any]:
     """X, y, weights and folds from the file or the built-in data."""
     if options.file is None and options.dataset is None:
-        for option in ("ignore", "categorical"):
+        for option in ("ignore", "categorical", "by"):
             eaten = [name for name in getattr(options, option) if os.path.exists(name)]
             if eaten:
                 told = f"--{option} took {eaten[-1]} for a column"
@@ -25,7 +25,7 @@ def load(options: argparse.Namespace) -> dict[str, Any]:
 def _built_in(options: argparse.Namespace) -> dict[str, Any]:
     from jaxreg import datasets
 
-    for name in ("target", "ignore", "sample_weight", "categorical"):
+    for name in ("target", "ignore", "sample_weight", "categorical", "by"):
         if getattr(options, name):
             raise ValueError(f"--{name.replace('_', '-')} goes with FILE; the built-in data have a fixed target")
     data = datasets.load(options.dataset)
@@ -58,16 +58,16 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
         "folds": options.folds if by_column else None,
     }
     aside = {role: name for role, name in roles.items() if name is not None}
-    for role, name in aside.items():
+    for role, name in (*aside.items(), *(("by", name) for name in options.by)):
         for other in ("ignore", "categorical"):
             if name in getattr(options, other):
                 raise ValueError(f"--{role.replace('_', '-')} {name} is also in --{other}")
-    if len(set(aside.values())) < len(aside):
-        raise ValueError("--target, --sample-weight and --folds must name different columns")
-    labels = [options.folds] if by_column else []
+    if len({*aside.values(), *options.by}) < len(aside) + len(options.by):
+        raise ValueError("--target, --sample-weight, --folds and --by must name different columns")
+    labels = [*([options.folds] if by_column else []), *options.by]
     categorical = "auto" if options.categorical == ["auto"] else options.categorical
     table = table_of(
-        options, ignore=options.ignore, categorical=categorical, text=labels, complete=list(aside.values())
+        options, ignore=options.ignore, categorical=categorical, text=labels, complete=[*aside.values(), *options.by]
     )
     for role in ("target", "sample_weight"):
         if roles[role] in table.coding.levels:
@@ -86,6 +86,7 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
         "target": options.target,
         "sample_weight": weight,
         "folds": _as_labels(table.words[options.folds]) if by_column else int(options.folds),
+        "by": [_as_labels(table.words[name]) for name in options.by],
         "fold_text": f"folds of column {options.folds}" if by_column else f"{options.folds} folds, seed {options.seed}",
         "title": f"{shown_file(options.file)}: {options.target}",
         "source": {"file": shown_file(options.file), "sample_weight": options.sample_weight},
@@ -101,11 +102,13 @@ def _is_least_squares(options: argparse.Namespace) -> bool:
 
 
 def _as_labels(words: Any) -> Any:
-    """The labels of folds, as numbers where all of them are."""
-    try:
-        return words.astype(float)
-    except ValueError:
-        return words.astype(str)
+    """The labels of folds or groups, as numbers where all of them are, whole ones where these are."""
+    for kind in (int, float):
+        try:
+            return words.astype(kind)
+        except ValueError:
+            continue
+    return words.astype(str)
 
 
 def _whole_number(text: str, option: str, otherwise: str) -> int:

@@ -2,16 +2,15 @@
 
 import argparse
 import contextlib
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from jaxreg.cli.problem import grid_option, load
-from jaxreg.cli.table_options import add_table_options
-from jaxreg.program_cache import keep_programs
+from jaxreg.cli.prepare import prepared
+from jaxreg.cli.problem import grid_option
+from jaxreg.cli.shared_options import add_data_options, add_penalty_options, add_run_options
 
 __all__ = ["add_sweep"]
 
@@ -23,29 +22,7 @@ def add_sweep(commands: Any) -> None:
         help="cross-validate a grid of λs on a table, choose, and fit",
         description="Cross-validate a grid of λs on a CSV or Parquet file, choose λ, and fit on all rows.",
     )
-    data = sweep.add_argument_group("data")
-    data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table with column names; - is stdin")
-    data.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    data.add_argument("--dataset", metavar="NAME", help="built-in data instead of FILE: diabetes or houses")
-    data.add_argument(
-        "--ignore", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are no features"
-    )
-    data.add_argument("--sample-weight", metavar="COLUMN", help="a column of weights")
-    data.add_argument(
-        "--categorical",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="COLUMN",
-        help="columns of words, each word a column of zeros and ones; auto: all columns without numbers",
-    )
-    add_table_options(data)
-    data.add_argument(
-        "--na",
-        choices=["error", "drop", "mean", "median"],
-        default="error",
-        help="missing cells: refused, their rows left out, or filled in with that of all rows (default: %(default)s)",
-    )
+    add_data_options(sweep)
     model = sweep.add_argument_group("model")
     model.add_argument(
         "--l1-ratio", nargs="+", type=float, default=[1.0], metavar="R", help="1 lasso, 0 ridge (default: 1)"
@@ -57,22 +34,17 @@ def add_sweep(commands: Any) -> None:
     model.add_argument(
         "--measure", choices=["mse", "mae", "r2"], default="mse", help="what to choose by (default: mse)"
     )
-    flag = argparse.BooleanOptionalAction
-    model.add_argument("--fit-intercept", action=flag, default=True)
     model.add_argument(
-        "--standardize",
-        action=flag,
-        default=True,
-        help="penalise per standard deviation of the column, with λ in units of the target",
+        "--by",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="a sweep within each group of rows that are alike in these columns",
     )
-    model.add_argument("--lower", type=float, help="least value of every coefficient, at most 0")
-    model.add_argument("--upper", type=float, help="largest value of every coefficient, at least 0")
+    add_penalty_options(model)
     run = sweep.add_argument_group("run")
-    run.add_argument("--tol", type=float, help="relative duality gap to reach (default: 1e-10; float32: 1e-5)")
-    run.add_argument("--max-iter", type=int, default=20_000, help="most iterations a fit (default: %(default)s)")
-    run.add_argument("--strategy", choices=["active set", "parallel"], help="how (default: the faster on the device)")
-    run.add_argument("--dtype", choices=["float64", "float32"], default="float64")
-    run.add_argument("--device", help="cpu or gpu (default: JAX's)")
+    add_run_options(run)
     run.add_argument(
         "--out", metavar="DIR", help="write coefficients, curve, figures, report.html and result.json there"
     )
@@ -81,32 +53,18 @@ def add_sweep(commands: Any) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from jaxreg import files, report
+    from jaxreg import report
     from jaxreg.progress import Bar
 
-    bar = Bar("paths")
-    try:
-        bar.say(f"reading {options.file or options.dataset} …")
-        problem = load(options)
-    finally:  # an error message starts on a line of its own
-        bar.clear()
-    folder = None
-    if options.out is not None:
-        _require_matplotlib()
-        try:
-            folder = files.output_folder(options.out)
-        except files.OutputError as error:  # before any work: a wrong option
-            raise ValueError(str(error)) from None
-    try:
-        keep_programs()
-    except ValueError as error:
-        print(f"jaxreg: {error}", file=sys.stderr)
-    except OSError:
-        pass
+    problem, folder = prepared(options)
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.cross_validation import sweep
 
     settings, bar = _settings(options, problem["folds"]), Bar("paths")
+    if options.by:
+        from jaxreg.cli.by import sweep_each
+
+        return sweep_each(options, problem, settings, folder)
     start = time.perf_counter()
     try:
         bar.say("compiling, or loading what was compiled before …")
@@ -167,13 +125,6 @@ def _settings(options: argparse.Namespace, folds: Any) -> dict[str, Any]:
         "dtype": options.dtype,
         "device": options.device,
     }
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ImportError("--out draws figures and needs matplotlib: pip install 'jaxreg[plots]'") from None
 
 
 class _Clock:

@@ -7,18 +7,18 @@ import numpy as np
 from jaxreg.data.problem import Problem
 from jaxreg.engines.solved import Solved
 from jaxreg.formulas.objective import Params
-from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.active_set import power_of_two
 from jaxreg.solvers.found import Grid, Settings
 
 __all__ = ["Order", "settings", "settings_of"]
 
 
 class Order:
-    """λs as given, (L, t) or how many, and as a path takes them."""
+    """λs as given, (L, t) or how many, and as a path takes them: filled up to a power of two, at least ``least``."""
 
-    def __init__(self, lams: int | np.ndarray, t: int, eps: float) -> None:
+    def __init__(self, lams: int | np.ndarray, t: int, eps: float, least: int = 16) -> None:
         self.number = lams if isinstance(lams, int) else len(lams)
-        descending, self.back = np.ones((padded(self.number), t)), None
+        descending, self.back = np.ones((max(least, power_of_two(self.number)), t)), None
         if not isinstance(lams, int):
             descending[: self.number] = -np.sort(-lams, axis=0)
             # A λ that is given twice takes the first of its solutions: they differ by rounding.

@@ -19,10 +19,10 @@ from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
-from jaxreg.solvers.found import Found
+from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import paths_of_weights
 
-__all__ = ["Weighted", "paths_of_weightings"]
+__all__ = ["Weighted", "filled_up", "paths_of_weightings", "settled"]
 
 _program = compiled(paths_of_weights, static_argnames="way")
 
@@ -36,13 +36,18 @@ class Weighted(NamedTuple):
 
 
 def paths_of_weightings(
-    problem: Problem, lams: np.ndarray, weights: np.ndarray, report: Callable[[int], None] = lambda done: None
+    problem: Problem,
+    lams: np.ndarray,
+    weights: np.ndarray,
+    report: Callable[[int], None] = lambda done: None,
+    factors: np.ndarray | None = None,
 ) -> Weighted:
     """A certified path for each set of weights.
 
     Args:
         lams: (L,), of all members. weights: (B, n), s of each member, in place of the problem's.
-        report: called with how many members are done, after each block of them.
+        report: called with how many members are done, after each block of them. factors: penalty factors of each
+            member, (B, p), or None: the problem's.
     """
     problem = problem._replace(degrees=False)
     (B, n), t = weights.shape, problem.y.shape[1]
@@ -51,19 +56,25 @@ def paths_of_weightings(
     order = Order(each, t, problem.eps)
     fast = moments.refuses(problem, each) is None and bool(np.all(lams > 0))
     size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
-    X = _filled_up(problem.X, len(asked.penalty_factor)) if fast else None
+    X = filled_up(problem.X, len(asked.penalty_factor)) if fast else None
 
     def some(first: int) -> list[Solved]:
         here = weights[first : first + size]
+        members = [problem._replace(sample_weight=s) for s in here]
+        if factors is not None:
+            own = factors[first : first + size]
+            members = [member._replace(penalty_factor=v) for member, v in zip(members, own, strict=True)]
         found: list[Any] = [None] * len(here)
         if fast:
             with choose.computing(moments, problem):
                 filled = np.concatenate([here, np.ones((size - len(here), n))])
-                given = X, problem.y, filled, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
+                v = np.tile(asked.penalty_factor, (size, 1))
+                if factors is not None:
+                    v[: len(here), : factors.shape[1]] = own
+                given = X, problem.y, filled, v, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
                 block = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
             found = [Found._make(v[b] for v in block) for b in range(len(here))]
-        each_member = zip((problem._replace(sample_weight=s) for s in here), found, strict=True)
-        return [_settled(member, each, order, asked, one) for member, one in each_member]
+        return [settled(member, each, order, asked, one) for member, one in zip(members, found, strict=True)]
 
     starts, solved = range(0, B, size), []
     for k in range(0, len(starts), CORES):
@@ -74,8 +85,8 @@ def paths_of_weightings(
     return Weighted(coef, intercept, np.stack([one.gap for one in solved]))
 
 
-def _settled(problem: Problem, lams: np.ndarray, order: Order, asked: Any, found: Any) -> Solved:
-    """What was found, with its certificate; another engine's answer where it does not stand."""
+def settled(problem: Problem, lams: np.ndarray, order: Order, asked: Settings, found: Any) -> Solved:
+    """What was found, with its certificate; another engine's answer where it does not stand, or nothing was found."""
     if found is not None and descent.stands(found, order, asked) and descent.carried(problem, found):
         return choose.repaired(problem, order.solved(found, problem.X.shape[1], problem.X.dtype))
     return choose.solve(problem, lams)
@@ -87,6 +98,6 @@ def _block_size(B: int, n: int, numbers: int) -> int:
     return int(max(1, min(padded(-(-B // CORES)), fits)))
 
 
-def _filled_up(X: np.ndarray, columns: int) -> np.ndarray:
+def filled_up(X: np.ndarray, columns: int) -> np.ndarray:
     """In float64, with columns of 0."""
     return np.pad(np.asarray(X, float), ((0, 0), (0, columns - X.shape[1])))

@@ -27,7 +27,7 @@ from jax.typing import ArrayLike
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
 
-__all__ = ["Moments", "about_zero", "lost", "mean_squared_error", "moments", "together"]
+__all__ = ["Moments", "about_zero", "all_but", "lost", "mean_squared_error", "moments", "together"]
 
 # From so many columns on, three products of halves cost less than one of all.
 LARGE = 256
@@ -170,6 +170,46 @@ def together(parts: Sequence["Moments"]) -> "Moments":
         xy += m.xy
         yy += m.yy
     return Moments(weight, x, y, xx, xy, yy)
+
+
+def all_but(parts: "Moments", k: ArrayLike) -> tuple["Moments", jax.Array]:
+    """The moments of the rows of all parts but one, by formula (1), which takes nothing away and so loses nothing.
+
+    Args:
+        parts: of JAX arrays with a leading axis K; those of weight 0 count for nothing. k: the number of the part that
+            is left out, (); K leaves out none.
+
+    Returns:
+        Moments, and by how many times ε the means that differ add to the error of a column's or target's square, ():
+        the largest `2 Σ W_k |x̄_k − x̄| |x̄_k| / xx_jj`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> X, y = jnp.array([[[1.0], [2.0]], [[6.0], [8.0]]]), jnp.zeros((2, 2))
+        >>> m, _ = all_but(jax.vmap(moments)(X, y), 2)
+        >>> float(m.x_mean[0]), float(m.xx[0, 0])
+        (4.25, 32.75)
+    """
+    keep = (jnp.arange(len(parts.weight)) != k).astype(parts.xx.dtype)
+    W = keep * parts.weight
+    weight, first = jnp.sum(W), jnp.argmax(W)
+
+    def mean_of(means: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean = means[first] + W @ (means - means[first][None, :]) / jnp.where(weight > 0, weight, 1.0)
+        return mean, means - mean[None, :]
+
+    (x, D), (y, E) = mean_of(parts.x_mean), mean_of(parts.y_mean)
+    squares = jnp.diagonal(parts.xx, axis1=1, axis2=2)
+    times = []
+    for means, away, square in ((parts.x_mean, D, squares), (parts.y_mean, E, parts.yy)):
+        moved, all_square = 2.0 * W @ (jnp.abs(away) * jnp.abs(means)), W @ away**2 + keep @ square
+        times.append(
+            jnp.max(jnp.where(moved > 0, moved / jnp.where(all_square > 0, all_square, 1.0), 0.0), initial=0.0)
+        )
+    xx, xy = jnp.einsum("k,kpq->pq", keep, parts.xx), jnp.einsum("k,kpt->pt", keep, parts.xy)
+    weighted = W[:, None] * D
+    together = Moments(weight, x, y, xx + weighted.T @ D, xy + weighted.T @ E, keep @ parts.yy + W @ E**2)
+    return together, jnp.maximum(*times)
 
 
 def lost(total: "Moments", part: "Moments", rest: "Moments") -> Any:

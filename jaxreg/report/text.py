@@ -11,7 +11,7 @@ from jaxreg.report.words import rounded, time_in_words
 from jaxreg.results import Sweep
 from jaxreg.solvers.paths import default_tol
 
-__all__ = ["coefficients", "head", "hidden", "merits", "named", "sweep_report"]
+__all__ = ["coefficients", "head", "hidden", "merits", "named", "numbers", "sweep_report"]
 
 # More features than this that are 0 in both models are folded into one line.
 MOST_ZEROS = 10
@@ -109,7 +109,7 @@ def _model(l1_ratio: float) -> str:
     return {1.0: "lasso", 0.0: "ridge"}.get(l1_ratio, "elastic net")
 
 
-def _numbers(values: np.ndarray) -> list[str]:
+def numbers(values: np.ndarray) -> list[str]:
     """One number of decimals for all, so that the column lines up: six digits of the largest, three of the smallest.
 
     An exact zero is a dot, so that the eye finds what was selected.
@@ -142,7 +142,7 @@ def coefficients(sweep: Sweep, rows: int) -> list[tuple[str, str, str]]:
     """Name and both coefficients of the features that are shown, at most ``rows``, and of the intercept."""
     shown = _shown(sweep, rows)
     names = [" ".join((sweep.feature_names or ())[j].split()) for j in shown] + ["(intercept)"]  # no line breaks
-    columns = [_numbers(np.append(c.params.coef[shown], c.params.intercept)) for c in (sweep.best, sweep.one_se)]
+    columns = [numbers(np.append(c.params.coef[shown], c.params.intercept)) for c in (sweep.best, sweep.one_se)]
     return list(zip(names, *columns, strict=True))
 
 

@@ -21,7 +21,7 @@ from jaxreg.solvers.active_round import ACCURACY, Line, State, exceeds, most_cha
 from jaxreg.solvers.fista import gap
 from jaxreg.solvers.reduction import LeastSquares
 
-__all__ = ["Walk", "advance", "padded", "penalty_at", "solve_path", "start"]
+__all__ = ["Walk", "advance", "padded", "penalty_at", "power_of_two", "solve_path", "start"]
 
 # Bulk rounds that may be spent on one λ: most settle in four, and those that cycle never do.
 MOST_BULK_ROUNDS = 15
@@ -46,7 +46,12 @@ class Solved(NamedTuple):
 
 def padded(p: int) -> int:
     """The number of columns with which the path is compiled: the next power of two, at least 16."""
-    return max(16, 1 << (p - 1).bit_length())
+    return max(16, power_of_two(p))
+
+
+def power_of_two(number: int) -> int:
+    """The next one."""
+    return 1 << (number - 1).bit_length()
 
 
 def glide(state: State, line: Line, penalty: Penalty, lam: jax.Array, lams: jax.Array) -> tuple[jax.Array, ...]:

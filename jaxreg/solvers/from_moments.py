@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
-from jaxreg.formulas.moments import Moments, moments
+from jaxreg.formulas.moments import Moments, all_but, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers import active_set, homotopy, lam_blocks
 from jaxreg.solvers.active_set import penalty_at
@@ -20,7 +20,14 @@ from jaxreg.solvers.moment_problem import MomentProblem, as_returned, judge, mom
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.support import corrected
 
-__all__ = ["WAYS", "degrees_from_moments", "path_from_moments", "paths_from_moments", "paths_of_weights"]
+__all__ = [
+    "WAYS",
+    "degrees_from_moments",
+    "fold_paths_of_weights",
+    "path_from_moments",
+    "paths_from_moments",
+    "paths_of_weights",
+]
 
 # A lasso from knot to knot, an elastic net by blocks of λs: fast, and given up where rounding or columns
 # that depend on each other stand in the way. Newton steps, one λ after the other, serve both.
@@ -105,6 +112,7 @@ def paths_of_weights(
     X: jax.Array,
     Y: jax.Array,
     weights: jax.Array,
+    factors: jax.Array,
     count: jax.Array,
     grid: Grid,
     settings: Settings,
@@ -114,20 +122,58 @@ def paths_of_weights(
     """:func:`path_from_moments` of the rows with each of the first ``count``, (), of B sets of weights, in turn.
 
     Args:
-        X: (n, p), p padded. Y: (n, t). weights: (B, n). unit: of the moments, ().
+        X: (n, p), p padded. Y: (n, t). weights: (B, n). factors: (B, p), in place of the settings' penalty factors.
+            unit: of the moments, ().
 
     Returns:
         Found, with a leading axis B.
     """
 
     def one(b: jax.Array) -> Found:
-        return path_from_moments(moments(X, Y, weights[b]), None, grid, settings, unit, way)
+        own = settings._replace(penalty_factor=factors[b])
+        return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
 
     write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
     return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
 
 
-def _room(one: Any, members: int) -> Found:
+def fold_paths_of_weights(
+    X: jax.Array,
+    Y: jax.Array,
+    weights: jax.Array,
+    count: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    way: str,
+) -> tuple[Found, Moments]:
+    """Of each of the first ``count``, (), of B sets of weights: the paths without each of K folds, and of all rows.
+
+    The rows are read once a set of weights, fold by fold; the moments of a training part are those of the other folds
+    together.
+
+    Args:
+        X: (K, m, p), p padded, the rows of each fold. Y: (K, m, t). weights: (B, K, m), 0 for rows that fill up.
+        unit: of moments that are read, ().
+
+    Returns:
+        Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
+    """
+
+    def one(b: jax.Array) -> tuple[Found, Moments]:
+        parts = jax.lax.map(lambda fold: moments(*fold), (X, Y, weights[b]))
+
+        def without(k: jax.Array) -> Found:
+            training, times = all_but(parts, k)
+            return path_from_moments(training, None, grid, settings, unit * (1.0 + times), way)
+
+        return jax.lax.map(without, jnp.arange(len(X) + 1)), parts
+
+    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
+    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
+
+
+def _room(one: Any, members: int) -> Any:
     """Zeros for what is found for so many members, each of these shapes."""
     return jax.tree.map(lambda v: jnp.zeros((members, *v.shape), v.dtype), one)
 

@@ -18,7 +18,7 @@ from jaxreg.engines import choose, columns, held_out, moments, ridge
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 
-__all__ = ["FoldErrors", "errors_of_folds"]
+__all__ = ["FoldErrors", "errors_of_folds", "errors_on"]
 
 Report = Callable[[], None]
 
@@ -61,7 +61,7 @@ def errors_of_folds(problem: Problem, members: Members, lams: np.ndarray, absolu
         part = members.part(b) if engine is moments else None
         members.forget(b)
         with choose.computing(engine, problem):  # of this thread
-            return *_errors(solved.params, problem, rows, part, absolute), solved.gap
+            return *errors_on(solved.params, problem, rows, part, absolute), solved.gap
 
     results: list[Any] = [None] * K
     # On the rows a member fills the memory block and all cores by itself; where paths are known, little is left to do.
@@ -77,7 +77,7 @@ def errors_of_folds(problem: Problem, members: Members, lams: np.ndarray, absolu
     return _of_all(results, absolute, dtype)
 
 
-def _errors(
+def errors_on(
     params: Params, problem: Problem, rows: np.ndarray, part: Moments | None, absolute: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean squared and absolute errors on the given rows, whose moments are ``part`` if they are known, each (L, t).

@@ -9,13 +9,17 @@ better than chance are chosen with probability `θ = q/p` at most, the expected 
     C = 1 / (2 (2τ − 1 − 1/(2B)))                  if min(½ + θ², ½ + 1/(2B) + ¾ θ²) < τ ≤ ¾
     C = 4 (1 − τ + 1/(2B)) / (1 + 1/B)             if ¾ < τ ≤ 1
 
+A randomised lasso (Meinshausen and Bühlmann 2010, §3) penalises feature j in each half by `v_j/W_j`, `W_j` uniform
+between a weakness and 1: of features that stand for each other now one enters first and now the other, and the one that
+is in the model is favoured by more of them. The bounds are of any way to choose, and so of this one.
+
 The second bounds the number of features of low selection probability without saying which of them are noise; it is the
 smaller one, by a half for large B at `τ = ¾` (1 in place of 2).
 """
 
 import numpy as np
 
-__all__ = ["chosen_first", "complementary_halves", "false_selections", "threshold_for"]
+__all__ = ["chosen_first", "complementary_halves", "false_selections", "threshold_for", "weakened"]
 
 # Thresholds are whole multiples of 1/(2B) in effect; these are tried, from the smallest.
 _STEPS = 1000
@@ -40,6 +44,18 @@ def complementary_halves(weight: np.ndarray, pairs: int, seed: int) -> np.ndarra
         chosen[2 * b, order[:half]] = 1.0
         chosen[2 * b + 1, order[half : 2 * half]] = 1.0
     return chosen * weight
+
+
+def weakened(factor: np.ndarray, weakness: float, halves: int, seed: int) -> np.ndarray:
+    """Penalty factors v/W of so many halves, (2B, p), each from a stream of its own.
+
+    Example:
+        >>> v = weakened(np.ones(1000), 0.5, 2, seed=0)
+        >>> v.shape, bool(v.min() >= 1.0), bool(v.max() <= 2.0), round(float((1 / v).mean()), 2)
+        ((2, 1000), True, True, 0.75)
+    """
+    drawn = [np.random.default_rng([seed, b, 1]).uniform(weakness, 1.0, len(factor)) for b in range(halves)]
+    return factor / np.stack(drawn)
 
 
 def chosen_first(coef: np.ndarray, q: int) -> np.ndarray:

@@ -89,6 +89,28 @@ def test_the_bound_holds_on_exchangeable_noise():
     assert np.mean(true) > 2.5  # it is not empty for the sake of the bound
 
 
+@pytest.mark.parametrize("shape", [(100, 20), (30, 200)])
+def test_a_randomised_lasso_is_a_path_with_factors_of_its_own(shape):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=shape)
+    X[:, 1] = X[:, 0] + 0.1 * X[:, 1]  # two that stand for each other
+    y = X[:, 0] + 0.5 * rng.normal(size=shape[0])
+    v = 1.0 + np.arange(shape[1]) % 2
+    options = {"q": 5, "n_pairs": 3, "seed": 2, "penalty_factor": v}
+    found = jaxreg.stability_selection(X, y, lams=15, weakness=0.3, **options)
+    halves = stability.complementary_halves(np.ones(shape[0]), 3, 2)
+    factors = stability.weakened(v, 0.3, 6, 2)
+    held = [
+        jaxreg.path(X, y, found.lams, sample_weight=half, penalty_factor=factor).coef != 0
+        for half, factor in zip(halves, factors, strict=True)
+    ]
+    np.testing.assert_allclose(found.held, np.mean(held, axis=0))
+    assert found.weakness == 0.3
+    assert found.converged
+    plain = jaxreg.stability_selection(X, y, lams=15, **options)
+    assert np.abs(plain.held - found.held).max() > 0.3
+
+
 def test_it_is_read_saved_and_drawn(tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(DATA.X, columns=DATA.feature_names)
@@ -117,6 +139,8 @@ def test_it_is_read_saved_and_drawn(tmp_path):
         ({"threshold": 0.8, "expected_false": 1.0}, "both given"),
         ({"expected_false": 1e-9}, "no threshold keeps"),
         ({"n_pairs": 0}, "n_pairs is 0"),
+        ({"weakness": 0.0}, "weakness is 0"),
+        ({"weakness": 1.5}, "at most 1"),
         ({"X": DATA.X[:3], "y": DATA.y[:3]}, "fewer than 4 rows"),
         ({"y": np.column_stack([DATA.y, DATA.y])}, "several targets"),
     ],

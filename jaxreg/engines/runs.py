@@ -1,0 +1,245 @@
+"""A path for each of many runs of rows: groups and windows, in blocks that one program serves.
+
+A block is some runs and the rows that they need, filled up to a shape that other blocks have too. What a program
+cannot take, or does not settle, is a problem like any other (:mod:`~jaxreg.engines.choose`), on its own rows.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.data.cores import CORES, share
+from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.problem import Problem, varies
+from jaxreg.data.runs import RunsOfRows
+from jaxreg.engines import choose, descent, moments
+from jaxreg.engines.order import Order, settings_of
+from jaxreg.programs import compiled
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.found import Found
+from jaxreg.solvers.runs import Runs, paths_of_runs
+
+__all__ = ["RunPaths", "paths_of_each_run", "problem_of", "rounded"]
+
+# Numbers of the rows of a block, and runs in it; rows of a segment.
+NUMBERS, MOST_RUNS, MOST_ROWS = 2**20, 2**12, 256
+# Numbers of the sums that are kept to the left of a pivot.
+MOST_SUMS = 2**23
+
+_program = compiled(paths_of_runs, static_argnames=("way", "rows", "most"))
+
+
+class RunPaths(NamedTuple):
+    """Of G runs: lams, intercept, gap (G, L, t), coef (G, L, p, t), scale (G, p), y_scale (G, t), constant: whether a
+    column is that, (G, p)."""
+
+    lams: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+    gap: np.ndarray
+    scale: np.ndarray
+    y_scale: np.ndarray
+    constant: np.ndarray
+
+
+def paths_of_each_run(
+    problem: Problem, runs: RunsOfRows, lams: int | np.ndarray, report: Callable[[int], None] = lambda done: None
+) -> RunPaths:
+    """A certified path for each run.
+
+    Args:
+        problem: whose rows are in the order of the runs. lams: how many, each run then has a grid of its own, or (L,).
+        report: called with how many runs are done, after some of them.
+    """
+    problem = problem._replace(degrees=False)
+    each = lams if isinstance(lams, int) else np.repeat(lams[:, None], problem.y.shape[1], axis=1)
+    ways = _ways(problem, each)
+    blocks = list(_blocks(problem, runs, lams if isinstance(lams, int) else len(lams)))
+    found: list[RunPaths] = []
+    done = 0
+    for k in range(0, len(blocks), CORES):
+        here = blocks[k : k + CORES]
+        found += share(lambda block: _solve_block(problem, runs, each, ways, block), here)
+        done += sum(len(block) for block in here)
+        report(done)
+    return RunPaths._make(np.concatenate(v) for v in zip(*found, strict=True))
+
+
+def _ways(problem: Problem, lams: Any) -> tuple[tuple[str | None, Any], ...]:
+    """How λs are solved, (way, which of them); None by another engine."""
+    bounded = problem.lower is not None or problem.upper is not None
+    if problem.l1_ratio == 0:
+        return (("squares" if not bounded and problem.strategy != "parallel" else None, slice(None)),)
+    refused = descent.refuses_penalty(problem.l1_ratio, problem.penalty_factor, problem.lower, problem.upper)
+    refused = refused or problem.strategy == "parallel"
+    way = None if refused else "knots" if problem.l1_ratio == 1 else "blocks"
+    zero = np.zeros(1, bool) if isinstance(lams, int) else np.all(lams == 0, axis=1)
+    if not zero.any():
+        return ((way, slice(None)),)
+    of_zero = ("squares" if not bounded and problem.strategy != "parallel" else None, zero)
+    return (of_zero,) if zero.all() else ((way, ~zero), of_zero)
+
+
+def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:
+    """Runs that are solved by one call."""
+    G, P, t = len(runs.start), padded(problem.X.shape[1]), problem.y.shape[1]
+    fits = KEPT_BYTES // (16 * 2 * L * P * t)
+    most = int(max(1, min(-(-G // CORES), MOST_RUNS, fits)))
+    rows = max(NUMBERS // P, 1)
+    first = 0
+    while first < G:
+        # The rows of a block: from the first row of its first run to the last one of its last.
+        low, high = runs.start[first], runs.start[first] + rows
+        last = max(int(np.searchsorted(runs.stop, max(high, runs.stop[first]), side="right")), first + 1)
+        last = min(last if runs.start[-1] > low or last > first + 1 else G, first + most, G)
+        yield range(first, last)
+        first = last
+
+
+def _solve_block(problem: Problem, runs: RunsOfRows, lams: Any, ways: Any, block: range) -> RunPaths:
+    parts = [_one_way(problem, runs, lams if isinstance(lams, int) else lams[which], way, block) for way, which in ways]
+    if len(parts) == 1:
+        return parts[0]
+    place = np.argsort(np.concatenate([np.flatnonzero(which) for _, which in ways]))
+    joined: Any = lambda name: np.concatenate([getattr(part, name) for part in parts], axis=1)[:, place]
+    return parts[0]._replace(**{name: joined(name) for name in ("lams", "coef", "intercept", "gap")})
+
+
+def _one_way(problem: Problem, runs: RunsOfRows, lams: Any, way: str | None, block: range) -> RunPaths:
+    """One block at some λs; runs whose answer does not stand are solved on their own rows."""
+    start, stop = runs.start[block.start : block.stop], runs.stop[block.start : block.stop]
+    order = Order(lams, problem.y.shape[1], problem.eps, least=1)  # of many runs, each λ more costs time
+    if way is None or moments.WIDE * int((stop - start).max()) < problem.X.shape[1]:
+        solved, good = _room(problem, len(block), order.number), np.zeros(len(block), bool)
+    else:
+        solved, good = _from_moments(problem, start, stop, order, way)
+    for g in np.flatnonzero(~good).tolist():
+        own = problem_of(problem, int(start[g]), int(stop[g]))
+        for field, value in zip(solved, _on_its_own(own, lams, solved, g), strict=True):
+            field[g] = value
+    return solved
+
+
+def _room(problem: Problem, B: int, L: int) -> RunPaths:
+    p, t = problem.X.shape[1], problem.y.shape[1]
+    shapes = (L, t), (L, p, t), (L, t), (L, t), (p,), (t,)
+    empty: Any = [np.full((B, *shape), np.nan, problem.X.dtype) for shape in shapes]
+    return RunPaths._make([*empty, np.zeros((B, p), bool)])
+
+
+def _from_moments(
+    problem: Problem, start: np.ndarray, stop: np.ndarray, order: Order, way: str
+) -> tuple[RunPaths, np.ndarray]:
+    """What the program finds, in the caller's order of the λs, and which of the runs stand, (B,)."""
+    (B, p), dtype = (len(start), problem.X.shape[1]), problem.X.dtype
+    rows, segments, static = _shaped(problem, start, stop)
+    asked = settings_of(problem, padded(p))
+    with choose.computing(moments, problem):
+        given = *rows, segments, order.grid, asked, np.float64(UNIT)
+        found: Any = jax.tree.map(np.asarray, _program(*given, way=way, **static))
+    found = Found._make(v[:B] for v in found)
+    which: Any = slice(order.number) if order.back is None else order.back[:, 0]
+    at: Any = lambda v: v[:, which].astype(dtype)
+    solved = RunPaths(
+        lams=at(found.lams),
+        coef=at(found.coef[:, :, :p]),
+        intercept=at(found.intercept),
+        gap=at(found.gap),
+        scale=found.scale[:, :p].astype(dtype),
+        y_scale=found.y_scale.astype(dtype),
+        constant=found.variance[:, :p] == 0,
+    )
+    return solved, _stands(problem, start, stop, found, order, way)
+
+
+def _on_its_own(own: Problem, lams: Any, solved: RunPaths, g: int) -> tuple[Any, ...]:
+    constant = (own.X[:1] == own.X).all(axis=0)
+    try:
+        one = choose.solve(own, lams)
+    except (FloatingPointError, ValueError):  # what no engine can solve is flagged: a gap that is NaN is not converged
+        return (*(np.full_like(field[g], np.nan) for field in solved[:-1]), constant)
+    return one.lams, one.params.coef, one.params.intercept, one.gap, one.scale, one.y_scale, constant
+
+
+def problem_of(problem: Problem, start: int, stop: int) -> Problem:
+    """The problem on the rows of one run."""
+    s = None if problem.sample_weight is None else problem.sample_weight[start:stop]
+    return problem._replace(X=problem.X[start:stop], y=problem.y[start:stop], sample_weight=s)
+
+
+def _stands(problem: Problem, start: np.ndarray, stop: np.ndarray, found: Any, order: Order, way: str) -> np.ndarray:
+    """(B,): whether each path is certified by moments, finite, and of columns none of which has vanished."""
+    here, variance = slice(order.number), found.variance[:, : problem.X.shape[1]]
+    with np.errstate(invalid="ignore"):
+        settled = found.settled if way in ("knots", "squares") else found.gap <= problem.tol
+        each = settled & (found.rounding <= problem.tol / 10) & (found.n_iter <= problem.max_iter)
+        small = ~(variance > descent.VANISHING)
+    good = each[:, here].all(axis=(1, 2)) & np.isfinite(found.coef).all(axis=(1, 2, 3))
+    good &= np.isfinite(variance).all(axis=1)
+    for g in np.flatnonzero(good & small.any(axis=1)).tolist():
+        good[g] = not varies(problem_of(problem, int(start[g]), int(stop[g])), small[g])
+    return good
+
+
+def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any, Runs, dict[str, int]]:
+    """The rows of a block, its segments, and the static numbers, in shapes that others share."""
+    low, high = int(start.min()), int(stop.max())
+    first, last, begin, end, begins, rows, most = _segments(start - low, stop - low)
+    if most * padded(problem.X.shape[1]) ** 2 > MOST_SUMS:
+        first, last, begin, end, begins, rows, most = _segments_of_each(start - low, stop - low)
+    N, B, S = rounded(max(high - low, rows)), rounded(len(start)), rounded(len(begin))
+    p, t = problem.X.shape[1], problem.y.shape[1]
+    X, Y, s = np.zeros((N, padded(p))), np.zeros((N, t)), np.zeros(N)
+    X[: high - low, :p] = problem.X[low:high]
+    Y[: high - low] = problem.y[low:high]
+    s[: high - low] = 1.0 if problem.sample_weight is None else problem.sample_weight[low:high]
+    fill: Any = lambda v, size: np.pad(v, (0, size - len(v))).astype(np.int32)
+    count: Any = np.int32(len(start))
+    segments = Runs(fill(begin, S), fill(end, S), fill(begins, S + 1), fill(first, B), fill(last, B), count)
+    return (X, Y, s), segments, {"rows": rows, "most": most}
+
+
+def _segments(start: np.ndarray, stop: np.ndarray) -> tuple[Any, ...]:
+    """Segments between the rows at which runs begin and end, and cut where they are long."""
+    edges = np.unique(np.concatenate([start, stop]))
+    gaps = np.diff(edges)
+    rows = rounded(int(min(gaps.max(), max(16, np.quantile(gaps, 0.9)), MOST_ROWS)))
+    pieces = -(-gaps // rows)
+    offset = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    begin = np.repeat(edges[:-1], pieces) + rows * offset
+    end = np.minimum(begin + rows, np.repeat(edges[1:], pieces))
+    first, last = np.searchsorted(begin, start), np.searchsorted(end, stop) + 1
+    here = np.zeros(len(begin), bool)
+    here[first] = True
+    begins = np.concatenate([[0], np.cumsum(here)])
+    most = rounded(_most_kept(first, last, begins))
+    return first, last, begin, end, begins, rows, most
+
+
+def _segments_of_each(start: np.ndarray, stop: np.ndarray) -> tuple[Any, ...]:
+    """Segments that no two runs share: rows that lie in several are read as often, and one sum is kept."""
+    rows = rounded(int(min((stop - start).max(), MOST_ROWS)))
+    pieces = -(-(stop - start) // rows)
+    last = np.cumsum(pieces)
+    first = last - pieces
+    begin = np.repeat(start, pieces) + rows * (np.arange(last[-1]) - np.repeat(first, pieces))
+    end = np.minimum(begin + rows, np.repeat(stop, pieces))
+    begins = np.concatenate([[0], np.cumsum(np.isin(np.arange(last[-1]), first))])
+    return first, last, begin, end, begins, rows, 1
+
+
+def _most_kept(first: np.ndarray, last: np.ndarray, begins: np.ndarray) -> int:
+    """The most sums that are kept to the left of a pivot."""
+    most, g = 1, 0
+    while g < len(first):
+        most = max(most, int(begins[last[g]] - begins[first[g]]))
+        g = int(np.searchsorted(first, last[g]))
+    return most
+
+
+def rounded(number: int) -> int:
+    """Up to four binary digits: at most an eighth more, and few shapes."""
+    unit = 1 << max(int(number).bit_length() - 4, 0)
+    return -(-int(number) // unit) * unit

@@ -1,0 +1,182 @@
+"""``fit``, ``path`` and ``sweep`` with ``by=``: one for each group of rows or window along an order.
+
+The doors have checked the arguments; how the runs of rows are solved is in :mod:`jaxreg.engines.runs`, and how λ is
+chosen within each in :mod:`jaxreg.sweeps.groups`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg.convergence import warn_unless_converged
+from jaxreg.data.frames import array_of
+from jaxreg.data.inputs import check_values
+from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.problem import Problem
+from jaxreg.data.runs import RunsOfRows
+from jaxreg.engines import choose
+from jaxreg.engines.runs import paths_of_each_run
+from jaxreg.grouped import GroupedPath, GroupedSolution, GroupedSweep
+from jaxreg.solvers.grid import default_eps
+from jaxreg.sweeps.folds import fold_labels
+from jaxreg.sweeps.groups import chosen_of_groups, labels_within
+
+__all__ = ["fit_of_each", "path_of_each", "sweep_of_each"]
+
+# Coefficients of all groups may take so many bytes.
+MOST_BYTES = 2**34
+
+
+def fit_of_each(given: Problem, runs: RunsOfRows, lam: np.ndarray) -> GroupedSolution:
+    """At one λ, ()."""
+    fields = _solved(given, runs, np.reshape(lam, 1), "fit")
+    of_lam = "lams", "coef", "intercept", "gap", "converged"
+    return GroupedSolution(**{name: v[:, 0] if name in of_lam else v for name, v in fields.items()})
+
+
+def path_of_each(given: Problem, runs: RunsOfRows, lams: int | np.ndarray, eps: Any) -> GroupedPath:
+    """At the same λs, (L,), or at so many on a grid of each, with the ``eps`` of the shortest where it is None."""
+    return GroupedPath(**_solved(_with_eps(given, runs, eps), runs, lams, "path"))
+
+
+def sweep_of_each(
+    given: Problem, runs: RunsOfRows, lams: int | np.ndarray, folds: Any, seed: int, eps: Any, show: Any
+) -> GroupedSweep:
+    """Each group has folds by the same rule as a table of its own; labels (n,) hold in all groups."""
+    if not runs.by_label:
+        raise ValueError("sweep takes groups of rows; for windows along an order use fit or path.")
+    if not given.flat:
+        raise ValueError("sweep(by=) is for one target; call it for each column of y.")
+    problem = in_order(_with_eps(given, runs, eps), runs)
+    labels, K = _folds(runs, folds, seed, len(problem.y))
+    falling = lams if isinstance(lams, int) else -np.sort(-lams)
+    found = chosen_of_groups(problem, runs, labels, K, falling, lambda done: show(done, len(runs.start)))
+    along = {"lams": found.lams, "mean_mse": found.mean, "se_mse": found.se, "n_nonzero": found.n_nonzero}
+    every = np.concatenate([found.gap, found.fold_gap[:, None]], axis=1)
+    at = np.take_along_axis(found.lams, found.index, axis=1)
+    converged = warn_unless_converged(
+        every, np.concatenate([at, found.lams[:, -1:]], axis=1), problem.tol, "sweep(by=)"
+    )
+    of_rows = _of_rows(given, runs, problem) | _of_columns(given, runs, found.scale, found.constant)
+    choice = lambda k: GroupedSolution(
+        lams=at[:, k],
+        coef=found.coef[:, k],
+        intercept=found.intercept[:, k],
+        gap=found.gap[:, k],
+        converged=found.gap[:, k] <= problem.tol,
+        y_scale=found.y_scale,
+        **of_rows,
+    )
+    return GroupedSweep(
+        **along,
+        index=found.index,
+        best=choice(0),
+        one_se=choice(1),
+        fold_gap=found.fold_gap,
+        converged=bool(converged),
+        n_folds=K,
+    )
+
+
+def _with_eps(given: Problem, runs: RunsOfRows, eps: Any) -> Problem:
+    """Where none is given, that of the shortest group."""
+    if eps is not None:
+        return given
+    return given._replace(eps=default_eps(int((runs.stop - runs.start).min()), given.X.shape[1]))
+
+
+def _folds(runs: RunsOfRows, folds: Any, seed: int, n: int) -> tuple[np.ndarray, int]:
+    """The fold of every row, in the order of the runs, and how many there are."""
+    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+        if folds < 2:
+            raise ValueError(f"folds={folds}: there must be at least 2 folds.")
+        base = fold_labels(int((runs.stop - runs.start).max()), int(folds), seed)
+        return labels_within(runs, base, int(folds)), int(folds)
+    given = array_of(folds)
+    if given.shape != (n,):
+        raise ValueError(f"with by= folds is a whole number or ({n},) labels; got {folds!r}.")
+    names, labels = np.unique(given, return_inverse=True)
+    labels = labels if runs.rows is None else labels[runs.rows]
+    group = np.repeat(np.arange(len(runs.start)), runs.stop - runs.start)
+    there = np.zeros((len(runs.start), len(names)), bool)
+    there[group, labels] = True
+    if not there.all():
+        g, k = np.argwhere(~there)[0]
+        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
+        raise ValueError(f"the group {said} has no row in fold {names[k]}; every group needs all folds.")
+    return labels, len(names)
+
+
+def in_order(given: Problem, runs: RunsOfRows) -> Problem:
+    """The problem with its rows in the order of the runs, dense and checked."""
+    problem = choose.ready(without_left_out(given), "by=")
+    check_values(problem.X, problem.names)
+    if runs.rows is None:
+        return problem
+    s = problem.sample_weight
+    return problem._replace(
+        X=problem.X[runs.rows], y=problem.y[runs.rows], sample_weight=None if s is None else s[runs.rows]
+    )
+
+
+def _solved(given: Problem, runs: RunsOfRows, lams: Any, where: str) -> dict[str, Any]:
+    G, L = len(runs.start), lams if isinstance(lams, int) else len(lams)
+    if (needs := G * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
+        raise MemoryError(
+            f"the coefficients of {G:,} groups or windows at {L} λs would take {needs / 2**30:.3g} GiB; ask for fewer "
+            "λs, or larger steps."
+        )
+    problem = in_order(given, runs)
+    found = paths_of_each_run(problem, runs, lams)
+    warn_unless_converged(found.gap, found.lams, problem.tol, f"{where}(by=)")
+    own: Any = lambda v: v[..., 0] if given.flat else v
+    return {
+        "lams": found.lams[..., 0],
+        "coef": own(found.coef),
+        "intercept": own(found.intercept),
+        "gap": own(found.gap),
+        "converged": own(found.gap <= problem.tol),
+        **_of_rows(given, runs, problem),
+        **_of_columns(given, runs, found.scale, found.constant),
+        "y_scale": own(found.y_scale),
+    }
+
+
+def _of_rows(given: Problem, runs: RunsOfRows, problem: Problem) -> dict[str, Any]:
+    """What the rows of the runs are, whatever is fitted to them."""
+    constant = _constant(problem.y, runs)
+    return {
+        "key_names": runs.names,
+        "keys": tuple(map(storable, runs.keys)),
+        "n_rows": runs.stop - runs.start,
+        "y_constant": constant[:, 0] if given.flat else constant,
+        "by_label": runs.by_label,
+        "feature_names": given.names,
+    }
+
+
+def _of_columns(given: Problem, runs: RunsOfRows, scale: np.ndarray, constant: np.ndarray) -> dict[str, Any]:
+    """σ within each run, (G, p), and whether a column is constant there: of columns that are left out, their own."""
+    out = np.zeros(0, int) if given.penalty_factor is None else np.flatnonzero(np.isinf(given.penalty_factor))
+    for g, (start, stop) in enumerate(zip(runs.start, runs.stop, strict=True) if out.size else ()):
+        rows = slice(start, stop) if runs.rows is None else runs.rows[start:stop]
+        own: Any = given.X[rows]
+        own = own.toarray() if hasattr(own, "toarray") else own
+        weight = None if given.sample_weight is None else given.sample_weight[rows]
+        scale[g] = own_scale(scale[g], given._replace(X=own, sample_weight=weight))
+        constant[g, out] = (own[:, out] == own[:1, out]).all(axis=0)
+    return {"scale": scale, "constant": constant}
+
+
+def storable(key: np.ndarray) -> np.ndarray:
+    """Keys of text or numbers, not of Python objects."""
+    if key.dtype.kind != "O":
+        return key
+    own = np.array(key.tolist())
+    return own if own.dtype.kind in "biufU" else key.astype(str)
+
+
+def _constant(y: np.ndarray, runs: RunsOfRows) -> np.ndarray:
+    """Whether y is the same in all rows of a run, (G, t): it does not change on the way."""
+    changes = np.concatenate([np.zeros((1, y.shape[1]), int), np.cumsum(y[1:] != y[:-1], axis=0)])
+    return changes[runs.stop - 1] == changes[runs.start]

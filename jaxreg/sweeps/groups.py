@@ -1,0 +1,240 @@
+"""Cross-validation within each of many groups of rows: every group has folds, a grid and choices of its own.
+
+The rows of a group are read once, fold by fold; the moments of a training part are those of the other folds together,
+and the held-out error is a quadratic form in those of the fold. A group whose paths or errors moments do not carry is
+cross-validated like a table of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.data.cores import CORES, share
+from jaxreg.data.members import KEPT_BYTES, UNIT, Members
+from jaxreg.data.plan import Plan
+from jaxreg.data.problem import Problem
+from jaxreg.data.runs import RunsOfRows
+from jaxreg.engines import choose, descent, moments
+from jaxreg.engines.held_out import ACCURACY, ROUNDINGS
+from jaxreg.engines.order import Order, settings_of
+from jaxreg.engines.runs import problem_of, rounded
+from jaxreg.formulas.moments import all_but, mean_squared_error
+from jaxreg.formulas.moments import moments as moments_of
+from jaxreg.formulas.objective import Params
+from jaxreg.programs import compiled
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.found import Found, Grid, Settings
+from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.sweeps.cross_validate import choices
+from jaxreg.sweeps.fold_paths import errors_of_folds
+
+__all__ = ["ChosenOfGroups", "chosen_of_groups", "labels_within"]
+
+# Numbers of the rows of a block, and by how many times its largest group may exceed its smallest.
+NUMBERS, ALIKE = 2**20, 1.5
+
+
+class ChosenOfGroups(NamedTuple):
+    """Of G groups: lams, mean, se, n_nonzero (G, L); of the two choices, (G, 2): index, intercept, gap, coef (G, 2, p);
+    fold_gap, (G,), the largest in the folds; scale, constant (G, p); y_scale (G,)."""
+
+    lams: Any
+    mean: Any
+    se: Any
+    n_nonzero: Any
+    index: Any
+    coef: Any
+    intercept: Any
+    gap: Any
+    fold_gap: Any
+    scale: Any
+    constant: Any
+    y_scale: Any
+
+
+def labels_within(runs: RunsOfRows, base: np.ndarray, K: int) -> np.ndarray:
+    """A fold for every row, (n,), in the order of the runs: those of ``base`` from the start of its group on.
+
+    Raises:
+        ValueError: a group of fewer rows than folds.
+    """
+    n_rows = runs.stop - runs.start
+    if (n_rows < K).any():
+        g = int(np.argmax(n_rows < K))
+        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
+        raise ValueError(
+            f"the group {said} has {n_rows[g]} rows, fewer than the {K} folds, and so have {int((n_rows < K).sum())} "
+            "groups; take them out, or ask for fewer folds."
+        )
+    return base[np.arange(runs.stop[-1]) - np.repeat(runs.start, n_rows)]
+
+
+def chosen_of_groups(
+    problem: Problem,
+    runs: RunsOfRows,
+    labels: np.ndarray,
+    K: int,
+    lams: int | np.ndarray,
+    report: Callable[[int], None],
+) -> ChosenOfGroups:
+    """Cross-validate every group.
+
+    Args:
+        problem: of one target, its rows in the order of the runs. labels: (n,), the fold of each row. lams: how many,
+            or (L,), descending. report: called with how many groups are done.
+    """
+    problem = problem._replace(degrees=False)
+    each = lams if isinstance(lams, int) else lams[:, None]
+    fast = descent.refuses(problem, each) is None and (isinstance(lams, int) or bool(np.all(lams > 0)))
+    fast = fast and problem.X.shape[1] <= moments.WIDE * int((runs.stop - runs.start).min())
+    L = lams if isinstance(lams, int) else len(lams)
+    blocks = list(_blocks(runs, K, L, padded(problem.X.shape[1])))
+    found: list[ChosenOfGroups] = []
+    for k in range(0, len(blocks), CORES):
+        found += share(lambda block: _of_block(problem, runs, labels, K, each, fast, block), blocks[k : k + CORES])
+        report(sum(len(block.lams) for block in found))
+    back = np.argsort(np.concatenate(blocks))
+    return ChosenOfGroups._make(np.concatenate(v)[back] for v in zip(*found, strict=True))
+
+
+def _blocks(runs: RunsOfRows, K: int, L: int, P: int) -> Iterator[np.ndarray]:
+    """Numbers of groups of about the same size, which one call solves."""
+    n_rows = runs.stop - runs.start
+    order = np.argsort(n_rows, kind="stable")
+    most = max(1, min(-(-len(order) // CORES), KEPT_BYTES // (8 * 2 * (K + 1) * padded(L) * P)))
+    first = 0
+    while first < len(order):
+        size = int(n_rows[order[first]] * ALIKE)
+        last = int(np.searchsorted(n_rows[order], size, side="right"))
+        last = min(last, first + most, first + max(1, NUMBERS // (size * P)))
+        yield order[first:last]
+        first = last
+
+
+def _of_block(
+    problem: Problem, runs: RunsOfRows, labels: np.ndarray, K: int, lams: Any, fast: bool, block: np.ndarray
+) -> ChosenOfGroups:
+    p, dtype = problem.X.shape[1], problem.X.dtype
+    good, answers = np.zeros(len(block), bool), None
+    if fast:
+        order, asked = Order(lams, 1, problem.eps), settings_of(problem, padded(p))
+        X, Y, s = _by_fold(problem, runs, labels, K, block)
+        with choose.computing(moments, problem):
+            given = X, Y, s, np.int32(len(block)), order.grid, asked, np.float64(UNIT)
+            answers, sure = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
+        of = ChosenOfGroups._make(v[: len(block)] for v in answers)
+        along = {name: getattr(of, name)[:, : order.number] for name in ("lams", "mean", "se", "n_nonzero")}
+        of_columns = {name: getattr(of, name)[..., :p] for name in ("coef", "scale", "constant")}
+        answers = of._replace(**along, **of_columns)
+        good = sure[: len(block)] & np.isfinite(answers.coef).all(axis=(1, 2))
+    found = []
+    for k, g in enumerate(block):
+        if good[k] and answers is not None:
+            found.append(ChosenOfGroups._make(v[k] for v in answers))
+            continue
+        own = slice(runs.start[g], runs.stop[g])
+        found.append(_as_a_sweep(problem_of(problem, own.start, own.stop), labels[own], K, lams))
+    stacked = ChosenOfGroups._make(np.stack(v) for v in zip(*found, strict=True))
+    floats = {name: v.astype(dtype) for name, v in stacked._asdict().items() if v.dtype.kind == "f"}
+    return stacked._replace(**floats)
+
+
+def _by_fold(problem: Problem, runs: RunsOfRows, labels: np.ndarray, K: int, block: np.ndarray) -> tuple[Any, ...]:
+    """The rows of each group and fold, (B, K, m, …), filled up with rows of weight 0."""
+    n_rows = (runs.stop - runs.start)[block]
+    group = np.repeat(np.arange(len(block)), n_rows)
+    begin = np.cumsum(n_rows) - n_rows
+    rows = np.arange(len(group)) - np.repeat(begin, n_rows) + np.repeat(runs.start[block], n_rows)
+    place = group * K + labels[rows]
+    order = np.argsort(place, kind="stable")
+    counts = np.bincount(place, minlength=len(block) * K)
+    within = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    B, m, P = rounded(len(block)), rounded(int(np.max(counts))), padded(problem.X.shape[1])
+    X, Y, s = np.zeros((B * K, m, P)), np.zeros((B * K, m, 1)), np.zeros((B * K, m))
+    at, rows = (place[order], within), rows[order]
+    X[(*at, slice(problem.X.shape[1]))] = problem.X[rows]
+    Y[at], s[at] = problem.y[rows], problem.weights[rows]
+    return tuple(v.reshape(B, K, *v.shape[1:]) for v in (X, Y, s))
+
+
+def _chosen(
+    X: jax.Array, Y: jax.Array, weight: jax.Array, grid: Grid, settings: Settings, unit: jax.Array, way: str
+) -> tuple[ChosenOfGroups, jax.Array]:
+    """What one group chooses, X (K, m, p), Y (K, m, 1), weight (K, m); and whether all of it stands, ()."""
+    K = len(X)
+    parts = jax.lax.map(lambda fold: moments_of(*fold), (X, Y, weight))
+    total, times = all_but(parts, K)
+    whole = path_from_moments(total, None, grid, settings, unit * (1.0 + times), way)
+    same = grid._replace(lams=whole.lams, automatic=jnp.zeros((), bool))
+    solved = jnp.arange(len(whole.lams)) < grid.solved
+
+    def stands(found: Found) -> jax.Array:
+        settled = found.settled if way == "knots" else found.gap <= settings.tol
+        good = settled & (found.rounding <= settings.tol / 10) & (found.n_iter <= settings.max_iter)
+        carried = jnp.all((found.variance == 0) | (found.variance > descent.VANISHING))
+        return jnp.all(good | ~solved[:, None]) & carried
+
+    def fold(k: jax.Array) -> tuple[jax.Array, ...]:
+        training, times = all_but(parts, k)
+        found = path_from_moments(training, None, same, settings, unit * (1.0 + times), way)
+        m = jax.tree.map(lambda v: v[k], parts)
+        error = jax.vmap(lambda b, w: mean_squared_error(Params(b, w), m))(found.intercept, found.coef)[:, 0]
+        size = jnp.sqrt(jnp.diagonal(m.xx) / m.weight)
+        spread = jnp.sqrt(m.yy / m.weight) + jnp.abs(found.coef[:, :, 0]) @ size
+        off = ROUNDINGS * jnp.finfo(error.dtype).eps * spread**2
+        sure = jnp.all((off <= ACCURACY * error) | ~solved)
+        return error, jnp.max(jnp.where(solved, found.gap[:, 0], 0.0)), stands(found) & sure
+
+    errors, gaps, good = jax.lax.map(fold, jnp.arange(K))
+    errors = jnp.where(solved[:, None], errors.T, jnp.inf)
+    mean, se, best, one_se = choices(errors[None], parts.weight, whole.lams[None, :, 0])
+    index = jnp.stack([best[1], one_se[1]])
+    at = lambda v: v[index][..., 0]
+    chosen = at(whole.coef), at(whole.intercept), at(whole.gap)
+    first = whole.lams[:, 0], mean[0], se[0], whole.n_nonzero[:, 0], index
+    of_rows = jnp.max(gaps), whole.scale, whole.variance == 0, whole.y_scale[0]
+    return ChosenOfGroups(*first, *chosen, *of_rows), jnp.all(good) & stands(whole)
+
+
+def _chosen_of_each(
+    X: jax.Array,
+    Y: jax.Array,
+    weight: jax.Array,
+    count: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    way: str,
+) -> tuple[ChosenOfGroups, jax.Array]:
+    """:func:`_chosen` for the first ``count`` of B groups."""
+    one = lambda b: _chosen(X[b], Y[b], weight[b], grid, settings, unit, way)
+    shape = jax.eval_shape(one, jnp.zeros((), jnp.int32))
+    room = jax.tree.map(lambda v: jnp.zeros((len(X), *v.shape), v.dtype), shape)
+    write = lambda b, found: jax.tree.map(lambda v, a: v.at[b].set(a), found, one(b))
+    return jax.lax.fori_loop(0, count, write, room)
+
+
+_program = compiled(_chosen_of_each, static_argnames="way")
+_choices = compiled(choices)
+
+
+def _as_a_sweep(problem: Problem, labels: np.ndarray, K: int, lams: Any) -> ChosenOfGroups:
+    """The same for one group, as a table of its own."""
+    plan = Plan(labels[None, :] == np.arange(K)[:, None])
+    members = Members(problem, plan)
+    solved = choose.solve(problem, lams, members)
+    along = solved.lams[:, 0]
+    errors = errors_of_folds(problem, members, along, False, lambda: None)
+    weight = plan.measured.astype(float) @ problem.weights
+    with problem.computing(double=True):
+        mean, se, best, one_se = map(np.asarray, _choices(errors.mse[None, ..., 0].astype(float), weight, along[None]))
+    index = np.array([best[1], one_se[1]], np.int32)
+    coef, intercept = solved.params.coef[..., 0], solved.params.intercept[:, 0]
+    chosen = coef[index], intercept[index], solved.gap[index, 0]
+    constant = (problem.X[:1] == problem.X).all(axis=0)
+    counted = (coef != 0).sum(axis=1).astype(np.int32)
+    of_rows = errors.gap.max(), solved.scale, constant, solved.y_scale[0]
+    return ChosenOfGroups(along, mean[0], se[0], counted, index, *chosen, *of_rows)
