@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.chosen import ChosenBootstrap
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.inputs import check_values
@@ -19,7 +18,8 @@ from jaxreg.engines import choose
 from jaxreg.journal import Journal
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
-from jaxreg.resampled import Bootstrap, BootstrapStatistics
+from jaxreg.results.chosen import ChosenBootstrap
+from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
 from jaxreg.sweeps.chosen_lams import RULES
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.resample_blocks import (
@@ -97,9 +97,9 @@ def bootstrap(
             `c_i` times: its weight is `c_i` times its sample_weight.
 
     Returns:
-        :class:`jaxreg.resampled.Bootstrap`: the coefficients of every resample, its intervals, how often each feature
-        was chosen. With ``folds`` :class:`jaxreg.chosen.ChosenBootstrap`: every resample's λ, and its fit there.
-        With ``keep="statistics"`` :class:`jaxreg.resampled.BootstrapStatistics`.
+        :class:`jaxreg.results.Bootstrap`: the coefficients of every resample, its intervals, how often each feature
+        was chosen. With ``folds`` :class:`jaxreg.results.ChosenBootstrap`: every resample's λ, and its fit there.
+        With ``keep="statistics"`` :class:`jaxreg.results.BootstrapStatistics`.
 
     Raises, Warns: as :func:`path`; ValueError for another kind, rule or keep, for several targets of "residual" and
         "wild" or with folds, for standard errors that have no closed form, for fewer than two resamples, and for the

@@ -81,7 +81,7 @@ def sweep(
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
-        :class:`jaxreg.results.Sweep`; with ``by`` a :class:`jaxreg.grouped.GroupedSweep`.
+        :class:`jaxreg.results.Sweep`; with ``by`` a :class:`jaxreg.results.GroupedSweep`.
 
     An automatic grid at whose end the error still falls is extended there by half its length, at most twice
     (``Sweep.extended``); ``lams`` is then longer than was asked for.

@@ -11,11 +11,11 @@ from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.inputs import check_values
 from jaxreg.data.problem import Problem, check_problem
-from jaxreg.debiased import DebiasedLasso
 from jaxreg.engines import choose
 from jaxreg.engines.nodewise import columns_of, inverse_nodes, nodes_of, without_bias
 from jaxreg.formulas.objective import Params
 from jaxreg.other_names import names_ours
+from jaxreg.results.debiased import DebiasedLasso
 
 __all__ = ["debiased_lasso"]
 
@@ -56,12 +56,12 @@ def debiased_lasso(
             in float64, on the CPU.
 
     Returns:
-        :class:`jaxreg.debiased.DebiasedLasso`: estimates, standard errors, intervals, p-values, and all gaps. At
+        :class:`jaxreg.results.DebiasedLasso`: estimates, standard errors, intervals, p-values, and all gaps. At
         ``lam=0`` or ``node_lam=0`` the estimates are those of least squares, and with both the intervals, too.
 
     It fails where many coefficients are not 0 (from about `√n / log p` on), for a column that others make up
     (``off_identity`` near 1), and for noise that differs from row to row or is not independent; and nothing holds for
-    coefficients that were picked by looking at them: use all, with :meth:`~jaxreg.debiased.DebiasedLasso.holm`.
+    coefficients that were picked by looking at them: use all, with :meth:`~jaxreg.results.debiased.DebiasedLasso.holm`.
 
     Raises, Warns: as :func:`jaxreg.fit`; ValueError for several targets, a column that is constant, ``node_lam=0`` with
         columns that depend on each other, and as many coefficients as rows.

@@ -16,7 +16,7 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose
 from jaxreg.engines.runs import paths_of_each_run
-from jaxreg.grouped import GroupedPath, GroupedSolution, GroupedSweep
+from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
 from jaxreg.solvers.grid import default_eps
 from jaxreg.sweeps.folds import fold_labels
 from jaxreg.sweeps.groups import chosen_of_groups, labels_within

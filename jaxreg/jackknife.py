@@ -1,7 +1,7 @@
 """``ridge_jackknife_plus``: intervals for new observations, from the models without each row.
 
 As the other doors it checks the arguments and owns no mathematics: the models are those of
-:mod:`jaxreg.solvers.left_out_models`, the intervals in :mod:`jaxreg.jackknifed`.
+:mod:`jaxreg.solvers.left_out_models`, the intervals in :mod:`jaxreg.results.jackknifed`.
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ from jaxreg.data.inputs import check_values
 from jaxreg.data.problem import check_problem
 from jaxreg.engines import choose
 from jaxreg.formulas.objective import Params
-from jaxreg.jackknifed import JackknifePlus
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
+from jaxreg.results.jackknifed import JackknifePlus
 from jaxreg.solvers.left_out_models import left_out_models
 
 __all__ = ["ridge_jackknife_plus"]
@@ -46,7 +46,7 @@ def ridge_jackknife_plus(
         fit_intercept, standardize, tol, dtype, device: as in :func:`fit`; all is computed in float64.
 
     Returns:
-        :class:`jaxreg.jackknifed.JackknifePlus`: the model of all rows, those without each row, and
+        :class:`jaxreg.results.JackknifePlus`: the model of all rows, those without each row, and
         ``predict_interval(X_new, level)``.
 
     **What is promised.** If old and new rows are drawn independently from one distribution (or are exchangeable), an

@@ -70,7 +70,7 @@ def fit(
 
     Returns:
         :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
-        With ``by`` a :class:`jaxreg.grouped.GroupedSolution`: coef (G, p) or (G, p, t) of G groups, and their keys.
+        With ``by`` a :class:`jaxreg.results.GroupedSolution`: coef (G, p) or (G, p, t) of G groups, and their keys.
 
     Raises:
         ValueError, TypeError: arguments that are not as above; the message names the argument, row or column. A JAX
@@ -157,7 +157,7 @@ def path(
 
     Returns:
         :class:`jaxreg.results.Path`, in the order of ``lams``: coef (L, p) or (L, p, t), intercept (L,) or (L, t). With
-        ``by`` a :class:`jaxreg.grouped.GroupedPath`: coef (G, L, p); how many λs means a grid for each of G groups.
+        ``by`` a :class:`jaxreg.results.GroupedPath`: coef (G, L, p); how many λs means a grid for each of G groups.
 
     Raises, Warns: as :func:`fit`; MemoryError before the work if the results would take more than 16 GiB.
 

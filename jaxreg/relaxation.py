@@ -21,7 +21,7 @@ from jaxreg.engines.relaxed import refits
 from jaxreg.formulas.objective import Params
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
-from jaxreg.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep, between
+from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep, between
 from jaxreg.solvers.grid_ends import open_end
 from jaxreg.sweeps.cross_validate import choices
 from jaxreg.sweeps.folds import plan_of
@@ -58,7 +58,7 @@ def relaxed_path(
             :func:`path`; bounds there are none, for least squares would leave them.
 
     Returns:
-        :class:`jaxreg.relaxed.RelaxedPath`; ``found.at(gamma)`` are the models at γ, from 1, the lasso, to 0.
+        :class:`jaxreg.results.RelaxedPath`; ``found.at(gamma)`` are the models at γ, from 1, the lasso, to 0.
 
     Where columns of a support depend on each other, or are as many as the rows, least squares has the least norm, in
     units of the columns' lengths.
@@ -124,7 +124,7 @@ def relaxed_sweep(
             :func:`relaxed_path`. Supports, and least squares on them, are those of each training part.
 
     Returns:
-        :class:`jaxreg.relaxed.RelaxedSweep`.
+        :class:`jaxreg.results.RelaxedSweep`.
 
     Raises, Warns: as :func:`relaxed_path` and :func:`sweep`; an automatic grid is not extended.
 

@@ -17,7 +17,7 @@ from jaxreg.engines import choose
 from jaxreg.journal import Journal
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
-from jaxreg.stable import Stability
+from jaxreg.results.stable import Stability
 from jaxreg.sweeps.resample_blocks import chosen_by_halves
 from jaxreg.sweeps.stability import complementary_halves, false_selections, threshold_for, weakened
 
@@ -69,7 +69,7 @@ def stability_selection(
         l1_ratio, ...: these and all other options as in :func:`path`.
 
     Returns:
-        :class:`jaxreg.stable.Stability`: the shares along λ, the stable features, the bound of Shah and Samworth on
+        :class:`jaxreg.results.Stability`: the shares along λ, the stable features, the bound of Shah and Samworth on
         ``expected_false``.
 
     Raises, Warns: as :func:`path`; ValueError for ridge, which chooses nothing, for several targets, fewer than four

@@ -18,9 +18,9 @@ from jaxreg.data.members import KEPT_BYTES, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.engines import choose
-from jaxreg.honest import NestedSweep, PermutationTest
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
+from jaxreg.results.honest import NestedSweep, PermutationTest
 from jaxreg.sweeps.chosen_lams import RULES, chosen_of_weightings
 from jaxreg.sweeps.fold_paths import errors_of_folds
 from jaxreg.sweeps.folds import plan_of
@@ -57,7 +57,7 @@ def nested_sweep(
         X, y, lams, l1_ratio, options: these and sample_weight, standardize, ...: as in :func:`path`. One target.
 
     Returns:
-        :class:`jaxreg.honest.NestedSweep`.
+        :class:`jaxreg.results.NestedSweep`.
 
     Raises, Warns: as :func:`sweep`.
 
@@ -138,7 +138,7 @@ def permutation_test(
         X, y, lams, l1_ratio, options: as in :func:`path`; the λs are those of y. One target.
 
     Returns:
-        :class:`jaxreg.honest.PermutationTest`.
+        :class:`jaxreg.results.PermutationTest`.
 
     Raises, Warns: as :func:`sweep`.
 

@@ -22,8 +22,8 @@ from jaxreg.archive import FORMAT, Saveable
 from jaxreg.engines import ridge
 from jaxreg.files import OutputError, ResultError
 from jaxreg.formulas import Params
-from jaxreg.relaxed import RelaxedChoice
 from jaxreg.results import Choice, Path, Solution
+from jaxreg.results.relaxed import RelaxedChoice
 from jaxreg.shapes import SHAPES
 
 # Small tables have grids that end too early; that is said elsewhere.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxreg.files import write_csv, writing
-from jaxreg.grouped import GroupedSweep
 from jaxreg.progress import Bar
+from jaxreg.results.grouped import GroupedSweep
 from jaxreg.together import written_together
 
 __all__ = ["sweep_each"]

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.chosen import ChosenBootstrap
 from jaxreg.report.text import numbers
-from jaxreg.resampled import Bootstrap, BootstrapStatistics
-from jaxreg.stable import Stability
+from jaxreg.results.chosen import ChosenBootstrap
+from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
+from jaxreg.results.stable import Stability
 
 __all__ = ["bootstrap_report", "stability_report"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import summaries
 from jaxreg.data.plan import Plan
 from jaxreg.progress import following
-from jaxreg.readable import Readable
-from jaxreg.summaries import Shown
+from jaxreg.results import summaries
+from jaxreg.results.readable import Readable
+from jaxreg.results.summaries import Shown
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.training.arguments import Function, Tree, check_arrays, check_grid, names_taken
 from jaxreg.training.reading import columns, numbers_of

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxreg.summaries import Shown
+from jaxreg.results.summaries import Shown
 
 __all__ = ["best_member", "columns", "numbers_of", "plotted", "shown"]
 

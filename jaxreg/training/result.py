@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.readable import Readable
+from jaxreg.results.readable import Readable
 from jaxreg.training import reading
 from jaxreg.training.arguments import Tree
 

@@ -71,7 +71,7 @@ def test_the_interval_is_that_of_the_definition(n, level, monkeypatch):
     X, y = problem(n, 3)
     found = jaxreg.ridge_jackknife_plus(X, y, 0.1)
     new = problem(7, 3, seed=5)[0]
-    monkeypatch.setattr("jaxreg.jackknifed.TOGETHER", 2 * n)  # two rows at a time
+    monkeypatch.setattr("jaxreg.results.jackknifed.TOGETHER", 2 * n)  # two rows at a time
     np.testing.assert_allclose(found.predict_interval(new, level), by_hand(found, new, level), rtol=1e-12)
     assert np.isinf(found.predict_interval(new, level)[0]).all() == (level == 0.96)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import summaries
 from jaxreg.archive import Saveable
-from jaxreg.readable import Readable
+from jaxreg.results import summaries
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["Stability"]

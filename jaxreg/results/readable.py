@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from jaxreg.summaries import Shown
+from jaxreg.results.summaries import Shown
 
 __all__ = ["Readable"]
 
@@ -15,7 +15,7 @@ __all__ = ["Readable"]
 class Readable:
     """A result that can be looked at.
 
-    A class says how by ``_shown`` and ``_columns``, two functions of :mod:`jaxreg.summaries`.
+    A class says how by ``_shown`` and ``_columns``, two functions of :mod:`jaxreg.results.summaries`.
     """
 
     _shown: Callable[..., Shown]

@@ -16,12 +16,12 @@ from math import ceil
 
 import numpy as np
 
-from jaxreg import inference_summaries as summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.data.parameters import check_positive
 from jaxreg.params import Params
-from jaxreg.readable import Readable
+from jaxreg.results import inference_summaries as summaries
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["JackknifePlus"]

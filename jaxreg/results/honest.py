@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from jaxreg.archive import Saveable
-from jaxreg.readable import Readable
+from jaxreg.results.readable import Readable
+from jaxreg.results.summaries import Shown, power, value_range, verdict
 from jaxreg.shapes import NAMES, shaped
-from jaxreg.summaries import Shown, power, value_range, verdict
 
 __all__ = ["NestedSweep", "PermutationTest"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import inference_summaries, summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.params import Params
-from jaxreg.readable import Readable
-from jaxreg.results import Path
+from jaxreg.results import inference_summaries, summaries
+from jaxreg.results.fits import Path
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["RelaxedChoice", "RelaxedPath", "RelaxedSweep", "between"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.params import Params
-from jaxreg.readable import Readable
+from jaxreg.results import summaries
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, WhenRead, shaped
 
 __all__ = ["Choice", "LeaveOneOut", "Path", "Solution", "Sweep"]

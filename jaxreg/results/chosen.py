@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import resample_summaries as summaries
 from jaxreg.data.new_rows import new_rows
-from jaxreg.resampled import KINDS, Resamples
+from jaxreg.results import resample_summaries as summaries
+from jaxreg.results.resampled import KINDS, Resamples
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["ChosenBootstrap"]

@@ -8,9 +8,9 @@ import numpy as np
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
 from jaxreg.data.runs import runs_of
-from jaxreg.readable import Readable
+from jaxreg.results.readable import Readable
+from jaxreg.results.summaries import Shown, cut, power, value_range, verdict
 from jaxreg.shapes import KEYS, NAMES, shaped
-from jaxreg.summaries import Shown, cut, power, value_range, verdict
 
 __all__ = ["GroupedPath", "GroupedSolution", "GroupedSweep"]
 

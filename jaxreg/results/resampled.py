@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import resample_summaries as summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
-from jaxreg.readable import Readable
+from jaxreg.results import resample_summaries as summaries
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["KINDS", "Bootstrap", "BootstrapStatistics", "Resamples"]
@@ -20,7 +20,7 @@ class Resamples(Saveable, Readable):
     """What is read off the resamples, the first axis of ``coef``, whatever the others are.
 
     Attributes:
-        coef, estimate, left_out, kind: as those of :class:`Bootstrap`, or of :class:`jaxreg.chosen.ChosenBootstrap`.
+        coef, estimate, left_out, kind: as those of :class:`Bootstrap`, or of :class:`jaxreg.results.ChosenBootstrap`.
     """
 
     coef: np.ndarray

@@ -1,7 +1,7 @@
 """What a result says of itself: a title, a small table and a verdict; and the columns of a data frame.
 
 Each function takes a result (:mod:`jaxreg.results`); a result has them as methods, through
-:class:`jaxreg.readable.Readable`.
+:class:`jaxreg.results.readable.Readable`.
 """
 
 from typing import Any, NamedTuple

@@ -1,10 +1,10 @@
-"""What the results of inference say of themselves, as those of :mod:`jaxreg.summaries` do."""
+"""What the results of inference say of themselves, as those of :mod:`jaxreg.results.summaries` do."""
 
 from typing import Any
 
 import numpy as np
 
-from jaxreg.summaries import Shown, cut, names_of, path, power, side_by_side, solution, verdict
+from jaxreg.results.summaries import Shown, cut, names_of, path, power, side_by_side, solution, verdict
 
 __all__ = [
     "debiased_lasso",

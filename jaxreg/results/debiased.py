@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg import inference_summaries as summaries
 from jaxreg.archive import Saveable
 from jaxreg.data.parameters import check_positive
 from jaxreg.params import Params
-from jaxreg.readable import Readable
+from jaxreg.results import inference_summaries as summaries
+from jaxreg.results.readable import Readable
 from jaxreg.shapes import NAMES, shaped
 
 __all__ = ["DebiasedLasso"]

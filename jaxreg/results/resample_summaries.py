@@ -1,10 +1,10 @@
-"""What a bootstrap says of itself, as :mod:`jaxreg.summaries` does for the other results."""
+"""What a bootstrap says of itself, as :mod:`jaxreg.results.summaries` does for the other results."""
 
 from typing import Any
 
 import numpy as np
 
-from jaxreg.summaries import MOST_ROWS, Shown, power, value_range, verdict
+from jaxreg.results.summaries import MOST_ROWS, Shown, power, value_range, verdict
 
 __all__ = [
     "bootstrap",

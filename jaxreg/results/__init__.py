@@ -1,0 +1,33 @@
+"""What the host functions return: frozen results that predict, print, plot and are saved; none needs JAX to be read."""
+
+from jaxreg.results.chosen import ChosenBootstrap
+from jaxreg.results.debiased import DebiasedLasso
+from jaxreg.results.fits import Choice, LeaveOneOut, Path, Solution, Sweep
+from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
+from jaxreg.results.honest import NestedSweep, PermutationTest
+from jaxreg.results.jackknifed import JackknifePlus
+from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep
+from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
+from jaxreg.results.stable import Stability
+
+__all__ = [
+    "Bootstrap",
+    "BootstrapStatistics",
+    "Choice",
+    "ChosenBootstrap",
+    "DebiasedLasso",
+    "GroupedPath",
+    "GroupedSolution",
+    "GroupedSweep",
+    "JackknifePlus",
+    "LeaveOneOut",
+    "NestedSweep",
+    "Path",
+    "PermutationTest",
+    "RelaxedChoice",
+    "RelaxedPath",
+    "RelaxedSweep",
+    "Solution",
+    "Stability",
+    "Sweep",
+]
