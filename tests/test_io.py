@@ -16,7 +16,8 @@ import pytest
 from jaxreg import plot
 from jaxreg.files import OutputError, ResultError
 from jaxreg.io import write_sweep
-from jaxreg.results import Choice, Params, Path, Sweep
+from jaxreg.params import Params
+from jaxreg.results import Choice, Path, Sweep
 from jaxreg.stored_models import FORMAT, read_model
 
 image = pytest.importorskip("matplotlib.image")

@@ -10,7 +10,7 @@ from jaxreg.engines.order import Order
 from jaxreg.precision import on_accelerator
 from jaxreg.solvers.found import Settings
 
-__all__ = ["carried", "refuses", "refuses_penalty", "stands"]
+__all__ = ["carried", "refuses", "refuses_penalty", "stands", "ways"]
 
 # A column whose variance is below this may have lost it to underflow.
 VANISHING = 1e-280
@@ -36,6 +36,24 @@ def refuses_penalty(l1_ratio: float, v: np.ndarray | None, lower: np.ndarray | N
     if not all(bound is None or np.all((bound == 0) | np.isinf(bound)) for bound in (lower, upper)):
         return "a bound is neither 0 nor infinite"
     return None
+
+
+def ways(problem: Problem, lams: int | np.ndarray) -> "tuple[tuple[str | None, Any], ...]":
+    """How moments solve the λs, (way, which of them): ridge and λ = 0 by factorisation; None where they cannot.
+
+    Args:
+        lams: how many, or (L, t).
+    """
+    parallel = problem.strategy == "parallel"
+    squares = None if parallel or problem.lower is not None or problem.upper is not None else "squares"
+    if problem.l1_ratio == 0:
+        return ((squares, slice(None)),)
+    refused = parallel or refuses_penalty(problem.l1_ratio, problem.penalty_factor, problem.lower, problem.upper)
+    way = None if refused else "knots" if problem.l1_ratio == 1 else "blocks"
+    zero = np.zeros(1, bool) if isinstance(lams, int) else np.all(lams == 0, axis=1)
+    if not zero.any():
+        return ((way, slice(None)),)
+    return ((squares, zero),) if zero.all() else ((way, ~zero), (squares, zero))
 
 
 def stands(found: Any, order: Order, asked: Settings) -> bool:

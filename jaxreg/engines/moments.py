@@ -18,7 +18,7 @@ from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
 from jaxreg.solvers.members import WIDE
 
-__all__ = ["WIDE", "of_all_members", "path", "refuses", "solve", "way"]
+__all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "way"]
 
 # Relative gaps up to which a path that does not settle may have the right supports.
 DRIFTED = 1e-4
@@ -37,12 +37,14 @@ class Ready(NamedTuple):
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     """Why moments cannot solve the problem; None where they can."""
-    n, p = problem.X.shape
-    if is_sparse(problem.X):
-        return "the table is sparse"
-    if p > WIDE * n:
-        return f"more than {WIDE} columns a row"
+    if not carries(problem):
+        return "the table is sparse" if is_sparse(problem.X) else f"more than {WIDE} columns a row"
     return descent.refuses(problem, lams)
+
+
+def carries(problem: Problem) -> bool:
+    """Whether moments are a good way to know this table."""
+    return not is_sparse(problem.X) and problem.X.shape[1] <= WIDE * problem.X.shape[0]
 
 
 def solve(

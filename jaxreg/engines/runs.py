@@ -55,7 +55,7 @@ def paths_of_each_run(
     """
     problem = problem._replace(degrees=False)
     each = lams if isinstance(lams, int) else np.repeat(lams[:, None], problem.y.shape[1], axis=1)
-    ways = _ways(problem, each)
+    ways = descent.ways(problem, each)
     blocks = list(_blocks(problem, runs, lams if isinstance(lams, int) else len(lams)))
     found: list[RunPaths] = []
     done = 0
@@ -65,21 +65,6 @@ def paths_of_each_run(
         done += sum(len(block) for block in here)
         report(done)
     return RunPaths._make(np.concatenate(v) for v in zip(*found, strict=True))
-
-
-def _ways(problem: Problem, lams: Any) -> tuple[tuple[str | None, Any], ...]:
-    """How λs are solved, (way, which of them); None by another engine."""
-    bounded = problem.lower is not None or problem.upper is not None
-    if problem.l1_ratio == 0:
-        return (("squares" if not bounded and problem.strategy != "parallel" else None, slice(None)),)
-    refused = descent.refuses_penalty(problem.l1_ratio, problem.penalty_factor, problem.lower, problem.upper)
-    refused = refused or problem.strategy == "parallel"
-    way = None if refused else "knots" if problem.l1_ratio == 1 else "blocks"
-    zero = np.zeros(1, bool) if isinstance(lams, int) else np.all(lams == 0, axis=1)
-    if not zero.any():
-        return ((way, slice(None)),)
-    of_zero = ("squares" if not bounded and problem.strategy != "parallel" else None, zero)
-    return (of_zero,) if zero.all() else ((way, ~zero), of_zero)
 
 
 def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:

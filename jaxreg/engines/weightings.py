@@ -50,11 +50,28 @@ def paths_of_weightings(
             member, (B, p), or None: the problem's.
     """
     problem = problem._replace(degrees=False)
+    each = np.repeat(lams[:, None], problem.y.shape[1], axis=1)
+    parts = descent.ways(problem, each)
+    if len(parts) == 1:
+        return _one_way(problem, each, parts[0][0], weights, report, factors)
+    found = [_one_way(problem, each[which], way, weights, report, factors) for way, which in parts]
+    place = np.argsort(np.concatenate([np.flatnonzero(which) for _, which in parts]))
+    return Weighted._make(np.concatenate(v, axis=1)[:, place] for v in zip(*found, strict=True))
+
+
+def _one_way(
+    problem: Problem,
+    each: np.ndarray,
+    way: str | None,
+    weights: np.ndarray,
+    report: Callable[[int], None],
+    factors: np.ndarray | None,
+) -> Weighted:
+    """At λs, (L, t), that one program solves, or no program does."""
     (B, n), t = weights.shape, problem.y.shape[1]
-    each = np.repeat(lams[:, None], t, axis=1)
     asked = settings_of(problem, padded(problem.X.shape[1]))
     order = Order(each, t, problem.eps)
-    fast = moments.refuses(problem, each) is None and bool(np.all(lams > 0))
+    fast = way is not None and moments.carries(problem)
     size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
     X = filled_up(problem.X, len(asked.penalty_factor)) if fast else None
 
@@ -72,7 +89,7 @@ def paths_of_weightings(
                 if factors is not None:
                     v[: len(here), : factors.shape[1]] = own
                 given = X, problem.y, filled, v, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
-                block = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
+                block = jax.tree.map(np.asarray, _program(*given, way=way))
             found = [Found._make(v[b] for v in block) for b in range(len(here))]
         return [settled(member, each, order, asked, one) for member, one in zip(members, found, strict=True)]
 

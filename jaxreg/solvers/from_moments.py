@@ -18,6 +18,7 @@ from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
 from jaxreg.solvers.moment_problem import MomentProblem, as_returned, judge, moment_problem
 from jaxreg.solvers.reduction import LeastSquares
+from jaxreg.solvers.squares import ridge_from_moments
 from jaxreg.solvers.support import corrected
 
 __all__ = [
@@ -54,12 +55,15 @@ def path_from_moments(
             are left out, or None.
         grid: Grid, (L, t). settings: Settings of p columns. unit: by how much of the columns' lengths the moments may
             be off, ().
-        way: static, one of :data:`WAYS`. known: what has been found; it is corrected on its supports in place of that.
+        way: static, one of :data:`WAYS`, or "squares" (:mod:`~jaxreg.solvers.squares`). known: what has been found;
+            it is corrected on its supports in place of that.
 
     Returns:
         Found.
     """
     m = total if without is None else total - without
+    if way == "squares":
+        return ridge_from_moments(m, grid, settings, unit)
     problem = moment_problem(m, settings)
     size = problem.size
     lams = as_returned(lams_of(grid, problem.correlation * size[:, None], settings, problem.scale), settings)

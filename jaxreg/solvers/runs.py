@@ -23,7 +23,6 @@ import jax.numpy as jnp
 from jaxreg.formulas.moments import Moments, moments
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import path_from_moments
-from jaxreg.solvers.squares import ridge_from_moments
 
 __all__ = ["Runs", "paths_of_runs"]
 
@@ -72,7 +71,7 @@ def paths_of_runs(
     Args:
         X: (n, p), p padded, Y: (n, t), weight: s, (n,); at least ``rows`` of them.
         unit: by how much of the columns' lengths the moments of a segment may be off, ().
-        way: "squares" (:mod:`~jaxreg.solvers.squares`), or one of :mod:`~jaxreg.solvers.from_moments`.
+        way: as of :func:`~jaxreg.solvers.from_moments.path_from_moments`.
         rows: of the longest segment, most: sums that are kept to the left of a pivot; both static.
 
     Returns:
@@ -111,8 +110,6 @@ def paths_of_runs(
         slot = runs.begins[queue.pivot] - runs.begins[first + 1]
         total = jax.tree.map(lambda v: v[slot], queue.left) + queue.right
         off = jnp.where(last - first > 1, unit * growth(total), unit)
-        if way == "squares":
-            return queue, ridge_from_moments(total, grid, settings, off)
         return queue, path_from_moments(total, None, grid, settings, off, way)
 
     left = jax.tree.map(lambda v: jnp.zeros((most, *v.shape), v.dtype), nothing)

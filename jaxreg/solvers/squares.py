@@ -57,7 +57,8 @@ def ridge_from_moments(m: Moments, grid: Grid, settings: Settings, unit: jax.Arr
             gap = relative_gap(above, jnp.zeros_like(above), yy, jnp.maximum(original, (spread + far) ** 2))
             noise = unit * spread**2 + (4 * eps * far) ** 2
             independent = jnp.min(jnp.diagonal(factor) ** 2 / jnp.diagonal(M)) >= DEPENDENT
-            return w, b, gap, jnp.where(yy > 0, noise / jnp.where(yy > 0, yy, 1.0), 0.0), independent
+            gap = jnp.where(independent, gap, jnp.inf)  # M⁻¹z would have few digits
+            return w, b, gap, jnp.where(yy > 0, noise / jnp.where(yy > 0, yy, 1.0), 0.0), gap <= settings.tol
 
         return jax.vmap(member)(lams)
 
