@@ -22,6 +22,7 @@ from jaxreg.engines.ridge_blocks import (
     all_intercepts,
     all_params,
     grid_of,
+    known_of,
     solve_all,
     solve_fold,
     x_scale,
@@ -107,7 +108,7 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
 
     def fold(b: int) -> tuple[np.ndarray, ...]:
         with problem.computing():  # of this thread
-            found = solve_fold(data, data.folds[b], lams)
+            found = solve_fold(data, data.folds[b], known_of(data, data.folds[b]), lams)
             if np.all(found[-1] <= problem.tol) or _is_large(problem, found[-1].size):
                 return found
             rest = problem._replace(sample_weight=plan.training_weight(b, weight))

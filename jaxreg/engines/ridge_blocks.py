@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.engines.ridge_data import Blocks, Fold
-from jaxreg.engines.ridge_kernel import factor, fold_errors, kernel_of, largest_lam
+from jaxreg.engines.ridge_kernel import Kernel, factor, fold_errors, kernel_of, largest_lam
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
@@ -33,6 +33,7 @@ from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
 
 __all__ = [
     "Factors",
+    "Known",
     "all_intercepts",
     "all_params",
     "certify",
@@ -40,6 +41,7 @@ __all__ = [
     "factored_moments",
     "grid_of",
     "joined",
+    "known_of",
     "solve_all",
     "solve_fold",
     "x_scale",
@@ -120,7 +122,8 @@ def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
         return _start(total, data.v, **data.centring)
 
     if data.by_kernel:
-        largest: Any = largest_lam(data.kernel, data.how)
+        given = data.problem.X, data.problem.y, data.s
+        largest: Any = largest_lam(data.kernel, *given, data.how)
     else:
         largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
     grid = np.asarray(largest) * problem.eps ** (np.arange(lams) / max(lams - 1, 1))
@@ -151,29 +154,42 @@ def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
     return whole[..., :targets]
 
 
-def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:
+class Known(NamedTuple):
+    """What is read of a fold's rows: the kernel, or the moments of every block of targets; None where neither will do."""
+
+    kernel: Kernel | None
+    moments: list[Moments | None]
+
+
+def known_of(data: Blocks, fold: Fold) -> Known:
+    """Read once."""
+    kernel = kernel_of(data.problem.X, fold.train_weight, data.how, fold.train, fold.rows) if data.by_kernel else None
+    rows = fold.rows[fold.row_weight > 0]
+    whole = data.plan is not None and data.plan.trained is None
+
+    def training(total: Moments | None, Y: Any) -> Moments | None:
+        if total is None:
+            return None
+        part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
+        with np.errstate(all="ignore"):
+            train, enough = training_moments(total, part) if whole else (part, True)
+        return train if enough else None
+
+    return Known(kernel, [training(*block) for block in zip(data.totals, data.Y, strict=True)])
+
+
+def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray) -> tuple[np.ndarray, ...]:
     """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
     found: list[Any] = []
-    kernel = None
-    if data.by_kernel:
-        targets = np.concatenate([np.asarray(Y) for Y in data.Y], axis=1)[fold.train]
-        kernel = kernel_of(data.problem.X, targets, fold.train_weight, data.how, fold.train, fold.rows)
     share = fold.row_weight / fold.row_weight.sum()
-    for total, Y in zip(data.totals, data.Y, strict=True):
-        factored = None
-        if kernel is not None:
+    for train, Y in zip(known.moments, data.Y, strict=True):
+        if known.kernel is not None:
             one, held_out = np.asarray(Y)[fold.train], (np.asarray(Y)[fold.rows], share)
-            errors = fold_errors(kernel, one, fold.train_weight, data.how, held_out, lams)
+            errors = fold_errors(known.kernel, one, fold.train_weight, data.how, held_out, lams)
             if errors is not None:
                 found.append(errors)
                 continue
-        if total is not None:
-            rows = fold.rows[fold.row_weight > 0]
-            whole = data.plan is not None and data.plan.trained is None
-            part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
-            with np.errstate(all="ignore"):
-                train, enough = training_moments(total, part) if whole else (part, True)
-            factored = factored_moments(data, train, lams.min()) if enough else None
+        factored = None if train is None else factored_moments(data, train, lams.min())
         if factored is None:
             given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
             found.append(_errors_from_rows(*given, **data.centring))

@@ -56,13 +56,12 @@ class Kernel(NamedTuple):
     """Of some rows.
 
     Attributes:
-        matrix: `AAᵀ`, (n, n). products: of other rows, `BAᵀ` without their weights, (m, n). covariance: `x_jᵀ S y/Σs`
-            of all targets, (p, t). x_mean: `x̄`, or 0 without an intercept, scale: σ, size: d, (p,).
+        matrix: `AAᵀ`, (n, n). products: of other rows, `BAᵀ` without their weights, (m, n). x_mean: `x̄`, or 0
+            without an intercept, scale: σ, size: d, (p,).
     """
 
     matrix: np.ndarray
     products: np.ndarray
-    covariance: np.ndarray
     x_mean: np.ndarray
     scale: np.ndarray
     size: np.ndarray
@@ -77,19 +76,18 @@ class Centring(NamedTuple):
 
 
 def kernel_of(
-    X: np.ndarray, Y: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray
+    X: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray
 ) -> Kernel:
     """Read once, block by block of columns.
 
     Args:
-        X: (N, p). rows: positions, (n,), or None for all. Y: (n, t), weight: (n,), of these rows. others: positions of
-            other rows, (m,).
+        X: (N, p). rows: positions, (n,), or None for all. weight: (n,), of these rows. others: positions of other rows,
+            (m,).
     """
     p, share = X.shape[1], weight / weight.sum()
     root, first, positive = np.sqrt(share)[:, None], int(np.argmax(share > 0)), share > 0
-    targets = share[:, None] * (Y - share @ Y if how.fit_intercept else Y)
     v = np.ones(p) if how.v is None else how.v
-    x_mean, scale, size, covariance = np.zeros(p), np.ones(p), np.ones(p), np.zeros((p, Y.shape[1]))
+    x_mean, scale, size = np.zeros(p), np.ones(p), np.ones(p)
     matrix, products = np.zeros((len(share), len(share))), np.zeros((len(others), len(share)))
     with np.errstate(all="ignore"):
         for some in slices(p, None, max(1, NUMBERS // len(share))):
@@ -106,13 +104,12 @@ def kernel_of(
             else:
                 A += mean
             size[some] = scale[some] * np.sqrt(v[some])
-            covariance[some] = A.T @ targets
             A *= root
             A /= size[some]
             matrix += A @ A.T
             if len(others):
                 products += ((X[others, some] - x_mean[some]) / size[some]) @ A.T
-    return Kernel(matrix, products, covariance, x_mean, scale, size)
+    return Kernel(matrix, products, x_mean, scale, size)
 
 
 def _deviations(A: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -122,10 +119,16 @@ def _deviations(A: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.where(largest > 0, divisor * np.sqrt(share @ (A / divisor) ** 2), 1.0)
 
 
-def largest_lam(kernel: Kernel, how: Centring) -> float:
-    """Where an automatic grid begins."""
-    v = np.ones(len(kernel.scale)) if how.v is None else how.v
-    return float(_start(kernel.covariance, v, kernel.scale))
+def largest_lam(kernel: Kernel, X: np.ndarray, Y: np.ndarray, weight: np.ndarray, how: Centring) -> float:
+    """Where an automatic grid begins: from `x_jᵀ S y/Σs` of all columns and targets, a block of columns at a time."""
+    share, p = weight / weight.sum(), X.shape[1]
+    targets = share[:, None] * (Y - share @ Y if how.fit_intercept else Y)
+    v, largest = np.ones(p) if how.v is None else how.v, np.zeros((p, 1))
+    with np.errstate(all="ignore"):
+        for some in slices(p, None, max(1, NUMBERS // max(X.shape[0], Y.shape[1]))):
+            covariance = (X[:, some] - kernel.x_mean[some]).T @ targets
+            largest[some] = np.abs(covariance).max(axis=1, keepdims=True)
+    return float(_start(largest, v, kernel.scale))
 
 
 def factor(
