@@ -14,6 +14,7 @@ MODULES = (
     "jaxreg.results",
     "jaxreg.resampled",
     "jaxreg.stable",
+    "jaxreg.banded",
     "jaxreg.estimators",
     "jaxreg.formulas",
     "jaxreg.formulas.sources",

@@ -12,16 +12,18 @@ import numpy as np
 
 from jaxreg.params import Params
 
-__all__ = ["NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
+__all__ = ["BAND_NAMES", "NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
 
 Kind = TypeVar("Kind", bound=type)
 
 # What stands in the place of a shape for the names of the columns.
 NAMES = "a name for each of p, or None"
+# And for those of bands of columns.
+BAND_NAMES = "a name for each of q"
 
 # Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
-_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs")
+_WHOLE = ("n_iter", "n_nonzero", "index", "extended", "seed", "q", "n_pairs", "band")
 _TRUTH = ("converged", "stable")
 
 
@@ -68,11 +70,12 @@ def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
         elif isinstance(wanted, tuple):
             if value not in wanted:
                 raise ValueError(f"{where} is {value!r}")
-        elif wanted == NAMES:
-            if value is not None and not isinstance(value, tuple):
+        elif wanted in (NAMES, BAND_NAMES):
+            letter, what = ("p", "columns") if wanted == NAMES else ("q", "bands")
+            if not isinstance(value, tuple) and (value is not None or wanted == BAND_NAMES):
                 raise ValueError(f"{where} is a {type(value).__name__}")
-            if value is not None and len(value) != sizes.setdefault("p", len(value)):
-                raise ValueError(f"{where} has {len(value)} names for {sizes['p']} columns")
+            if value is not None and len(value) != sizes.setdefault(letter, len(value)):
+                raise ValueError(f"{where} has {len(value)} names for {sizes[letter]} {what}")
         elif not (value is None and name in optional):
             _check_field(value, where, name, wanted, sizes)
 

@@ -10,6 +10,8 @@ import numpy as np
 
 __all__ = [
     "Shown",
+    "banded",
+    "banded_columns",
     "bootstrap",
     "bootstrap_columns",
     "choice",
@@ -146,6 +148,27 @@ def stability(result: Any) -> Shown:
     return Shown(title, _cut(("column", "share of halves", ""), rows) if rows else [], foot)
 
 
+def banded(result: Any) -> Shown:
+    """λ of every band and how many columns it has; of several targets the median and the middle half."""
+    q, lam = len(result.band_names), np.reshape(result.lam, (len(result.band_names), -1))
+    columns, t = np.bincount(result.band, minlength=q), lam.shape[1]
+    quarters = np.quantile(lam, [0.25, 0.5, 0.75], axis=1)
+    rows: list[tuple[str, ...]] = [
+        (name, str(count), f"{half:.4g}" if t == 1 else f"{half:.4g} ({low:.3g} – {high:.3g})")
+        for name, count, low, half, high in zip(result.band_names, columns, *quarters, strict=True)
+    ]
+    r2 = np.quantile(result.mean_r2, [0.0, 0.5, 1.0])
+    explained = f"{r2[1]:.3g}" if t == 1 else f"from {r2[0]:.3g} to {r2[2]:.3g}, median {r2[1]:.3g}"
+    alone = 1 / (1 / lam).sum(axis=0)
+    at_end = int(np.sum((alone <= result.lams[-1] * 1.001) | (alone >= result.lams[0] * 0.999)))
+    at_end *= result.method == "random search" and len(result.lams) > 1
+    end = [f"λ stands at an end of the grid for {at_end:,} of {t:,} targets"] if at_end else []
+    foot = [f"held-out R² {explained}", *end, _verdict(result.gap, result.converged)]
+    targets = "" if t == 1 else f", {t:,} targets"
+    title = f"BandedRidge: {q} bands, {len(result.band)} columns{targets} ({result.method})"
+    return Shown(title, _cut(("band", "columns", "λ" if t == 1 else "λ: median (middle half)"), rows), foot)
+
+
 def _both(result: Any, errors: dict[str, tuple[np.ndarray, np.ndarray]], ratios: bool) -> list[tuple[str, ...]]:
     both = (result.best, result.one_se)
     rows = [("", "at the minimum", "one standard error"), ("λ", *(f"{of.lam:.6g}" for of in both))]
@@ -243,6 +266,14 @@ def stability_columns(result: Any) -> dict[str, Any]:
     """A row a column of X: the share of halves that choose it, and whether it is stable."""
     names = list(result.feature_names or range(len(result.stable)))
     return {"column": names, "frequency": result.frequency[-1], "stable": result.stable}
+
+
+def banded_columns(result: Any) -> dict[str, Any]:
+    """A row a band (and target): λ, and the proportion of the coefficients that it stands for."""
+    q, *t = np.shape(result.lam)
+    number = {"target": np.tile(np.arange(t[0]), q)} if t else {}
+    names = np.repeat(np.asarray(result.band_names, dtype=object), t[0] if t else 1)
+    return {"band": names} | number | {"lam": result.lam.ravel(), "proportion": result.proportions.ravel()}
 
 
 def _rows(values: dict[str, Any], like: Any) -> dict[str, Any]:

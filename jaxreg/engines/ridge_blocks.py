@@ -42,6 +42,7 @@ __all__ = [
     "grid_of",
     "joined",
     "known_of",
+    "moments_params",
     "solve_all",
     "solve_fold",
     "x_scale",
@@ -104,6 +105,12 @@ def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRid
     return found if accurate else None
 
 
+def moments_params(m: Moments, v: np.ndarray, lam: np.ndarray, *, fit_intercept: bool, standardize: bool) -> Params:
+    """The fits at one λ a target, (t,), from moments in the range of float64, whatever digits they leave."""
+    found, _ = _from_moments(m, v, lam.min(), fit_intercept=fit_intercept, standardize=standardize)
+    return Params(*map(np.asarray, _params(found, lam)))
+
+
 def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
     """The grid, of λs that X's dtype holds; an automatic one starts at the largest `λ_max` of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
@@ -155,7 +162,7 @@ def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
 
 
 class Known(NamedTuple):
-    """What is read of a fold's rows: the kernel, or the moments of every block of targets; None where neither will do."""
+    """What is read of a fold's rows: the kernel, or moments for every block of targets; None where neither will do."""
 
     kernel: Kernel | None
     moments: list[Moments | None]
@@ -178,24 +185,32 @@ def known_of(data: Blocks, fold: Fold) -> Known:
     return Known(kernel, [training(*block) for block in zip(data.totals, data.Y, strict=True)])
 
 
-def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
+def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray, enough: float = 0.0) -> tuple[np.ndarray, ...]:
+    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t).
+
+    Args:
+        enough: gaps up to which eigenvectors will do, also where they leave the coefficients less than 11 digits.
+    """
     found: list[Any] = []
     share = fold.row_weight / fold.row_weight.sum()
     for train, Y in zip(known.moments, data.Y, strict=True):
         if known.kernel is not None:
             one, held_out = np.asarray(Y)[fold.train], (np.asarray(Y)[fold.rows], share)
-            errors = fold_errors(known.kernel, one, fold.train_weight, data.how, held_out, lams)
+            errors = fold_errors(known.kernel, one, fold.train_weight, data.how, held_out, lams, enough)
             if errors is not None:
                 found.append(errors)
                 continue
-        factored = None if train is None else factored_moments(data, train, lams.min())
+        factored, gap = None, None
+        if train is not None:
+            factored, accurate = _from_moments(train, data.v, lams.min(), **data.centring)
+            gap = certify(factored, lams)[0]
+            factored = factored if accurate or np.all(np.asarray(gap) <= enough) else None
         if factored is None:
             given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
             found.append(_errors_from_rows(*given, **data.centring))
             continue
         parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)
-        found.append((*map(sum, zip(*parts, strict=True)), certify(factored, lams)[0]))
+        found.append((*map(sum, zip(*parts, strict=True)), gap))
     return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
 
 

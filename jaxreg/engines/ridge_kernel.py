@@ -21,9 +21,9 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps
 from jaxreg.solvers.grid import grid_start
 from jaxreg.solvers.ridge_folds import errors_in_coordinates
-from jaxreg.solvers.spectrum import is_accurate, spectrum_of_kernel
+from jaxreg.solvers.spectrum import coefficients, is_accurate, spectrum_of_kernel
 
-__all__ = ["Centring", "Kernel", "factor", "fold_errors", "kernel_of", "largest_lam"]
+__all__ = ["Centring", "Kernel", "dual_of", "factor", "fold_errors", "kernel_of", "largest_lam"]
 
 # Numbers of a block of columns.
 NUMBERS = 2**19
@@ -47,6 +47,11 @@ def _factored(K, Y, s, x_mean, size, scale, smallest_lam, *, fit_intercept, stan
 def _errors(factored, products, Y, share, lams):
     errors = errors_in_coordinates(factored, products @ factored.spectrum.left, Y, share, lams)
     return *errors, relative_gaps(factored, lams)
+
+
+@compiled
+def _dual(factored, lam):
+    return coefficients(factored.spectrum, lam / factored.y_scale)
 
 
 _start = compiled(lambda covariance, v, scale: grid_start(covariance, jax.numpy.zeros(()), v, scale, None, None))
@@ -75,9 +80,7 @@ class Centring(NamedTuple):
     standardize: bool
 
 
-def kernel_of(
-    X: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray
-) -> Kernel:
+def kernel_of(X: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray) -> Kernel:
     """Read once, block by block of columns.
 
     Args:
@@ -152,15 +155,30 @@ def factor(
 
 
 def fold_errors(
-    kernel: Kernel, Y: np.ndarray, weight: np.ndarray, how: Centring, held_out: tuple[np.ndarray, ...], lams: np.ndarray
+    kernel: Kernel,
+    Y: np.ndarray,
+    weight: np.ndarray,
+    how: Centring,
+    held_out: tuple[np.ndarray, ...],
+    lams: np.ndarray,
+    enough: float,
 ) -> tuple[np.ndarray, ...] | None:
     """Mean squared and absolute errors, and gaps, (L, t) each; None where that is not accurate enough.
 
     Args:
-        Y, weight: of the training rows. held_out: Y and `s/Σs` of the others.
+        Y, weight: of the training rows. held_out: Y and `s/Σs` of the others. enough: gaps that will do in any case.
     """
     factored, accurate = _factored_of(kernel, Y, weight, how, lams.min())
-    return tuple(map(np.asarray, _errors(factored, kernel.products, *held_out, lams))) if accurate else None
+    if not (accurate or enough > 0):
+        return None
+    found = tuple(map(np.asarray, _errors(factored, kernel.products, *held_out, lams)))
+    return found if accurate or np.all(found[-1] <= enough) else None
+
+
+def dual_of(kernel: Kernel, Y: np.ndarray, weight: np.ndarray, how: Centring, lam: np.ndarray) -> np.ndarray:
+    """`(AAᵀ + λI)⁻¹ ỹ`, (n, t), for one λ a target, (t,)."""
+    factored, _ = _factored_of(kernel, Y, weight, how, lam.min())
+    return np.asarray(_dual(factored, lam))
 
 
 def _factored_of(kernel: Kernel, Y: Any, weight: np.ndarray, how: Centring, smallest_lam: Any) -> tuple[Any, Any]:
