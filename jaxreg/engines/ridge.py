@@ -104,7 +104,7 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
     check_values(problem.X, problem.names)
     with problem.computing():
         data = Blocks(problem, plan)
-        on_moments, weight = data.totals[0] is not None, unit_weights(problem)
+        decomposed, weight = data.by_kernel or data.totals[0] is not None, unit_weights(problem)
 
     def fold(b: int) -> tuple[np.ndarray, ...]:
         with problem.computing():  # of this thread
@@ -119,7 +119,7 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
             return *held_out.from_rows(solved.params, problem.X, problem.y, problem.sample_weight, some), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
-    workers = min(os.cpu_count() or 1, len(plan)) if on_moments else 1
+    workers = min(os.cpu_count() or 1, len(plan)) if decomposed else 1
     with blas_of_one_thread() if workers > 1 else contextlib.nullcontext(), ThreadPoolExecutor(workers) as pool:
         yield from pool.map(fold, range(len(plan)))
 
