@@ -182,7 +182,7 @@ def main() -> None:
         f"{jaxreg.__version__}; the best of {options.repeats}, in turns. On a GPU: not measured.",
         table(head, found["work"]),
         "## Ridge: how time and memory grow",
-        "At 10,000 targets the process has to stay below 3 GiB, jaxreg and the tables included.",
+        "At 10,000 targets the process has to stay below 2 GiB, jaxreg and the tables included.",
         table(["targets", "s", "X and y, GiB", "peak of the process, GiB"], found["growth"]),
     ]
     text = "\n\n".join(parts) + "\n"
