@@ -15,6 +15,7 @@ from jaxreg.version import __version__
 
 if TYPE_CHECKING:
     from jaxreg import checks, datasets, formulas, solvers, sweeps, training
+    from jaxreg.bands import banded_ridge
     from jaxreg.bootstraps import bootstrap
     from jaxreg.checks import check_gradient
     from jaxreg.convergence import ConvergenceWarning, GridEndWarning
@@ -55,6 +56,7 @@ __all__ = [
     "IllConditionedWarning",
     "Params",
     "__version__",
+    "banded_ridge",
     "bootstrap",
     "check_gradient",
     "checks",
@@ -92,6 +94,7 @@ __all__ = [
 
 # Where each name is at home.
 _HOMES = {
+    "bands": ("banded_ridge",),
     "bootstraps": ("bootstrap",),
     "checks": ("check_gradient",),
     "convergence": ("ConvergenceWarning", "GridEndWarning"),

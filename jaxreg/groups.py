@@ -48,7 +48,7 @@ def sweep_of_each(
     if not given.flat:
         raise ValueError("sweep(by=) is for one target; call it for each column of y.")
     problem = in_order(_with_eps(given, runs, eps), runs)
-    labels, K = _folds(runs, folds, seed, len(problem.y))
+    labels, K = _folds(runs, folds, seed, problem)
     falling = lams if isinstance(lams, int) else -np.sort(-lams)
     found = chosen_of_groups(problem, runs, labels, K, falling, lambda done: show(done, len(runs.start)))
     along = {"lams": found.lams, "mean_mse": found.mean, "se_mse": found.se, "n_nonzero": found.n_nonzero}
@@ -85,26 +85,32 @@ def _with_eps(given: Problem, runs: RunsOfRows, eps: Any) -> Problem:
     return given._replace(eps=default_eps(int((runs.stop - runs.start).min()), given.X.shape[1]))
 
 
-def _folds(runs: RunsOfRows, folds: Any, seed: int, n: int) -> tuple[np.ndarray, int]:
-    """The fold of every row, in the order of the runs, and how many there are."""
+def _folds(runs: RunsOfRows, folds: Any, seed: int, problem: Problem) -> tuple[np.ndarray, int]:
+    """The fold of every row, in the order of the runs, and how many there are; every group has weight in each."""
+    labels, names = _labels(runs, folds, seed, len(problem.y))
+    group = np.repeat(np.arange(len(runs.start)), runs.stop - runs.start)
+    weight = np.bincount(group * len(names) + labels, problem.weights, minlength=len(runs.start) * len(names))
+    if not weight.all():
+        g, k = divmod(int(np.argmin(weight)), len(names))
+        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
+        raise ValueError(
+            f"the group {said} has no row of positive weight in fold {names[k]}; every group needs all folds."
+        )
+    return labels, len(names)
+
+
+def _labels(runs: RunsOfRows, folds: Any, seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The fold of every row, and what each fold is called."""
     if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
         if folds < 2:
             raise ValueError(f"folds={folds}: there must be at least 2 folds.")
         base = fold_labels(int((runs.stop - runs.start).max()), int(folds), seed)
-        return labels_within(runs, base, int(folds)), int(folds)
+        return labels_within(runs, base, int(folds)), np.arange(int(folds))
     given = array_of(folds)
     if given.shape != (n,):
         raise ValueError(f"with by= folds is a whole number or ({n},) labels; got {folds!r}.")
     names, labels = np.unique(given, return_inverse=True)
-    labels = labels if runs.rows is None else labels[runs.rows]
-    group = np.repeat(np.arange(len(runs.start)), runs.stop - runs.start)
-    there = np.zeros((len(runs.start), len(names)), bool)
-    there[group, labels] = True
-    if not there.all():
-        g, k = np.argwhere(~there)[0]
-        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
-        raise ValueError(f"the group {said} has no row in fold {names[k]}; every group needs all folds.")
-    return labels, len(names)
+    return labels if runs.rows is None else labels[runs.rows], names
 
 
 def in_order(given: Problem, runs: RunsOfRows) -> Problem:

@@ -12,12 +12,14 @@ import numpy as np
 
 from jaxreg.params import Params
 
-__all__ = ["KEYS", "NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
+__all__ = ["BAND_NAMES", "KEYS", "NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
 
 Kind = TypeVar("Kind", bound=type)
 
 # What stands in the place of a shape for the names of the columns.
 NAMES = "a name for each of p, or None"
+# And for those of bands of columns.
+BAND_NAMES = "a name for each of q"
 # And for what tells G groups apart: arrays (G,) of numbers, times or text, or their names.
 KEYS = "some arrays (G,), or names"
 
@@ -25,7 +27,7 @@ KEYS = "some arrays (G,), or names"
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
 _WHOLE = (
     *("n_iter", "n_nonzero", "index", "extended", "seed", "q", "late"),
-    *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats"),
+    *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats", "band"),
 )
 _TRUTH = ("converged", "stable", "constant", "y_constant", "by_label")
 
@@ -73,11 +75,12 @@ def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
         elif isinstance(wanted, tuple):
             if value not in wanted:
                 raise ValueError(f"{where} is {value!r}")
-        elif wanted == NAMES:
-            if value is not None and not isinstance(value, tuple):
+        elif wanted in (NAMES, BAND_NAMES):
+            letter, what = ("p", "columns") if wanted == NAMES else ("q", "bands")
+            if not isinstance(value, tuple) and (value is not None or wanted == BAND_NAMES):
                 raise ValueError(f"{where} is a {type(value).__name__}")
-            if value is not None and len(value) != sizes.setdefault("p", len(value)):
-                raise ValueError(f"{where} has {len(value)} names for {sizes['p']} columns")
+            if value is not None and len(value) != sizes.setdefault(letter, len(value)):
+                raise ValueError(f"{where} has {len(value)} names for {sizes[letter]} {what}")
         elif wanted == KEYS:
             if not isinstance(value, tuple):
                 raise ValueError(f"{where} is a {type(value).__name__}")

@@ -401,7 +401,8 @@ def test_the_names_and_defaults_of_the_options_are_those_of_python():
     assert set(options) <= set(of_python)
     for name, action in options.items():
         assert f"--{name.replace('_', '-')}" in action.option_strings
-        default = action.default[0] if isinstance(action.default, list) else action.default
+        several = isinstance(action.default, list)
+        default = (action.default or [None])[0] if several else action.default  # none, or the first of them
         if name != "dtype":  # a file has none, so that of Python is float64 too
             assert str(default) == str(of_python[name].default), name
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxreg.data.frames import array_of
 from jaxreg.data.runs import RunsOfRows, runs_of
+from jaxreg.data.values import refuse_kinds
 
 __all__ = ["taken_apart"]
 
@@ -22,6 +23,7 @@ def taken_apart(by: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, 
     if not _is_stack(X):
         X, runs = runs_of(by, X)
         return X, y, sample_weight, runs
+    refuse_kinds(X, "X")
     if by is not None:
         raise ValueError("X holds several data sets, which are the groups; by= is for one table.")
     tables = [array_of(table) for table in X]
@@ -44,7 +46,9 @@ def _is_stack(X: Any) -> bool:
 
 def _one_below_the_other(values: Any, n_rows: np.ndarray, name: str) -> np.ndarray:
     if len(values) != len(n_rows):
-        raise ValueError(f"{name} has {len(values)} data sets, and X has {len(n_rows)}.")
+        raise ValueError(
+            f"X holds {len(n_rows)} data sets, tables (n, p), and {name} is of {len(values)}; give one of each."
+        )
     parts = [array_of(part) for part in values]
     for k, part in enumerate(parts):
         if part.ndim == 0 or len(part) != n_rows[k]:

@@ -39,7 +39,7 @@ def refuses_penalty(l1_ratio: float, v: np.ndarray | None, lower: np.ndarray | N
 
 
 def ways(problem: Problem, lams: int | np.ndarray) -> "tuple[tuple[str | None, Any], ...]":
-    """How moments solve the λs, (way, which of them): ridge and λ = 0 by factorisation; None where they cannot.
+    """How moments solve the λs, (way, which of them): ridge, and a λ of 0, by factorisation; None where they cannot.
 
     Args:
         lams: how many, or (L, t).

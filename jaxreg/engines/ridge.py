@@ -22,6 +22,7 @@ from jaxreg.engines.ridge_blocks import (
     all_intercepts,
     all_params,
     grid_of,
+    known_of,
     solve_all,
     solve_fold,
     x_scale,
@@ -103,11 +104,11 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
     check_values(problem.X, problem.names)
     with problem.computing():
         data = Blocks(problem, plan)
-        on_moments, weight = data.totals[0] is not None, unit_weights(problem)
+        decomposed, weight = data.by_kernel or data.totals[0] is not None, unit_weights(problem)
 
     def fold(b: int) -> tuple[np.ndarray, ...]:
         with problem.computing():  # of this thread
-            found = solve_fold(data, data.folds[b], lams)
+            found = solve_fold(data, data.folds[b], known_of(data, data.folds[b]), lams)
             if np.all(found[-1] <= problem.tol) or _is_large(problem, found[-1].size):
                 return found
             rest = problem._replace(sample_weight=plan.training_weight(b, weight))
@@ -118,7 +119,7 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
             return *held_out.from_rows(solved.params, problem.X, problem.y, problem.sample_weight, some), solved.gap
 
     # Eigendecompositions leave cores idle; products of the rows themselves do not.
-    workers = min(os.cpu_count() or 1, len(plan)) if on_moments else 1
+    workers = min(os.cpu_count() or 1, len(plan)) if decomposed else 1
     with blas_of_one_thread() if workers > 1 else contextlib.nullcontext(), ThreadPoolExecutor(workers) as pool:
         yield from pool.map(fold, range(len(plan)))
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.engines.ridge_data import Blocks, Fold
-from jaxreg.engines.ridge_kernel import factor, fold_errors, kernel_of, largest_lam
+from jaxreg.engines.ridge_kernel import Kernel, factor, fold_errors, kernel_of, largest_lam
 from jaxreg.formulas.moments import Moments, about_zero
 from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled
@@ -33,6 +33,7 @@ from jaxreg.solvers.spectrum import is_accurate, ridge_degrees
 
 __all__ = [
     "Factors",
+    "Known",
     "all_intercepts",
     "all_params",
     "certify",
@@ -40,6 +41,8 @@ __all__ = [
     "factored_moments",
     "grid_of",
     "joined",
+    "known_of",
+    "moments_params",
     "solve_all",
     "solve_fold",
     "x_scale",
@@ -102,6 +105,12 @@ def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRid
     return found if accurate else None
 
 
+def moments_params(m: Moments, v: np.ndarray, lam: np.ndarray, *, fit_intercept: bool, standardize: bool) -> Params:
+    """The fits at one λ a target, (t,), from moments in the range of float64, whatever digits they leave."""
+    found, _ = _from_moments(m, v, lam.min(), fit_intercept=fit_intercept, standardize=standardize)
+    return Params(*map(np.asarray, _params(found, lam)))
+
+
 def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
     """The grid, of λs that X's dtype holds; an automatic one starts at the largest `λ_max` of all targets."""
     count = lams if isinstance(lams, int) else len(lams)
@@ -120,7 +129,8 @@ def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
         return _start(total, data.v, **data.centring)
 
     if data.by_kernel:
-        largest: Any = largest_lam(data.kernel, data.how)
+        given = data.problem.X, data.problem.y, data.s
+        largest: Any = largest_lam(data.kernel, *given, data.how)
     else:
         largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
     grid = np.asarray(largest) * problem.eps ** (np.arange(lams) / max(lams - 1, 1))
@@ -151,35 +161,56 @@ def joined(blocks: list[np.ndarray], targets: int) -> np.ndarray:
     return whole[..., :targets]
 
 
-def solve_fold(data: Blocks, fold: Fold, lams: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t)."""
+class Known(NamedTuple):
+    """What is read of a fold's rows: the kernel, or moments for every block of targets; None where neither will do."""
+
+    kernel: Kernel | None
+    moments: list[Moments | None]
+
+
+def known_of(data: Blocks, fold: Fold) -> Known:
+    """Read once."""
+    kernel = kernel_of(data.problem.X, fold.train_weight, data.how, fold.train, fold.rows) if data.by_kernel else None
+    rows = fold.rows[fold.row_weight > 0]
+    whole = data.plan is not None and data.plan.trained is None
+
+    def training(total: Moments | None, Y: Any) -> Moments | None:
+        if total is None:
+            return None
+        part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
+        with np.errstate(all="ignore"):
+            train, enough = training_moments(total, part) if whole else (part, True)
+        return train if enough else None
+
+    return Known(kernel, [training(*block) for block in zip(data.totals, data.Y, strict=True)])
+
+
+def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray, enough: float = 0.0) -> tuple[np.ndarray, ...]:
+    """Mean squared and absolute held-out errors, and gaps, of every λ and target, each (L, t).
+
+    Args:
+        enough: gaps up to which eigenvectors will do, also where they leave the coefficients less than 11 digits.
+    """
     found: list[Any] = []
-    kernel = None
-    if data.by_kernel:
-        targets = np.concatenate([np.asarray(Y) for Y in data.Y], axis=1)[fold.train]
-        kernel = kernel_of(data.problem.X, targets, fold.train_weight, data.how, fold.train, fold.rows)
     share = fold.row_weight / fold.row_weight.sum()
-    for total, Y in zip(data.totals, data.Y, strict=True):
-        factored = None
-        if kernel is not None:
+    for train, Y in zip(known.moments, data.Y, strict=True):
+        if known.kernel is not None:
             one, held_out = np.asarray(Y)[fold.train], (np.asarray(Y)[fold.rows], share)
-            errors = fold_errors(kernel, one, fold.train_weight, data.how, held_out, lams)
+            errors = fold_errors(known.kernel, one, fold.train_weight, data.how, held_out, lams, enough)
             if errors is not None:
                 found.append(errors)
                 continue
-        if total is not None:
-            rows = fold.rows[fold.row_weight > 0]
-            whole = data.plan is not None and data.plan.trained is None
-            part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
-            with np.errstate(all="ignore"):
-                train, enough = training_moments(total, part) if whole else (part, True)
-            factored = factored_moments(data, train, lams.min()) if enough else None
+        factored, gap = None, None
+        if train is not None:
+            factored, accurate = _from_moments(train, data.v, lams.min(), **data.centring)
+            gap = certify(factored, lams)[0]
+            factored = factored if accurate or np.all(np.asarray(gap) <= enough) else None
         if factored is None:
             given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
             found.append(_errors_from_rows(*given, **data.centring))
             continue
         parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)
-        found.append((*map(sum, zip(*parts, strict=True)), certify(factored, lams)[0]))
+        found.append((*map(sum, zip(*parts, strict=True)), gap))
     return tuple(joined([np.asarray(block) for block in v], data.targets) for v in zip(*found, strict=True))
 
 

@@ -6,6 +6,7 @@ are not accurate enough.
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -54,6 +55,14 @@ class Blocks:
         length = -(-self.targets // -(-self.targets // most))
         self.Y = [_filled(Y[:, start : start + length], length) for start in range(0, self.targets, length)]
 
+    def with_factors(self, v: np.ndarray) -> "Blocks":
+        """The same data with other penalty factors, `v > 0`, (p,); what has been read of the rows is kept."""
+        other = copy(self)
+        other.v = v
+        for name in ("how", "kernel"):
+            vars(other).pop(name, None)
+        return other
+
     @cached_property
     def X(self) -> jax.Array:
         """All rows on the device, (n, p); made when first asked for."""
@@ -74,8 +83,7 @@ class Blocks:
     @cached_property
     def kernel(self) -> Kernel:
         """That of all rows."""
-        Y = np.concatenate([np.asarray(Y) for Y in self.Y], axis=1)
-        return kernel_of(self.problem.X, Y, self.s, self.how, None, np.zeros(0, int))
+        return kernel_of(self.problem.X, self.s, self.how, None, np.zeros(0, int))
 
     @cached_property
     def totals(self) -> list[Moments | None]:

@@ -21,9 +21,9 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.factored_ridge import FactoredRidge, relative_gaps
 from jaxreg.solvers.grid import grid_start
 from jaxreg.solvers.ridge_folds import errors_in_coordinates
-from jaxreg.solvers.spectrum import is_accurate, spectrum_of_kernel
+from jaxreg.solvers.spectrum import coefficients, is_accurate, spectrum_of_kernel
 
-__all__ = ["Centring", "Kernel", "factor", "fold_errors", "kernel_of", "largest_lam"]
+__all__ = ["Centring", "Kernel", "dual_of", "factor", "fold_errors", "kernel_of", "largest_lam"]
 
 # Numbers of a block of columns.
 NUMBERS = 2**19
@@ -49,6 +49,11 @@ def _errors(factored, products, Y, share, lams):
     return *errors, relative_gaps(factored, lams)
 
 
+@compiled
+def _dual(factored, lam):
+    return coefficients(factored.spectrum, lam / factored.y_scale)
+
+
 _start = compiled(lambda covariance, v, scale: grid_start(covariance, jax.numpy.zeros(()), v, scale, None, None))
 
 
@@ -56,13 +61,12 @@ class Kernel(NamedTuple):
     """Of some rows.
 
     Attributes:
-        matrix: `AAᵀ`, (n, n). products: of other rows, `BAᵀ` without their weights, (m, n). covariance: `x_jᵀ S y/Σs`
-            of all targets, (p, t). x_mean: `x̄`, or 0 without an intercept, scale: σ, size: d, (p,).
+        matrix: `AAᵀ`, (n, n). products: of other rows, `BAᵀ` without their weights, (m, n). x_mean: `x̄`, or 0
+            without an intercept, scale: σ, size: d, (p,).
     """
 
     matrix: np.ndarray
     products: np.ndarray
-    covariance: np.ndarray
     x_mean: np.ndarray
     scale: np.ndarray
     size: np.ndarray
@@ -76,20 +80,17 @@ class Centring(NamedTuple):
     standardize: bool
 
 
-def kernel_of(
-    X: np.ndarray, Y: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray
-) -> Kernel:
+def kernel_of(X: np.ndarray, weight: np.ndarray, how: Centring, rows: np.ndarray | None, others: np.ndarray) -> Kernel:
     """Read once, block by block of columns.
 
     Args:
-        X: (N, p). rows: positions, (n,), or None for all. Y: (n, t), weight: (n,), of these rows. others: positions of
-            other rows, (m,).
+        X: (N, p). rows: positions, (n,), or None for all. weight: (n,), of these rows. others: positions of other rows,
+            (m,).
     """
     p, share = X.shape[1], weight / weight.sum()
     root, first, positive = np.sqrt(share)[:, None], int(np.argmax(share > 0)), share > 0
-    targets = share[:, None] * (Y - share @ Y if how.fit_intercept else Y)
     v = np.ones(p) if how.v is None else how.v
-    x_mean, scale, size, covariance = np.zeros(p), np.ones(p), np.ones(p), np.zeros((p, Y.shape[1]))
+    x_mean, scale, size = np.zeros(p), np.ones(p), np.ones(p)
     matrix, products = np.zeros((len(share), len(share))), np.zeros((len(others), len(share)))
     with np.errstate(all="ignore"):
         for some in slices(p, None, max(1, NUMBERS // len(share))):
@@ -106,13 +107,12 @@ def kernel_of(
             else:
                 A += mean
             size[some] = scale[some] * np.sqrt(v[some])
-            covariance[some] = A.T @ targets
             A *= root
             A /= size[some]
             matrix += A @ A.T
             if len(others):
                 products += ((X[others, some] - x_mean[some]) / size[some]) @ A.T
-    return Kernel(matrix, products, covariance, x_mean, scale, size)
+    return Kernel(matrix, products, x_mean, scale, size)
 
 
 def _deviations(A: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -122,10 +122,16 @@ def _deviations(A: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.where(largest > 0, divisor * np.sqrt(share @ (A / divisor) ** 2), 1.0)
 
 
-def largest_lam(kernel: Kernel, how: Centring) -> float:
-    """Where an automatic grid begins."""
-    v = np.ones(len(kernel.scale)) if how.v is None else how.v
-    return float(_start(kernel.covariance, v, kernel.scale))
+def largest_lam(kernel: Kernel, X: np.ndarray, Y: np.ndarray, weight: np.ndarray, how: Centring) -> float:
+    """Where an automatic grid begins: from `x_jᵀ S y/Σs` of all columns and targets, a block of columns at a time."""
+    share, p = weight / weight.sum(), X.shape[1]
+    targets = share[:, None] * (Y - share @ Y if how.fit_intercept else Y)
+    v, largest = np.ones(p) if how.v is None else how.v, np.zeros((p, 1))
+    with np.errstate(all="ignore"):
+        for some in slices(p, None, max(1, NUMBERS // max(X.shape[0], Y.shape[1]))):
+            covariance = (X[:, some] - kernel.x_mean[some]).T @ targets
+            largest[some] = np.abs(covariance).max(axis=1, keepdims=True)
+    return float(_start(largest, v, kernel.scale))
 
 
 def factor(
@@ -149,15 +155,30 @@ def factor(
 
 
 def fold_errors(
-    kernel: Kernel, Y: np.ndarray, weight: np.ndarray, how: Centring, held_out: tuple[np.ndarray, ...], lams: np.ndarray
+    kernel: Kernel,
+    Y: np.ndarray,
+    weight: np.ndarray,
+    how: Centring,
+    held_out: tuple[np.ndarray, ...],
+    lams: np.ndarray,
+    enough: float,
 ) -> tuple[np.ndarray, ...] | None:
     """Mean squared and absolute errors, and gaps, (L, t) each; None where that is not accurate enough.
 
     Args:
-        Y, weight: of the training rows. held_out: Y and `s/Σs` of the others.
+        Y, weight: of the training rows. held_out: Y and `s/Σs` of the others. enough: gaps that will do in any case.
     """
     factored, accurate = _factored_of(kernel, Y, weight, how, lams.min())
-    return tuple(map(np.asarray, _errors(factored, kernel.products, *held_out, lams))) if accurate else None
+    if not (accurate or enough > 0):
+        return None
+    found = tuple(map(np.asarray, _errors(factored, kernel.products, *held_out, lams)))
+    return found if accurate or np.all(found[-1] <= enough) else None
+
+
+def dual_of(kernel: Kernel, Y: np.ndarray, weight: np.ndarray, how: Centring, lam: np.ndarray) -> np.ndarray:
+    """`(AAᵀ + λI)⁻¹ ỹ`, (n, t), for one λ a target, (t,)."""
+    factored, _ = _factored_of(kernel, Y, weight, how, lam.min())
+    return np.asarray(_dual(factored, lam))
 
 
 def _factored_of(kernel: Kernel, Y: Any, weight: np.ndarray, how: Centring, smallest_lam: Any) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """What the host functions return: frozen results that predict, print, plot and are saved; none needs JAX to be read."""
 
+from jaxreg.results.banded import BandedRidge
 from jaxreg.results.chosen import ChosenBootstrap
 from jaxreg.results.debiased import DebiasedLasso
 from jaxreg.results.fits import Choice, LeaveOneOut, Path, Solution, Sweep
@@ -11,6 +12,7 @@ from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
 from jaxreg.results.stable import Stability
 
 __all__ = [
+    "BandedRidge",
     "Bootstrap",
     "BootstrapStatistics",
     "Choice",

@@ -96,4 +96,4 @@ class Readable:
 
 def _begins_with_words(rows: list[tuple[str, ...]]) -> bool:
     """Whether the first cells are words, which stand at the left."""
-    return rows[0][0] in ("", "column")
+    return rows[0][0] in ("", "column", "band")

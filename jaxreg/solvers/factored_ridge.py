@@ -25,7 +25,7 @@ from jaxreg.solvers.spectrum import (
     coefficients,
     gap_bound,
     map_lams,
-    shrink,
+    products,
     spectrum_of_gram,
     spectrum_of_rows,
 )
@@ -147,9 +147,11 @@ def ridge_intercepts(factored: FactoredRidge, lams: jax.Array) -> jax.Array:
     """b for every `λ > 0` of (L,) and target, (L, t), without the coefficients."""
     # b = ȳ − x̄·w = ȳ − (x̄/d)·(left a) = ȳ − (leftᵀ(x̄/d))·a
     e, left, right = factored.spectrum[:3]
-    row = (factored.x_mean / factored.size) @ left
-    one = lambda lam: row @ shrink(right, e, lam)
-    return factored.y_mean[None, :] - map_lams(one, spectral_lams(factored, lams), right.size)
+    row = ((factored.x_mean / factored.size) @ left)[None, :]
+    one = lambda lam: products(row, right, e, lam)[0]
+    of_targets = spectral_lams(factored, lams)
+    width = right.size if of_targets.shape[1] > 1 else right.shape[1]
+    return factored.y_mean[None, :] - map_lams(one, of_targets, width)
 
 
 def spectral_lams(factored: FactoredRidge, lams: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.moments import Moments, lost
 from jaxreg.solvers.factored_ridge import FactoredRidge, factor_rows, relative_gaps, spectral_lams
-from jaxreg.solvers.spectrum import map_lams, shrink
+from jaxreg.solvers.spectrum import map_lams, products
 
 __all__ = ["errors_from_rows", "errors_in_coordinates", "held_out_errors", "training_moments"]
 
@@ -73,7 +73,8 @@ def errors_in_coordinates(
     B, T = root * rows, root * (Y - factored.y_mean[None, :])
 
     def one(lam: jax.Array) -> tuple[jax.Array, jax.Array]:
-        residual = T - B @ shrink(right, e, lam)
+        residual = T - products(B, right, e, lam)
         return jnp.sum(residual**2, axis=0), jnp.sum(root * jnp.abs(residual), axis=0)
 
-    return map_lams(one, spectral_lams(factored, lams), max(B.shape) * T.shape[1])
+    of_targets = spectral_lams(factored, lams)
+    return map_lams(one, of_targets, (B.shape[0] if of_targets.shape[1] == 1 else max(B.shape)) * T.shape[1])

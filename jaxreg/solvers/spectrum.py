@@ -31,6 +31,7 @@ __all__ = [
     "gap_bound",
     "is_accurate",
     "map_lams",
+    "products",
     "ridge_degrees",
     "shrink",
     "spectrum_of_gram",
@@ -161,6 +162,17 @@ def shrink(right: jax.Array, e: jax.Array, lam: jax.Array) -> jax.Array:
     return jnp.where(denominator > 0, right / jnp.where(denominator > 0, denominator, 1.0), 0.0)
 
 
+def products(rows: jax.Array, right: jax.Array, e: jax.Array, lam: jax.Array) -> jax.Array:
+    """`rows · a(λ)`, (m, t), for λ of shape (1,), shared by the targets, or (t,).
+
+    A λ that is shared weighs the columns of the m rows, not the k numbers of every target: a grid is one product.
+    """
+    if lam.shape[0] != 1:
+        return rows @ shrink(right, e, lam)
+    positive = e + lam > 0
+    return (rows * jnp.where(positive, 1.0 / jnp.where(positive, e + lam, 1.0), 0.0)[None, :]) @ right
+
+
 def coefficients(spectrum: Spectrum, lam: jax.Array) -> jax.Array:
     """`u(λ)`, (p, t), for λ of shape () or (t,), one a target."""
     return spectrum.left @ shrink(spectrum.right, spectrum.e, lam)
@@ -182,7 +194,11 @@ def gap_bound(spectrum: Spectrum, lams: jax.Array) -> jax.Array:
         least = jnp.min(spectrum.e) + lam
         return jnp.sqrt(jnp.sum((right * (least[None, :] / (e + lam[None, :]))) ** 2, axis=0)) * largest / least
 
-    norms = map_lams(norm, lams, right.size)
+    def shared(lam: jax.Array) -> jax.Array:
+        least = jnp.min(e) + lam
+        return jnp.sqrt((least / (e[:, 0] + lam)) ** 2 @ right**2) * largest / least
+
+    norms = jax.vmap(shared)(lams) if lams.shape[1] == 1 else map_lams(norm, lams, right.size)
     return (spectrum.miss[None, :] + spectrum.defect * norms) ** 2 / (2.0 * lams)
 
 

@@ -25,7 +25,7 @@ def conclude_factored(
 
     def choice(index: np.ndarray) -> Any:
         l = index[:, 1]
-        params = Params(*(v.astype(path.lams.dtype) for v in chosen_params(factors, factors.lams[l])))
+        params = Params(*(v.astype(path.lams.dtype, copy=False) for v in chosen_params(factors, factors.lams[l])))
         counts: Any = (params.coef != 0).sum(axis=0)
         lam: Any = path.lams[l]
         return Choice(lam, zero[index[:, 0]], index, params, mean[0, l, target], se[0, l, target], counts)  # type: ignore[arg-type]

@@ -7,8 +7,9 @@ import pytest
 
 import jaxreg
 from jaxreg.data import inputs
+from jaxreg.params import Params
 from jaxreg.report import sweep_report
-from jaxreg.results import Params, Solution
+from jaxreg.results import Solution
 from jaxreg.tables import Table, read_table
 
 # Small tables have grids that end too early; that is said elsewhere.

@@ -74,7 +74,7 @@ BAD_X = {
     "4 no columns": (X[:, :0], ValueError, r"X has 20 rows and 0 columns"),
     "4 empty list": ([], ValueError, r"X must be a table \(n, p\)"),
     "7 one dimension": (X[:, 0], ValueError, r"X must be a table.*shape \(20,\).*X\.reshape\(-1, 1\)"),
-    "7 three dimensions": (X[None], ValueError, r"X must be a table \(n, p\); got an array of shape \(1, 20, 3\)"),
+    "7 three dimensions": (X[None], ValueError, r"X holds 1 data sets, tables \(n, p\), and y is of 20; give"),
     "7 a number": (3.0, ValueError, r"X must be a table"),
     "13 1e300": (X * 1e300, ValueError, r"X at row .*, column . is .*e\+300: values too large.*float64.*Divide X by"),
     "13 one entry": (changed(X, (3, 2), -1e200), ValueError, r"X at row 3, column 2 is -1e\+200: values too large"),

@@ -258,7 +258,7 @@ def test_a_column_that_there_is_not_and_folds_that_cannot_be():
         jaxreg.sweep(X, y, l1_ratio=[0.5, 1.0], by=BY)
     with pytest.raises(ValueError, match="fit or path"):
         jaxreg.sweep(X, y, by=jaxreg.rolling(50))
-    with pytest.raises(ValueError, match="no row in fold 1"):
+    with pytest.raises(ValueError, match="no row of positive weight in fold 1"):
         jaxreg.sweep(X, y, folds=BY % 2, by=BY)
     with pytest.raises(MemoryError, match="ask for fewer λs"):
         jaxreg.path(X, y, 10_000_000, by=np.arange(len(y)))
@@ -302,7 +302,7 @@ def test_stacked_data_sets_are_groups(call):
 
 def test_stacked_data_sets_that_do_not_fit_are_refused():
     A, b = X[:440].reshape(4, 110, 10), y[:440].reshape(4, 110)
-    with pytest.raises(ValueError, match="y has 3 data sets, and X has 4"):
+    with pytest.raises(ValueError, match=r"X holds 4 data sets.* and y is of 3"):
         jaxreg.fit(A, b[:3], 1.0)
     with pytest.raises(ValueError, match=re.escape("y of data set 0 has shape (109,); X has 110 rows there")):
         jaxreg.fit(A, b[:, 1:], 1.0)
@@ -310,3 +310,40 @@ def test_stacked_data_sets_that_do_not_fit_are_refused():
         jaxreg.fit([A[0], A[1][:, :9]], b[:2], 1.0)
     with pytest.raises(ValueError, match="by= is for one table"):
         jaxreg.fit(A, b, 1.0, by=BY)
+
+
+def test_a_sweep_flags_what_is_unusual_and_goes_on():
+    rng = np.random.default_rng(0)
+    A, b = rng.normal(size=(120, 4)), rng.normal(size=120)
+    labels = np.repeat(["fine", "same x", "same y", "few"], [50, 30, 30, 10])
+    b[labels == "same y"] = 3.0
+    A[labels == "same x", 1] = 0.1
+    found = jaxreg.sweep(A, b, 20, folds=5, by=labels)
+    flags = dict(zip(found.best.keys[0].tolist(), found.best.flags, strict=True))
+    assert flags["same y"] == "y is constant"
+    assert flags["same x"] == "a constant column"
+    assert found.converged
+    assert np.isfinite(found.mean_mse).all()
+    assert not found.best.coef[found.best.keys[0] == "same y"].any()
+
+
+def test_a_fold_without_weight_is_refused():
+    weight = np.where((BY == 2) & (np.arange(len(y)) % 3 == 1), 0.0, 1.0)
+    with pytest.raises(ValueError, match="the group group 2 has no row of positive weight in fold 1"):
+        jaxreg.sweep(X, y, 10, folds=np.arange(len(y)) % 3, by=BY, sample_weight=weight)
+
+
+def test_non_negative_and_bounded_least_squares_of_many_data_sets():
+    from scipy.optimize import lsq_linear, nnls
+
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(20, 30, 5))
+    b = A @ [1.0, -1.0, 0.5, 0.0, 2.0] + rng.normal(size=(20, 30))
+    found = jaxreg.fit(A, b, 0.0, lower=0.0, fit_intercept=False)
+    boxed = jaxreg.fit(A, b, 0.0, lower=-0.5, upper=0.7, fit_intercept=False)
+    assert found.converged.all()
+    assert boxed.converged.all()
+    for k in range(20):
+        np.testing.assert_allclose(found.coef[k], nnls(A[k], b[k])[0], atol=1e-10)
+        expected = lsq_linear(A[k], b[k], (-0.5, 0.7), method="bvls", tol=1e-14).x
+        np.testing.assert_allclose(boxed.coef[k], expected, atol=1e-9)

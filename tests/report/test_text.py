@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 
+from jaxreg.params import Params
 from jaxreg.report import named, sweep_report
-from jaxreg.results import Choice, Params, Path, Sweep
+from jaxreg.results import Choice, Path, Sweep
 
 
 def made_up(coef, *, lams=None, ratios=(1.0,), names=None, folds=3, converged=True, intercept=7.25):
