@@ -75,10 +75,11 @@ def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:
     rows = max(NUMBERS // P, 1)
     first = 0
     while first < G:
-        # The rows of a block: from the first row of its first run to the last one of its last.
-        low, high = runs.start[first], runs.start[first] + rows
-        last = max(int(np.searchsorted(runs.stop, max(high, runs.stop[first]), side="right")), first + 1)
-        last = min(last if runs.start[-1] > low or last > first + 1 else G, first + most, G)
+        # Runs within so many rows, or twice those of the first; and those that begin where it does.
+        low = runs.start[first]
+        high = low + max(rows, 2 * (runs.stop[first] - low))
+        within = int(np.searchsorted(runs.stop, high, side="right"))
+        last = min(max(within, int(np.searchsorted(runs.start, low, side="right"))), first + most)
         yield range(first, last)
         first = last
 
@@ -175,11 +176,14 @@ def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any,
     if most * padded(problem.X.shape[1]) ** 2 > MOST_SUMS:
         first, last, begin, end, begins, rows, most = _segments_of_each(start - low, stop - low)
     N, B, S = rounded(max(high - low, rows)), rounded(len(start)), rounded(len(begin))
-    p, t = problem.X.shape[1], problem.y.shape[1]
-    X, Y, s = np.zeros((N, padded(p))), np.zeros((N, t)), np.zeros(N)
-    X[: high - low, :p] = problem.X[low:high]
-    Y[: high - low] = problem.y[low:high]
-    s[: high - low] = 1.0 if problem.sample_weight is None else problem.sample_weight[low:high]
+    # Other rows fill up where there are some: they are in no segment, and nothing is copied for it.
+    before = max(0, low - max(0, len(problem.y) - N))
+    here = slice(low - before, min(low - before + N, len(problem.y)))
+    begin, end = begin + before, end + before
+    n_here = here.stop - here.start
+    more = lambda v: np.concatenate([v, np.zeros((N - n_here, *v.shape[1:]))]) if n_here < N else np.asarray(v, float)
+    weight = np.ones(n_here) if problem.sample_weight is None else problem.sample_weight[here]
+    X, Y, s = more(problem.X[here]), more(problem.y[here]), more(weight)
     fill: Any = lambda v, size: np.pad(v, (0, size - len(v))).astype(np.int32)
     count: Any = np.int32(len(start))
     segments = Runs(fill(begin, S), fill(end, S), fill(begins, S + 1), fill(first, B), fill(last, B), count)

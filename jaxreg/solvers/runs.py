@@ -69,7 +69,8 @@ def paths_of_runs(
     """A path for each run.
 
     Args:
-        X: (n, p), p padded, Y: (n, t), weight: s, (n,); at least ``rows`` of them.
+        X: (n, p), which columns of 0 fill up to those of ``settings``, Y: (n, t), weight: s, (n,); at least ``rows`` of
+            them.
         unit: by how much of the columns' lengths the moments of a segment may be off, ().
         way: as of :func:`~jaxreg.solvers.from_moments.path_from_moments`.
         rows: of the longest segment, most: sums that are kept to the left of a pivot; both static.
@@ -77,7 +78,8 @@ def paths_of_runs(
     Returns:
         Found, with a leading axis B.
     """
-    p, t = X.shape[1], Y.shape[1]
+    p, t = len(settings.penalty_factor), Y.shape[1]
+    fill = (0, 0), (0, p - X.shape[1])
     shapes = (), (p,), (t,), (p, p), (p, t), (t,)
     nothing = Moments._make(jnp.zeros(shape, X.dtype) for shape in shapes)
 
@@ -86,7 +88,7 @@ def paths_of_runs(
         cut = lambda v: jax.lax.dynamic_slice_in_dim(v, begin, rows)
         number = begin + jnp.arange(rows, dtype=begin.dtype)
         inside = (number >= runs.start[s]) & (number < runs.stop[s])
-        return moments(cut(X), cut(Y), jnp.where(inside, cut(weight), 0.0))
+        return moments(jnp.pad(cut(X), fill), cut(Y), jnp.where(inside, cut(weight), 0.0))
 
     def turned(queue: Queue, first: jax.Array, last: jax.Array) -> Queue:
         """With the pivot ``last``."""
