@@ -9,18 +9,17 @@ scaled up: each takes as long as any other.
 """
 
 import argparse
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from clock import best
 from joblib import Parallel, delayed
 from sklearn.linear_model import lasso_path
 from tables import seconds, table
 
 import jaxreg
+from jaxreg.data.cores import CORES
 from jaxreg.sweeps.resamples import resampled_weights
 from jaxreg.sweeps.stability import complementary_halves
 
@@ -28,18 +27,6 @@ __all__ = ["measure"]
 
 RESULTS = Path(__file__).parent / "results" / "batch.md"
 SOME = 40  # resamples that scikit-learn is timed on
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def best(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Seconds of the best of the repeats, after a first call that compiles, and what it returns."""
-    found = call()
-    took = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        found = call()
-        took.append(time.perf_counter() - start)
-    return min(took), found
 
 
 def theirs(X: np.ndarray, y: np.ndarray, rows: np.ndarray, lams: np.ndarray) -> np.ndarray:

@@ -10,33 +10,22 @@ takes as long as any other. polars-ols, where it is installed, solves the same g
 
 import argparse
 import importlib.util
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from clock import best
 from sklearn.linear_model import Lasso, LassoCV, LinearRegression, Ridge
 from tables import seconds, table
 
 import jaxreg
+from jaxreg.data.cores import CORES
 
 __all__ = ["measure"]
 
 RESULTS = Path(__file__).parent / "results" / "groups.md"
 GROUPS, SIZE, P, SOME, LAM = 10_000, 200, 10, 200, 0.1
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def best(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Seconds of the best of the repeats, after a first call that compiles, and what it returns."""
-    found, took = call(), []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        found = call()
-        took.append(time.perf_counter() - start)
-    return min(took), found
 
 
 def loop(model: Any, X: np.ndarray, y: np.ndarray, groups: int) -> float:

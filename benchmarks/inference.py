@@ -10,24 +10,22 @@ installed.
 
 import argparse
 import importlib.util
-import os
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from clock import best
 from sklearn.linear_model import Lasso
 from tables import seconds, table
 
 import jaxreg
+from jaxreg.data.cores import CORES
 
 __all__ = ["measure"]
 
 RESULTS = Path(__file__).parent / "results" / "inference.md"
 ROWS, COLUMNS, NODE_LAM, SOME = 300, 500, 0.163, 50
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -38,17 +36,6 @@ def data() -> tuple[np.ndarray, np.ndarray]:
         X[:, j] = 0.5 * X[:, j - 1] + np.sqrt(0.75) * X[:, j]
     y = X[:, :5].sum(axis=1) + rng.normal(size=ROWS)
     return (X - X.mean(axis=0)) / X.std(axis=0), y
-
-
-def best(call: Callable[[], Any], repeats: int) -> float:
-    """Seconds of the best of the repeats, after a first call that compiles."""
-    call()
-    took = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        took.append(time.perf_counter() - start)
-    return min(took)
 
 
 def nodewise(X: np.ndarray) -> float:
@@ -68,7 +55,7 @@ def by_hidimstat(X: np.ndarray, y: np.ndarray, repeats: int) -> float | None:
     of_columns = lambda: Lasso(alpha=NODE_LAM, max_iter=10_000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return best(lambda: DesparsifiedLasso(random_state=0, model_x=of_columns()).fit(X, y), repeats)
+        return best(lambda: DesparsifiedLasso(random_state=0, model_x=of_columns()).fit(X, y), repeats)[0]
 
 
 def measure(repeats: int) -> list[list[str]]:
@@ -77,7 +64,7 @@ def measure(repeats: int) -> list[list[str]]:
     loop, theirs = nodewise(X), by_hidimstat(X, y, repeats)
     rows = []
     for name, options in (("the same penalty", {"node_lam": NODE_LAM}), ("penalties by default", {})):
-        own = best(lambda o=options: jaxreg.debiased_lasso(X, y, **o), repeats)
+        own = best(lambda o=options: jaxreg.debiased_lasso(X, y, **o), repeats)[0]
         beside = ["–", "–"] if theirs is None else [seconds(theirs), f"{own / theirs:.3f}"]
         rows.append([name, seconds(own), seconds(loop), f"{own / loop:.3f}", *beside, "0.1"])
     return rows

@@ -92,9 +92,8 @@ def _folds(runs: RunsOfRows, folds: Any, seed: int, problem: Problem) -> tuple[n
     weight = np.bincount(group * len(names) + labels, problem.weights, minlength=len(runs.start) * len(names))
     if not weight.all():
         g, k = divmod(int(np.argmin(weight)), len(names))
-        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
         raise ValueError(
-            f"the group {said} has no row of positive weight in fold {names[k]}; every group needs all folds."
+            f"the group {runs.said(g)} has no row of positive weight in fold {names[k]}; every group needs all folds."
         )
     return labels, len(names)
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxreg.data import parameters
 from jaxreg.data.frames import array_of, feature_names_of
 
-__all__ = ["RunsOfRows", "Windows", "expanding", "rolling", "runs_of"]
+__all__ = ["RunsOfRows", "Windows", "expanding", "keys_in_words", "rolling", "runs_of"]
 
 
 class Windows(NamedTuple):
@@ -41,6 +41,10 @@ class RunsOfRows(NamedTuple):
     names: tuple[str, ...]
     keys: tuple[np.ndarray, ...]
     by_label: bool
+
+    def said(self, g: int) -> str:
+        """The keys of run number g, in words."""
+        return keys_in_words(self.names, self.keys, g)
 
 
 def rolling(size: int, step: int = 1, *, by: Any = None, order: Any = None) -> Windows:
@@ -123,7 +127,7 @@ def _windows_in(
     short = np.flatnonzero(stop - start < windows.size)
     if short.size:
         g = short[0]
-        what = f"the group {_said(names, keys, g)}" if keys else "the table"
+        what = f"the group {keys_in_words(names, keys, g)}" if keys else "the table"
         more = f", and {short.size - 1} others are as short" if short.size > 1 else ""
         raise ValueError(
             f"{what} has {stop[g] - start[g]} rows, fewer than the {windows.size} of a window{more}; "
@@ -254,5 +258,6 @@ def _check_sorted(orders: list[np.ndarray], names: tuple[str, ...], rows: np.nda
             )
 
 
-def _said(names: tuple[str, ...], keys: tuple[np.ndarray, ...], g: int) -> str:
-    return ", ".join(f"{name}={key[g]}" for name, key in zip(names, keys, strict=True))
+def keys_in_words(names: tuple[str, ...], keys: tuple[np.ndarray, ...], g: int) -> str:
+    """``region north, year 2024``."""
+    return ", ".join(f"{name} {key[g]}" for name, key in zip(names, keys, strict=True))

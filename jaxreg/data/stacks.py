@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxreg.data.frames import array_of
 from jaxreg.data.runs import RunsOfRows, runs_of
+from jaxreg.data.sparse import is_sparse
 from jaxreg.data.values import refuse_kinds
 
 __all__ = ["taken_apart"]
@@ -26,7 +27,7 @@ def taken_apart(by: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, 
     refuse_kinds(X, "X")
     if by is not None:
         raise ValueError("X holds several data sets, which are the groups; by= is for one table.")
-    tables = [array_of(table) for table in X]
+    tables = [table.toarray() if is_sparse(table) else array_of(table) for table in X]
     columns = [table.shape[1] for table in tables]
     for k, number in enumerate(columns):
         if number != columns[0]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxreg.archive import Saveable
 from jaxreg.data.new_rows import new_rows
-from jaxreg.data.runs import runs_of
+from jaxreg.data.runs import keys_in_words, runs_of
 from jaxreg.results.readable import Readable
 from jaxreg.results.summaries import Shown, cut, power, value_range, verdict
 from jaxreg.shapes import KEYS, NAMES, shaped
@@ -69,7 +69,7 @@ class _Grouped(Saveable, Readable):
 
     def key_of(self, g: int) -> str:
         """The keys of the group or window number g, in words."""
-        return ", ".join(f"{name} {key[g]}" for name, key in zip(self.key_names, self.keys, strict=True))
+        return keys_in_words(self.key_names, self.keys, g)
 
     def predict(self, X: Any, by: Any = None) -> np.ndarray:
         """Predictions of new rows, each by the fit of its group.
@@ -99,9 +99,9 @@ class _Grouped(Saveable, Readable):
             here = slice(start, stop) if runs.rows is None else runs.rows[start:stop]
             key = self._key(runs.keys, k)
             if key not in known:
-                said = ", ".join(f"{name} {value}" for name, value in zip(self.key_names, key, strict=False))
                 raise ValueError(
-                    f"no group has {said}; the fit has seen {len(self)} groups, {self.key_of(0)} the first."
+                    f"no group has {keys_in_words(self.key_names, runs.keys, k)}; the fit has seen {len(self)} groups, "
+                    f"{self.key_of(0)} the first."
                 )
             g = known[key]
             product = np.einsum("np,...pt->n...t", rows[here], self._wide(self.coef)[g])

@@ -63,11 +63,10 @@ def labels_within(runs: RunsOfRows, base: np.ndarray, K: int) -> np.ndarray:
     """
     n_rows = runs.stop - runs.start
     if (n_rows < K).any():
-        g = int(np.argmax(n_rows < K))
-        said = ", ".join(f"{name} {key[g]}" for name, key in zip(runs.names, runs.keys, strict=True))
+        g, count = int(np.argmax(n_rows < K)), int((n_rows < K).sum())
         raise ValueError(
-            f"the group {said} has {n_rows[g]} rows, fewer than the {K} folds, and so have {int((n_rows < K).sum())} "
-            "groups; take them out, or ask for fewer folds."
+            f"the group {runs.said(g)} has {n_rows[g]} rows, fewer than the {K} folds, and so have {count} groups; "
+            "take them out, or ask for fewer folds."
         )
     return base[np.arange(runs.stop[-1]) - np.repeat(runs.start, n_rows)]
 

@@ -347,3 +347,31 @@ def test_non_negative_and_bounded_least_squares_of_many_data_sets():
         np.testing.assert_allclose(found.coef[k], nnls(A[k], b[k])[0], atol=1e-10)
         expected = lsq_linear(A[k], b[k], (-0.5, 0.7), method="bvls", tol=1e-14).x
         np.testing.assert_allclose(boxed.coef[k], expected, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::jaxreg.ConvergenceWarning")  # near-copies far from 0 may be said not to have
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_least_squares_that_have_converged_have_in_long_double(fit_intercept):
+    """Columns of all sizes, nearly dependent, far from 0, and noise down to 1e-6: the excess over the least squares."""
+    rng, some, held = np.random.default_rng(0), slice(0 if fit_intercept else 1, None), 0
+    for trial in range(20):
+        A = rng.normal(size=(60, 4)) * 10.0 ** rng.integers(-6, 7, size=4)
+        A[:, 1] += [0.0, 1e3, 1e6][trial % 3] * np.abs(A[:, 1]).max()
+        A[:, 2] = A[:, 3] + 10.0 ** -(trial % 8) * A[:, 2] / np.abs(A[:, 2]).max() * np.abs(A[:, 3]).max()
+        b = A @ rng.normal(size=4)
+        b += b.std() * 10.0 ** -(trial % 7) * rng.normal(size=60)
+        labels = np.repeat([0, 1], 30)
+        found = jaxreg.fit(A, b, 0.0, trial % 2, by=labels, fit_intercept=fit_intercept)
+        for g in np.flatnonzero(found.converged):
+            own = labels == g
+            rows, target = np.c_[np.ones(30), A[own]][:, some].astype(np.longdouble), b[own].astype(np.longdouble)
+            left = target - rows @ np.r_[found.intercept[g], found.coef[g]][some].astype(np.longdouble)
+            Q = rows / np.sqrt((rows**2).sum(axis=0))
+            for _ in range(2):  # Gram and Schmidt, twice
+                for j in range(Q.shape[1]):
+                    Q[:, j] -= Q[:, :j] @ (Q[:, :j].T @ Q[:, j])
+                    Q[:, j] /= np.sqrt(Q[:, j] @ Q[:, j])
+            excess = ((Q.T @ left) ** 2).sum() / 2
+            assert excess <= 1e-10 * ((target - target.mean() * fit_intercept) ** 2).sum()
+            held += 1
+    assert held >= 30  # of 40

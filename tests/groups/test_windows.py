@@ -107,7 +107,7 @@ def test_windows_that_cannot_be_are_refused():
     X, y = walk(50)
     with pytest.raises(ValueError, match="the table has 50 rows, fewer than the 51 of a window"):
         jaxreg.fit(X, y, 0.1, by=jaxreg.rolling(51))
-    with pytest.raises(ValueError, match="the group group=1 has 10 rows, fewer than the 20 of a window"):
+    with pytest.raises(ValueError, match="the group group 1 has 10 rows, fewer than the 20 of a window"):
         jaxreg.fit(X, y, 0.1, by=jaxreg.rolling(20, by=np.repeat([0, 1], [40, 10])))
     with pytest.raises(ValueError, match="row 3 has order 0, and the row before it 2; sort X and y by it first"):
         jaxreg.fit(X, y, 0.1, by=jaxreg.rolling(20, order=[0, 1, 2, 0, *range(4, 50)]))
