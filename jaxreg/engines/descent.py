@@ -1,5 +1,6 @@
 """What the engines that go down the λs one after the other share: what they refuse, how they go, what they lose."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxreg.engines.order import Order
 from jaxreg.precision import on_accelerator
 from jaxreg.solvers.found import Settings
 
-__all__ = ["carried", "refuses", "refuses_penalty", "stands", "ways"]
+__all__ = ["carried", "refuses", "refuses_penalty", "standing", "stands", "ways"]
 
 # A column whose variance is below this may have lost it to underflow.
 VANISHING = 1e-280
@@ -63,6 +64,25 @@ def stands(found: Any, order: Order, asked: Settings) -> bool:
     settled = found.settled[here] if asked.l1_ratio == 1 else found.gap[here] <= asked.tol
     # Where a variance is not finite, no way to solve it would help.
     return bool(settled.all() and found.n_iter[here].max() <= asked.max_iter) or not np.isfinite(found.variance).all()
+
+
+def standing(own: Callable[[int], Problem], found: Any, order: Order, asked: Settings, way: str) -> np.ndarray:
+    """(B,): whether the path of each member is certified by moments, finite, and of columns none of which has vanished.
+
+    Args:
+        own: the problem of one member. found: with a leading axis B.
+    """
+    here, p = slice(order.number), own(0).X.shape[1]
+    variance = found.variance[:, :p]
+    with np.errstate(invalid="ignore"):
+        settled = found.gap <= asked.tol if way in ("blocks", "newton") else found.settled
+        each = settled & (found.rounding <= asked.tol / 10) & (found.n_iter <= asked.max_iter)
+        small = ~(variance > VANISHING)
+    good = each[:, here].all(axis=(1, 2)) & np.isfinite(found.coef).all(axis=(1, 2, 3))
+    good &= np.isfinite(variance).all(axis=1)
+    for b in np.flatnonzero(good & small.any(axis=1)).tolist():
+        good[b] = not varies(own(b), small[b])
+    return good
 
 
 def carried(problem: Problem, found: Any) -> bool:

@@ -15,7 +15,8 @@ from jaxreg.engines.solved import Solved
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Settings
-from jaxreg.solvers.from_moments import path_from_moments, paths_from_moments
+from jaxreg.solvers.from_many_moments import paths_from_moments
+from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.members import WIDE
 
 __all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "way"]

@@ -1,5 +1,6 @@
 """Into the form in which paths go down a grid (descending, padded, in float64), and back into the caller's."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ __all__ = ["Order", "settings", "settings_of"]
 
 
 class Order:
-    """λs as given, (L, t) or how many, and as a path takes them: filled up to a power of two, at least ``least``."""
+    """λs as given, (L, t) or how many, and as a path takes them: filled up, so that few programs serve many grids."""
 
-    def __init__(self, lams: int | np.ndarray, t: int, eps: float, least: int = 16) -> None:
+    def __init__(
+        self, lams: int | np.ndarray, t: int, eps: float, least: int = 16, up: Callable[[int], int] = power_of_two
+    ) -> None:
+        """up: to which number of λs, at least ``least``."""
         self.number = lams if isinstance(lams, int) else len(lams)
-        descending, self.back = np.ones((max(least, power_of_two(self.number)), t)), None
+        descending, self.back = np.ones((max(least, up(self.number)), t)), None
         if not isinstance(lams, int):
             descending[: self.number] = -np.sort(-lams, axis=0)
             # A λ that is given twice takes the first of its solutions: they differ by rounding.
@@ -36,6 +40,10 @@ class Order:
         if self.back is None:
             return values
         return np.take_along_axis(values, self.back if values.ndim == 2 else self.back[:, None, :], axis=0)
+
+    def of_members(self, values: np.ndarray) -> np.ndarray:
+        """(B, L, ...) in the caller's order, which is that of the first target for all."""
+        return values[:, : self.number] if self.back is None else values[:, self.back[:, 0]]
 
     def solved(self, found: Any, p: int, dtype: Any) -> Solved:
         """What a path found (:class:`~jaxreg.solvers.found.Found`), in the caller's order, p columns and precision."""

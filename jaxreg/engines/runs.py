@@ -12,16 +12,18 @@ import numpy as np
 
 from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import KEPT_BYTES, UNIT
-from jaxreg.data.problem import Problem, varies
+from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose, descent, moments
+from jaxreg.engines.lockstep import columns_of, in_lockstep, rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
+from jaxreg.solvers.from_many_moments import LOCKSTEP
 from jaxreg.solvers.runs import Runs, paths_of_runs
 
-__all__ = ["RunPaths", "paths_of_each_run", "problem_of", "rounded"]
+__all__ = ["RunPaths", "paths_of_each_run", "problem_of"]
 
 # Numbers of the rows of a block, and runs in it; rows of a segment.
 NUMBERS, MOST_RUNS, MOST_ROWS = 2**20, 2**12, 256
@@ -70,7 +72,7 @@ def paths_of_each_run(
 def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:
     """Runs that are solved by one call."""
     G, P, t = len(runs.start), padded(problem.X.shape[1]), problem.y.shape[1]
-    fits = KEPT_BYTES // (16 * 2 * L * P * t)
+    fits = KEPT_BYTES // (16 * (2 * L * P * t + P * P))
     most = int(max(1, min(-(-G // CORES), MOST_RUNS, fits)))
     rows = max(NUMBERS // P, 1)
     first = 0
@@ -121,13 +123,13 @@ def _from_moments(
     """What the program finds, in the caller's order of the λs, and which of the runs stand, (B,)."""
     (B, p), dtype = (len(start), problem.X.shape[1]), problem.X.dtype
     rows, segments, static = _shaped(problem, start, stop)
-    asked = settings_of(problem, padded(p))
+    way = LOCKSTEP if way == "knots" and in_lockstep(problem, B) else way
+    asked = settings_of(problem, columns_of(way, p))
     with choose.computing(moments, problem):
         given = *rows, segments, order.grid, asked, np.float64(UNIT)
         found: Any = jax.tree.map(np.asarray, _program(*given, way=way, **static))
     found = Found._make(v[:B] for v in found)
-    which: Any = slice(order.number) if order.back is None else order.back[:, 0]
-    at: Any = lambda v: v[:, which].astype(dtype)
+    at: Any = lambda v: order.of_members(v).astype(dtype)
     solved = RunPaths(
         lams=at(found.lams),
         coef=at(found.coef[:, :, :p]),
@@ -137,7 +139,8 @@ def _from_moments(
         y_scale=found.y_scale.astype(dtype),
         constant=found.variance[:, :p] == 0,
     )
-    return solved, _stands(problem, start, stop, found, order, way)
+    own = lambda b: problem_of(problem, int(start[b]), int(stop[b]))
+    return solved, descent.standing(own, found, order, asked, way)
 
 
 def _on_its_own(own: Problem, lams: Any, solved: RunPaths, g: int) -> tuple[Any, ...]:
@@ -153,20 +156,6 @@ def problem_of(problem: Problem, start: int, stop: int) -> Problem:
     """The problem on the rows of one run."""
     s = None if problem.sample_weight is None else problem.sample_weight[start:stop]
     return problem._replace(X=problem.X[start:stop], y=problem.y[start:stop], sample_weight=s)
-
-
-def _stands(problem: Problem, start: np.ndarray, stop: np.ndarray, found: Any, order: Order, way: str) -> np.ndarray:
-    """(B,): whether each path is certified by moments, finite, and of columns none of which has vanished."""
-    here, variance = slice(order.number), found.variance[:, : problem.X.shape[1]]
-    with np.errstate(invalid="ignore"):
-        settled = found.settled if way in ("knots", "squares") else found.gap <= problem.tol
-        each = settled & (found.rounding <= problem.tol / 10) & (found.n_iter <= problem.max_iter)
-        small = ~(variance > descent.VANISHING)
-    good = each[:, here].all(axis=(1, 2)) & np.isfinite(found.coef).all(axis=(1, 2, 3))
-    good &= np.isfinite(variance).all(axis=1)
-    for g in np.flatnonzero(good & small.any(axis=1)).tolist():
-        good[g] = not varies(problem_of(problem, int(start[g]), int(stop[g])), small[g])
-    return good
 
 
 def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any, Runs, dict[str, int]]:
@@ -226,9 +215,3 @@ def _most_kept(first: np.ndarray, last: np.ndarray, begins: np.ndarray) -> int:
         most = max(most, int(begins[last[g]] - begins[first[g]]))
         g = int(np.searchsorted(first, last[g]))
     return most
-
-
-def rounded(number: int) -> int:
-    """Up to four binary digits: at most an eighth more, and few shapes."""
-    unit = 1 << max(int(number).bit_length() - 4, 0)
-    return -(-int(number) // unit) * unit

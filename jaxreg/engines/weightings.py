@@ -8,23 +8,27 @@ their answer does not stand, the member is a problem like any other (:mod:`~jaxr
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import KEPT_BYTES, UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, descent, moments
+from jaxreg.engines.lockstep import at_once, columns_of, in_lockstep, on_rows, rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Settings
-from jaxreg.solvers.from_moments import paths_of_weights
+from jaxreg.solvers.from_many_moments import LOCKSTEP, paths_of_weights
+from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 
 __all__ = ["Weighted", "filled_up", "paths_of_weightings", "settled"]
 
 _program = compiled(paths_of_weights, static_argnames="way")
+_on_rows = compiled(paths_of_weights_on_rows, static_argnames="most")
+# The way of a lasso in lockstep that needs no Gram matrix.
+ON_ROWS = "rows"
 
 
 class Weighted(NamedTuple):
@@ -68,51 +72,91 @@ def _one_way(
     factors: np.ndarray | None,
 ) -> Weighted:
     """At λs, (L, t), that one program solves, or no program does."""
-    (B, n), t = weights.shape, problem.y.shape[1]
-    asked = settings_of(problem, padded(problem.X.shape[1]))
-    order = Order(each, t, problem.eps)
-    fast = way is not None and moments.carries(problem)
-    size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
-    X = filled_up(problem.X, len(asked.penalty_factor)) if fast else None
+    takes = moments.carries(problem) or on_rows(problem, way, len(weights))
+    block = _Block(problem, each, way, weights) if way is not None and takes else None
+    size = 1 if block is None else block.size
 
-    def some(first: int) -> list[Solved]:
-        here = weights[first : first + size]
-        members = [problem._replace(sample_weight=s) for s in here]
-        if factors is not None:
-            own = factors[first : first + size]
-            members = [member._replace(penalty_factor=v) for member, v in zip(members, own, strict=True)]
-        found: list[Any] = [None] * len(here)
-        if fast:
-            with choose.computing(moments, problem):
-                filled = np.concatenate([here, np.ones((size - len(here), n))])
-                v = np.tile(asked.penalty_factor, (size, 1))
-                if factors is not None:
-                    v[: len(here), : factors.shape[1]] = own
-                given = X, problem.y, filled, v, np.int32(len(here)), order.grid, asked, np.float64(UNIT)
-                block = jax.tree.map(np.asarray, _program(*given, way=way))
-            found = [Found._make(v[b] for v in block) for b in range(len(here))]
-        return [settled(member, each, order, asked, one) for member, one in zip(members, found, strict=True)]
+    def some(first: int) -> Weighted:
+        here = slice(first, first + size)
+        own = None if factors is None else factors[here]
+        if block is None:
+            return _stacked([choose.solve(_member(problem, weights, factors, first), each)])
+        solved, found, stands = block.solved(weights[here], own)
+        for b in np.flatnonzero(~stands).tolist():
+            member = _member(problem, weights, factors, first + b)
+            one = settled(member, each, block.order, block.asked, Found._make(v[b] for v in found))
+            for all_, value in zip(solved, _stacked([one]), strict=True):
+                all_[b] = value[0]
+        return solved
 
-    starts, solved = range(0, B, size), []
+    starts, solved, done = range(0, len(weights), size), [], 0
     for k in range(0, len(starts), CORES):
-        for block in share(some, starts[k : k + CORES]):
-            solved += block
-        report(len(solved))
+        for found in share(some, starts[k : k + CORES]):
+            solved.append(found)
+            done += len(found.gap)
+        report(done)
+    return Weighted._make(np.concatenate(v) for v in zip(*solved, strict=True))
+
+
+class _Block:
+    """The table, and a program that takes so many sets of weights.
+
+    Attributes:
+        size: sets of weights by one call. order, asked: as paths take the λs, and what is minimised.
+    """
+
+    def __init__(self, problem: Problem, each: np.ndarray, way: str, weights: np.ndarray) -> None:
+        (n, p), t = problem.X.shape, problem.y.shape[1]
+        self.problem, self.order = problem, Order(each, t, problem.eps, least=1, up=rounded)
+        members = padded(-(-len(weights) // CORES))
+        if not moments.carries(problem):
+            way, members = ON_ROWS, at_once(problem, members)
+        elif way == "knots" and in_lockstep(problem, members):
+            way = LOCKSTEP
+        self.way, self.most = way, rounded(int((weights > 0).sum(axis=1).max()))
+        self.asked = settings_of(problem, columns_of(way, p))
+        P = len(self.asked.penalty_factor)
+        self.size = _block_size(members, n, self.order.grid.lams.size * P)
+        self.X = filled_up(problem.X, P)
+
+    def solved(self, weights: np.ndarray, factors: np.ndarray | None) -> tuple[Weighted, Found, np.ndarray]:
+        """What is found, as it is returned and as it was found, and which of the members stand, (B,)."""
+        problem, (B, n) = self.problem, weights.shape
+        v = np.tile(self.asked.penalty_factor, (self.size, 1))
+        if factors is not None:
+            v[:B, : factors.shape[1]] = factors
+        given = np.concatenate([weights, np.ones((self.size - B, n))]), v, np.int32(B)
+        with choose.computing(moments, problem):
+            of_all = self.X, problem.y, *given, self.order.grid, self.asked, np.float64(UNIT)
+            found: Any = _on_rows(*of_all, most=self.most) if self.way == ON_ROWS else _program(*of_all, way=self.way)
+            found = Found._make(np.asarray(a)[:B] for a in found)
+        own = lambda b: problem._replace(sample_weight=weights[b])
+        stands = descent.standing(own, found, self.order, self.asked, self.way)
+        at: Any = lambda a: self.order.of_members(a).astype(problem.X.dtype)
+        coef = at(found.coef[:, :, : problem.X.shape[1]])
+        return Weighted(coef, at(found.intercept), at(found.gap)), found, stands
+
+
+def _member(problem: Problem, weights: np.ndarray, factors: np.ndarray | None, b: int) -> Problem:
+    problem = problem._replace(sample_weight=weights[b])
+    return problem if factors is None else problem._replace(penalty_factor=factors[b])
+
+
+def _stacked(solved: list[Solved]) -> Weighted:
     coef, intercept = (np.stack([getattr(one.params, name) for one in solved]) for name in ("coef", "intercept"))
     return Weighted(coef, intercept, np.stack([one.gap for one in solved]))
 
 
 def settled(problem: Problem, lams: np.ndarray, order: Order, asked: Settings, found: Any) -> Solved:
-    """What was found, with its certificate; another engine's answer where it does not stand, or nothing was found."""
-    if found is not None and descent.stands(found, order, asked) and descent.carried(problem, found):
+    """What was found, with its certificate; another engine's answer where it does not stand."""
+    if descent.stands(found, order, asked) and descent.carried(problem, found):
         return choose.repaired(problem, order.solved(found, problem.X.shape[1], problem.X.dtype))
     return choose.solve(problem, lams)
 
 
-def _block_size(B: int, n: int, numbers: int) -> int:
+def _block_size(members: int, n: int, numbers: int) -> int:
     """Members that are solved by one call: a share for each core, and no more than fits beside the table."""
-    fits = KEPT_BYTES // (8 * (n + 2 * numbers))
-    return int(max(1, min(padded(-(-B // CORES)), fits)))
+    return int(max(1, min(members, KEPT_BYTES // (8 * (n + 2 * numbers)))))
 
 
 def filled_up(X: np.ndarray, columns: int) -> np.ndarray:

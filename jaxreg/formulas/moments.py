@@ -40,7 +40,7 @@ class Moments(NamedTuple):
 
     Attributes:
         weight: W, (). x_mean: `x̄`, (p,). y_mean: `ȳ`, (t,).
-        xx: (p, p), xy: (p, t), yy: (t,), sums (not means) about the means.
+        xx: (p, p), xy: (p, t), yy: (t,), sums (not means) about the means. Where it is said, xx is its diagonal, (p,).
 
     ``a + b`` are the moments of the rows of both, ``total - b`` those of the rest; of NumPy arrays they are NumPy
     arrays. As a pytree of sums about their own means they cannot be added leaf by leaf; over devices, gather them and
@@ -257,11 +257,12 @@ def _gram(Z: jax.Array) -> jax.Array:
 def about_zero(m: Moments) -> Moments:
     """The same rows without an intercept: sums about 0, `xx + W x̄ x̄ᵀ` and so on, and means of 0."""
     x, y = m.x_mean, m.y_mean
+    product = x * x if m.xx.ndim == 1 else x[:, None] * x[None, :]
     return Moments(
         m.weight,
         x * 0.0,  # NumPy's arrays stay NumPy's
         y * 0.0,
-        m.xx + m.weight * (x[:, None] * x[None, :]),
+        m.xx + m.weight * product,
         m.xy + m.weight * (x[:, None] * y[None, :]),
         m.yy + m.weight * y**2,
     )

@@ -10,25 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
-from jaxreg.formulas.moments import Moments, all_but, moments
+from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
 from jaxreg.solvers import active_set, homotopy, lam_blocks
 from jaxreg.solvers.active_set import penalty_at
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
-from jaxreg.solvers.moment_problem import MomentProblem, as_returned, judge, moment_problem
+from jaxreg.solvers.moment_problem import MomentProblem, Products, as_returned, judge, moment_problem
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.squares import ridge_from_moments
 from jaxreg.solvers.support import corrected
 
-__all__ = [
-    "WAYS",
-    "degrees_from_moments",
-    "fold_paths_of_weights",
-    "path_from_moments",
-    "paths_from_moments",
-    "paths_of_weights",
-]
+__all__ = ["WAYS", "degrees_from_moments", "each_in_cache", "found_from", "path_from_moments", "posed"]
 
 # A lasso from knot to knot, an elastic net by blocks of λs: fast, and given up where rounding or columns
 # that depend on each other stand in the way. Newton steps, one λ after the other, serve both.
@@ -64,9 +57,7 @@ def path_from_moments(
     m = total if without is None else total - without
     if way == "squares":
         return ridge_from_moments(m, grid, settings, unit)
-    problem = moment_problem(m, settings)
-    size = problem.size
-    lams = as_returned(lams_of(grid, problem.correlation * size[:, None], settings, problem.scale), settings)
+    problem, lams = posed(m, grid, settings)
     solve_path = WAYS[way]
 
     def one_target(argument: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
@@ -78,108 +69,59 @@ def path_from_moments(
             return corrected(problem.gram, correlation, each, known[0]), known[1]
         return solve_path(one, lams, grid.solved, penalty, settings.tol, settings.max_iter)
 
-    before = None if known is None else (jnp.moveaxis(known.coef * size[None, :, None], 2, 0), known.n_iter.T)
+    before = None if known is None else (jnp.moveaxis(known.coef * problem.size[None, :, None], 2, 0), known.n_iter.T)
     targets_first = lams.T, problem.correlation.T, problem.yy, problem.y_scale, before
     if len(lams.T) == 1:  # a loop would copy the solutions
         u, n_iter = (v[None] for v in one_target(jax.tree.map(lambda v: v[0], targets_first)))
     else:
         u, n_iter = jax.lax.map(one_target, targets_first)
+    count = None if way == "knots" else jnp.where(settings.degrees, grid.solved, 0)
+    return found_from(problem, settings, lams, u, n_iter, unit, count)
+
+
+def posed(m: Moments, grid: Grid, settings: Settings) -> tuple[MomentProblem, jax.Array]:
+    """The problem that moments pose, and its λs, (L, t)."""
+    problem = moment_problem(m, settings)
+    lams = lams_of(grid, problem.correlation * problem.size[:, None], settings, problem.scale)
+    return problem, as_returned(lams, settings)
+
+
+def found_from(
+    problem: MomentProblem,
+    settings: Settings,
+    lams: jax.Array,
+    u: jax.Array,
+    n_iter: jax.Array,
+    unit: Any,
+    count: jax.Array | None,
+    products: Products | None = None,
+) -> Found:
+    """What is returned of solutions `u = d w`, with its certificate.
+
+    Args:
+        lams: (L, t). u: (t, L, p). n_iter: (t, L). count: of how many λs degrees of freedom are computed, (), where
+            they are not the number of active columns. products: as :func:`~jaxreg.solvers.moment_problem.judge` takes
+            them.
+    """
+    size = problem.size
     coef = as_returned(jnp.moveaxis(u, 0, 2) / size[None, :, None], settings)
     u = coef * size[None, :, None]
     intercept = problem.y_mean[None, :] - jnp.einsum("p,lpt->lt", problem.x_mean, coef)
     intercept = as_returned(jnp.where(settings.fit_intercept, intercept, 0.0), settings)
-    judged = judge(problem, settings, lams, Params(intercept, coef), u, unit)
+    judged = judge(problem, settings, lams, Params(intercept, coef), u, unit, products)
     n_nonzero = jnp.sum(u != 0, axis=1)
     df = n_nonzero.astype(u.dtype)
-    if way != "knots":
-        df = _degrees(problem, settings, lams, jnp.where(settings.degrees, grid.solved, 0), u != 0, df)
+    if count is not None:
+        df = _degrees(problem, settings, lams, count, u != 0, df)
     counted = n_iter.T, df, n_nonzero
     return Found(lams, coef, intercept, *counted, problem.scale, problem.variance, problem.y_scale, *judged)
 
 
-def paths_from_moments(
-    total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings, units: jax.Array, way: str
-) -> Found:
-    """:func:`path_from_moments` without each of the first ``count``, (), of K parts, in turn.
-
-    Parts, ``units`` and what is returned have a leading axis K.
-    """
-
-    def one(k: jax.Array) -> Found:
-        return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
-
-    write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(parts.weight)))
-
-
-def paths_of_weights(
-    X: jax.Array,
-    Y: jax.Array,
-    weights: jax.Array,
-    factors: jax.Array,
-    count: jax.Array,
-    grid: Grid,
-    settings: Settings,
-    unit: jax.Array,
-    way: str,
-) -> Found:
-    """:func:`path_from_moments` of the rows with each of the first ``count``, (), of B sets of weights, in turn.
-
-    Args:
-        X: (n, p), p padded. Y: (n, t). weights: (B, n). factors: (B, p), in place of the settings' penalty factors.
-            unit: of the moments, ().
-
-    Returns:
-        Found, with a leading axis B.
-    """
-
-    def one(b: jax.Array) -> Found:
-        own = settings._replace(penalty_factor=factors[b])
-        return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
-
-    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
-
-
-def fold_paths_of_weights(
-    X: jax.Array,
-    Y: jax.Array,
-    weights: jax.Array,
-    count: jax.Array,
-    grid: Grid,
-    settings: Settings,
-    unit: jax.Array,
-    way: str,
-) -> tuple[Found, Moments]:
-    """Of each of the first ``count``, (), of B sets of weights: the paths without each of K folds, and of all rows.
-
-    The rows are read once a set of weights, fold by fold; the moments of a training part are those of the other folds
-    together.
-
-    Args:
-        X: (K, m, p), p padded, the rows of each fold. Y: (K, m, t). weights: (B, K, m), 0 for rows that fill up.
-        unit: of moments that are read, ().
-
-    Returns:
-        Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
-    """
-
-    def one(b: jax.Array) -> tuple[Found, Moments]:
-        parts = jax.lax.map(lambda fold: moments(*fold), (X, Y, weights[b]))
-
-        def without(k: jax.Array) -> Found:
-            training, times = all_but(parts, k)
-            return path_from_moments(training, None, grid, settings, unit * (1.0 + times), way)
-
-        return jax.lax.map(without, jnp.arange(len(X) + 1)), parts
-
-    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
-
-
-def _room(one: Any, members: int) -> Any:
-    """Zeros for what is found for so many members, each of these shapes."""
-    return jax.tree.map(lambda v: jnp.zeros((members, *v.shape), v.dtype), one)
+def each_in_cache(finish: Callable[..., Found], *found: Any) -> Found:
+    """``finish(*one)`` for each member of a leading axis: on a CPU one after the other, for then what is computed stays
+    in its cache; on an accelerator all at once."""
+    in_turn = lambda *found: jax.lax.map(lambda one: finish(*one), found)
+    return jax.lax.platform_dependent(*found, cpu=in_turn, default=jax.vmap(finish))
 
 
 def degrees_from_moments(

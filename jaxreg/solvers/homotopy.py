@@ -108,6 +108,27 @@ def pivot(
             the tableau that have entries.
     """
     t = jnp.where(passes, tableaus.row(step.tableau, k), 0.0)
+    moved, change, possible = crossed(step, unit, k, side, passes, t)
+    tableau = tableaus.change(step.tableau, k, change.v, change.d, change.more, blocks)
+    return moved._replace(tableau=tableau), possible
+
+
+class Change(NamedTuple):
+    """Of the tableau: `S − v vᵀ / d + more e_k e_kᵀ`; v (p,), d and more ()."""
+
+    v: jax.Array
+    d: jax.Array
+    more: jax.Array
+
+
+def crossed(
+    step: Step, unit: Penalty, k: jax.Array, side: jax.Array, passes: jax.Array, t: jax.Array
+) -> tuple[Step, Change, jax.Array]:
+    """As :func:`pivot`, with the tableau as it was, and its change.
+
+    Args:
+        t: its row k, (p,), or 0 if the column does not pass.
+    """
     here = (jnp.arange(len(step.sign), dtype=jnp.int32) == k) & passes
     x0, x1, s, q, a = jnp.stack([step.at_zero, step.slope, step.sign, step.scale, unit.l1])[:, k]
     leaves, d = s != 0, t[k]
@@ -119,8 +140,8 @@ def pivot(
     at_zero = jnp.where(here, e0 / root, step.at_zero - t * (e0 / d))
     slope = jnp.where(here, e1 / root + jnp.where(leaves, root / q * a * s, 0.0), step.slope - t * (e1 / d))
     sign, scale = jnp.where(here, jnp.where(leaves, 0.0, side), step.sign), jnp.where(here, root / q, step.scale)
-    tableau = tableaus.change(step.tableau, k, v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0), blocks)
-    return step._replace(tableau=tableau, at_zero=at_zero, slope=slope, sign=sign, scale=scale), possible
+    moved = step._replace(at_zero=at_zero, slope=slope, sign=sign, scale=scale)
+    return moved, Change(v, d, jnp.where(passes, -2.0 * jnp.sign(d) * root, 0.0)), possible
 
 
 def pass_knot(step: Step, unit: Penalty, lams: jax.Array, end: jax.Array, blocks: jax.Array | int) -> Step:

@@ -27,7 +27,7 @@ from jaxreg.solvers.active_set import penalty_at
 from jaxreg.solvers.found import Settings
 from jaxreg.solvers.reduction import working_penalty
 
-__all__ = ["Judgement", "MomentProblem", "as_returned", "judge", "moment_problem", "unit_of"]
+__all__ = ["Judgement", "MomentProblem", "Products", "as_returned", "judge", "moment_problem", "unit_of"]
 
 # Conditions of optimality hold if they are off by at most this share of λ a_j, and of ‖ỹ‖; or, where the parameters are
 # rounded to float32, of ‖ỹ‖ + Σ|u_j|.
@@ -38,11 +38,12 @@ class MomentProblem(NamedTuple):
     """G, c and yy of every target, and what leads back to the rows.
 
     Attributes:
-        gram: G, (p, p). correlation: c, (p, t). yy: (t,). size: d, scale: σ, (p,). y_scale: τ, (t,).
+        gram: G, (p, p), or None where it is not known. correlation: c, (p, t). yy: (t,). size: d, scale: σ, (p,).
+        y_scale: τ, (t,).
         variance, x_mean, (p,), y_mean, square: `Σ s y² / Σs`, (t,): of the columns and targets as they are.
     """
 
-    gram: jax.Array
+    gram: Any
     correlation: jax.Array
     yy: jax.Array
     size: jax.Array
@@ -60,16 +61,17 @@ class MomentProblem(NamedTuple):
 
 
 def moment_problem(m: Moments, settings: Settings) -> MomentProblem:
-    """From moments about the means; columns of 0 may fill up."""
+    """From moments about the means; columns of 0 may fill up. Of the diagonal of xx alone, without a Gram matrix."""
     standardize, fit_intercept = settings.standardize, settings.fit_intercept
-    variance = jnp.diagonal(m.xx) / m.weight
+    squares_of = lambda xx: xx if xx.ndim == 1 else jnp.diagonal(xx)
+    variance = squares_of(m.xx) / m.weight
     scale = jnp.sqrt(jnp.where(standardize & (variance > 0), variance, 1.0))
     y_scale = jnp.sqrt(jnp.where(standardize & (m.yy > 0), m.yy / m.weight, 1.0))
     means, original = (m.x_mean, m.y_mean), m.yy / m.weight + m.y_mean**2
     m = jax.tree.map(lambda a, b: jnp.where(fit_intercept, a, b), m, about_zero(m))
-    square = jnp.diagonal(m.xx) / m.weight
+    square = squares_of(m.xx) / m.weight
     size = jnp.sqrt(jnp.where(square == 0, 1.0, square))
-    gram = m.xx * (1.0 / size / m.weight)[:, None] * (1.0 / size)[None, :]
+    gram = None if m.xx.ndim == 1 else m.xx * (1.0 / size / m.weight)[:, None] * (1.0 / size)[None, :]
     correlation = m.xy / m.weight / size[:, None]
     return MomentProblem(gram, correlation, m.yy / m.weight, size, scale, variance, y_scale, *means, original)
 
@@ -93,24 +95,43 @@ class Judgement(NamedTuple):
     settled: jax.Array
 
 
+class Products(NamedTuple):
+    """What the rows say of a residual r: `z_j = ⟨x_j, r⟩ / d_j`, (L, p, t), and `r·r`, (L, t), both about the means."""
+
+    z: jax.Array
+    rr: jax.Array
+
+
 def judge(
-    problem: MomentProblem, settings: Settings, lams: jax.Array, params: Params, u: jax.Array, unit: Any
+    problem: MomentProblem,
+    settings: Settings,
+    lams: jax.Array,
+    params: Params,
+    u: jax.Array,
+    unit: Any,
+    products: Products | None = None,
 ) -> Judgement:
     """What moments say about parameters.
 
     Args:
         lams: (L, t) > 0; all columns are penalised. params: coef (L, p, t), intercept (L, t). u: d w, (L, p, t).
-        unit: by how much of the columns' lengths the moments may be off.
+        unit: by how much of the columns' lengths the moments may be off. products: from the rows; then the problem
+            needs no Gram matrix.
     """
-    eps = jnp.finfo(problem.gram.dtype).eps
+    eps = jnp.finfo(lams.dtype).eps
 
-    def target(argument: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        lams, W, U, b, c, yy, tau, y_mean, square = argument
-        penalty_of_one, products = problem.unit_penalty(settings, tau), U @ problem.gram
+    def target(argument: tuple[Any, ...]) -> tuple[jax.Array, ...]:
+        lams, W, U, b, c, yy, tau, y_mean, square, products = argument
+        penalty_of_one = problem.unit_penalty(settings, tau)
+        if products is None:
+            Z = c[None, :] - U @ problem.gram
+            RR = jnp.maximum(yy - jnp.sum(U * (c[None, :] + Z), axis=1), 0.0)
+        else:
+            Z, RR = products
 
-        def member(lam: Any, w: Any, u: Any, b: Any, product: Any) -> tuple[jax.Array, ...]:
-            penalty, z = penalty_at(lam, penalty_of_one), c - product
-            rr, yr = jnp.maximum(yy - jnp.dot(u, c + z), 0.0), yy - jnp.dot(u, c)
+        def member(lam: Any, w: Any, u: Any, b: Any, z: Any, rr: Any) -> tuple[jax.Array, ...]:
+            penalty = penalty_at(lam, penalty_of_one)
+            yr = yy - jnp.dot(u, c)
             missed = jnp.where(settings.fit_intercept, y_mean - jnp.dot(problem.x_mean, w), 0.0) - b
             inside = jnp.all((u >= penalty.lower) & (u <= penalty.upper))
             primal = 0.5 * (rr + missed**2) + jnp.sum(penalty.l1 * jnp.abs(u) + 0.5 * penalty.l2 * u**2)
@@ -129,9 +150,9 @@ def judge(
             settled = inside & jnp.all(off <= RELATIVE * penalty.l1 + enough)
             return gap, jnp.where(yy > 0, noise / jnp.where(yy > 0, yy, 1.0), 0.0), settled
 
-        return jax.vmap(member)(lams, W, U, b, products)
+        return jax.vmap(member)(lams, W, U, b, Z, RR)
 
     by_target = lambda a: jnp.moveaxis(a, -1, 0)
     last = lams, params.coef, u, params.intercept, problem.correlation, problem.yy, problem.y_scale
-    each = (*map(by_target, last), problem.y_mean, problem.square)
+    each = (*map(by_target, last), problem.y_mean, problem.square, jax.tree.map(by_target, products))
     return Judgement(*(v.T for v in jax.lax.map(target, each)))

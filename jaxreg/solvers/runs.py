@@ -15,13 +15,14 @@ Source: the running extremum of van Herk, *Pattern Recognition Letters* 13, 1992
 Transactions on Pattern Analysis* 15, 1993, which works for every operation that is associative.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.moments import Moments, moments
 from jaxreg.solvers.found import Found, Grid, Settings
+from jaxreg.solvers.from_many_moments import LOCKSTEP, paths_in_lockstep
 from jaxreg.solvers.from_moments import path_from_moments
 
 __all__ = ["Runs", "paths_of_runs"]
@@ -104,15 +105,19 @@ def paths_of_runs(
         left, _ = jax.lax.fori_loop(0, last - first, push, (queue.left, nothing))
         return Queue(last, left, nothing, last)
 
-    def one(queue: Queue, b: jax.Array) -> tuple[Queue, Found]:
+    in_lockstep = way == LOCKSTEP
+
+    def solved(total: Moments, off: jax.Array) -> Any:
+        return (total, off) if in_lockstep else path_from_moments(total, None, grid, settings, off, way)
+
+    def one(queue: Queue, b: jax.Array) -> tuple[Queue, Any]:
         first, last = runs.first[b], runs.last[b]
         queue = jax.lax.cond(first >= queue.pivot, turned, lambda queue, *_: queue, queue, first, last)
         grow = lambda q: q._replace(right=q.right + segment(q.position), position=q.position + 1)
         queue = jax.lax.while_loop(lambda q: q.position < last, grow, queue)
         slot = runs.begins[queue.pivot] - runs.begins[first + 1]
         total = jax.tree.map(lambda v: v[slot], queue.left) + queue.right
-        off = jnp.where(last - first > 1, unit * growth(total), unit)
-        return queue, path_from_moments(total, None, grid, settings, off, way)
+        return queue, solved(total, jnp.where(last - first > 1, unit * growth(total), unit))
 
     left = jax.tree.map(lambda v: jnp.zeros((most, *v.shape), v.dtype), nothing)
     zero = jnp.zeros((), runs.first.dtype)
@@ -120,11 +125,16 @@ def paths_of_runs(
     shape = jax.eval_shape(one, queue, zero)[1]
     room = jax.tree.map(lambda v: jnp.zeros((len(runs.first), *v.shape), v.dtype), shape)
 
-    def member(b: jax.Array, carry: tuple[Queue, Found]) -> tuple[Queue, Found]:
+    def member(b: jax.Array, carry: tuple[Queue, Any]) -> tuple[Queue, Any]:
         queue, found = one(carry[0], b)
         return queue, jax.tree.map(lambda v, a: v.at[b].set(a), carry[1], found)
 
-    return jax.lax.fori_loop(0, runs.count, member, (queue, room))[1]
+    found = jax.lax.fori_loop(0, runs.count, member, (queue, room))[1]
+    if not in_lockstep:
+        return found
+    total, off = found
+    factors = jnp.tile(settings.penalty_factor[None, :], (len(off), 1))
+    return paths_in_lockstep(total, factors, runs.count, grid, settings, off)
 
 
 def growth(m: Moments) -> jax.Array:

@@ -29,7 +29,7 @@ from jaxreg.engines.weightings import filled_up, settled
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
-from jaxreg.solvers.from_moments import fold_paths_of_weights
+from jaxreg.solvers.from_many_moments import fold_paths_of_weights
 from jaxreg.sweeps.cross_validate import choose as choose_lam
 from jaxreg.sweeps.cross_validate import mean_and_standard_error
 from jaxreg.sweeps.fold_paths import errors_of_folds, errors_on

@@ -1,0 +1,49 @@
+"""When a batch of lassos goes in lockstep, and when one after the other.
+
+In lockstep (:mod:`~jaxreg.solvers.lockstep`) each knot is a few operations on arrays of all members. On an accelerator
+that is always the faster way: one problem alone would leave it waiting. On a CPU an operation costs what it computes,
+and the tableau's triangle is changed once where lockstep changes the square.
+"""
+
+from jaxreg.data.problem import Problem
+from jaxreg.data.sparse import is_sparse
+from jaxreg.precision import on_accelerator
+from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.from_moments import WAYS
+
+__all__ = ["at_once", "columns_of", "in_lockstep", "on_rows", "rounded"]
+
+# On a CPU: up to so many columns, and from so many members on.
+MOST_COLUMNS, LEAST_MEMBERS = 208, 4
+# On a CPU, with more columns than moments take: a table of up to so many numbers, for so many members at a time.
+MOST_NUMBERS, FEW_MEMBERS = 2**19, 4
+
+
+def in_lockstep(problem: Problem, members: int) -> bool:
+    """Whether so many lassos on the moments of this table are solved in lockstep."""
+    if on_accelerator(problem.device):
+        return True
+    return problem.X.shape[1] <= MOST_COLUMNS and members >= LEAST_MEMBERS
+
+
+def on_rows(problem: Problem, way: str | None, members: int) -> bool:
+    """Whether so many lassos on the rows of this table, of more columns than moments take, are solved in lockstep."""
+    if way != "knots" or problem.y.shape[1] > 1 or is_sparse(problem.X):
+        return False
+    return members >= LEAST_MEMBERS and (on_accelerator(problem.device) or problem.X.size <= MOST_NUMBERS)
+
+
+def at_once(problem: Problem, members: int) -> int:
+    """Of them on the rows, as many as one call takes."""
+    return members if on_accelerator(problem.device) else min(members, FEW_MEMBERS)
+
+
+def columns_of(way: str, p: int) -> int:
+    """To how many columns a table is filled up, so that few programs serve many tables."""
+    return padded(p) if way in WAYS else rounded(p)
+
+
+def rounded(number: int) -> int:
+    """Up to four binary digits: at most an eighth more, and few shapes."""
+    unit = 1 << max(int(number).bit_length() - 4, 0)
+    return -(-int(number) // unit) * unit

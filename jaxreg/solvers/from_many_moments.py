@@ -1,0 +1,164 @@
+"""The paths of many members, each from moments of its own: folds, resamples, groups.
+
+In lockstep (:mod:`~jaxreg.solvers.lockstep`) the members are a leading axis of all arrays. In the other ways they are
+solved one after the other (:mod:`~jaxreg.solvers.from_moments`), by the turns of a loop in one program.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxreg.formulas.duality import Penalty
+from jaxreg.formulas.moments import Moments, all_but, moments
+from jaxreg.solvers.found import Found, Grid, Settings
+from jaxreg.solvers.from_moments import each_in_cache, found_from, path_from_moments, posed
+from jaxreg.solvers.lockstep import solve_paths
+from jaxreg.solvers.lockstep_tables import grams
+from jaxreg.solvers.moment_problem import MomentProblem
+from jaxreg.solvers.weighted_moments import moments_of_weights
+
+__all__ = [
+    "LOCKSTEP",
+    "each_member",
+    "fold_paths_of_weights",
+    "paths_from_moments",
+    "paths_in_lockstep",
+    "paths_of_weights",
+]
+
+# The way of a lasso that takes all members at once.
+LOCKSTEP = "lockstep"
+
+
+def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, settings: Settings, unit: Any) -> Found:
+    """The lassos' paths of the first ``count``, (), of B members.
+
+    Args:
+        m: with a leading axis B. factors: penalty factors, (B, p), in place of those of the settings. unit: by how
+            much of the columns' lengths the moments may be off, (B,).
+
+    Returns:
+        Found, with a leading axis B.
+    """
+    (B, p, t), L = m.xy.shape, len(grid.lams)
+    own = lambda factors: settings._replace(penalty_factor=factors)
+
+    def pose(m: Moments, factors: jax.Array) -> tuple[MomentProblem, jax.Array, Penalty]:
+        problem, lams = posed(m, grid, own(factors))
+        return problem, lams, jax.vmap(lambda tau: problem.unit_penalty(own(factors), tau))(problem.y_scale)
+
+    problem, lams, penalty = jax.vmap(pose)(m, factors)
+    # Every target of every member is a path.
+    gram = problem.gram if t == 1 else jnp.repeat(problem.gram, t, axis=0)
+    correlation, each = (jnp.swapaxes(v, 1, 2).reshape(B * t, -1) for v in (problem.correlation, lams))
+    penalty = jax.tree.map(lambda v: v.reshape(B * t, p), penalty)
+    end = jnp.repeat(jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0), t)
+    u, n_iter = solve_paths(grams(gram), correlation, each, end, penalty)
+    finish = lambda problem, factors, *found: found_from(problem, own(factors), *found, None)
+    found = problem, factors, lams, u.reshape(B, t, L, p), n_iter.reshape(B, t, L), unit
+    return each_in_cache(finish, *found)
+
+
+def paths_from_moments(
+    total: Moments, parts: Moments, count: jax.Array, grid: Grid, settings: Settings, units: jax.Array, way: str
+) -> Found:
+    """A path without each of the first ``count``, (), of K parts.
+
+    Parts, ``units`` and what is returned have a leading axis K.
+    """
+    if way == LOCKSTEP:
+        training = jax.vmap(lambda part: total - part)(parts)
+        factors = jnp.tile(settings.penalty_factor[None, :], (len(units), 1))
+        return paths_in_lockstep(training, factors, count, grid, settings, units)
+
+    def one(k: jax.Array) -> Found:
+        return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
+
+    return each_member(one, count, len(units))
+
+
+def paths_of_weights(
+    X: jax.Array,
+    Y: jax.Array,
+    weights: jax.Array,
+    factors: jax.Array,
+    count: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    way: str,
+) -> Found:
+    """A path of the rows with each of the first ``count``, (), of B sets of weights.
+
+    Args:
+        X: (n, p), of as many columns as the settings. Y: (n, t). weights: (B, n). factors: (B, p), in place of the
+            settings' penalty factors. unit: of the moments, ().
+
+    Returns:
+        Found, with a leading axis B.
+    """
+    if way == LOCKSTEP:
+        m, times = moments_of_weights(X, Y, weights)
+        return paths_in_lockstep(m, factors, count, grid, settings, unit * times)
+
+    def one(b: jax.Array) -> Found:
+        own = settings._replace(penalty_factor=factors[b])
+        return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
+
+    return each_member(one, count, len(weights))
+
+
+def fold_paths_of_weights(
+    X: jax.Array,
+    Y: jax.Array,
+    weights: jax.Array,
+    count: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    way: str,
+) -> tuple[Found, Moments]:
+    """Of each of the first ``count``, (), of B sets of weights: the paths without each of K folds, and of all rows.
+
+    The rows are read once a set of weights, fold by fold; the moments of a training part are those of the other folds
+    together.
+
+    Args:
+        X: (K, m, p), p as in the settings, the rows of each fold. Y: (K, m, t). weights: (B, K, m), 0 for rows that
+            fill up. unit: of moments that are read, ().
+
+    Returns:
+        Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
+    """
+    B, K = len(weights), len(X)
+    if way == LOCKSTEP:
+        parts, times = jax.vmap(moments_of_weights, (0, 0, 1), 1)(X, Y, weights)
+        each = jax.vmap(all_but, (None, 0))
+        training, more = jax.vmap(each, (0, None))(parts, jnp.arange(K + 1))
+        units = unit * (jnp.max(times, axis=1)[:, None] + more)
+        flat = lambda v: v.reshape(B * (K + 1), *v.shape[2:])
+        factors = jnp.tile(settings.penalty_factor[None, :], (B * (K + 1), 1))
+        of_all = jax.tree.map(flat, training), factors, count * (K + 1), grid, settings, flat(units)
+        return jax.tree.map(lambda v: v.reshape(B, K + 1, *v.shape[1:]), paths_in_lockstep(*of_all)), parts
+
+    def one(b: jax.Array) -> tuple[Found, Moments]:
+        parts = jax.lax.map(lambda fold: moments(*fold), (X, Y, weights[b]))
+
+        def without(k: jax.Array) -> Found:
+            training, times = all_but(parts, k)
+            return path_from_moments(training, None, grid, settings, unit * (1.0 + times), way)
+
+        return jax.lax.map(without, jnp.arange(K + 1)), parts
+
+    return each_member(one, count, B)
+
+
+def each_member(one: Callable[[jax.Array], Any], count: Any, members: int) -> Any:
+    """``one(b)`` for the first ``count``, (), of so many members, stacked; zeros for the others."""
+    room = jax.tree.map(
+        lambda v: jnp.zeros((members, *v.shape), v.dtype), jax.eval_shape(one, jnp.zeros((), jnp.int32))
+    )
+    write = lambda b, found: jax.tree.map(lambda all_, v: all_.at[b].set(v), found, one(b))
+    return jax.lax.fori_loop(0, count, write, room)
