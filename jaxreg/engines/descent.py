@@ -21,7 +21,12 @@ def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
     """Why λs cannot be solved one after the other; None where they can. `λ = 0` among others is left to the rows."""
     if problem.strategy == "parallel":
         return "strategy='parallel' asks for all λs at once"
-    if problem.strategy is None and on_accelerator(problem.device) and not is_sparse(problem.X):
+    if (
+        problem.strategy is None
+        and on_accelerator(problem.device)
+        and not is_sparse(problem.X)
+        and problem.l1_ratio != 1
+    ):
         return "an accelerator solves all λs at once"
     if not isinstance(lams, int) and np.all(np.any(lams == 0, axis=1)):
         return "all λs are 0"

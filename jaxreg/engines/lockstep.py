@@ -9,10 +9,12 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.precision import on_accelerator
 from jaxreg.solvers.active_set import padded
-from jaxreg.solvers.from_moments import WAYS
+from jaxreg.solvers.lockstep import LOCKSTEP
 
-__all__ = ["at_once", "columns_of", "in_lockstep", "on_rows", "rounded"]
+__all__ = ["ON_ROWS", "at_once", "columns_of", "in_lockstep", "on_rows", "rounded"]
 
+# The way of a lasso in lockstep that needs no Gram matrix.
+ON_ROWS = "rows"
 # On a CPU: up to so many columns, and from so many members on.
 MOST_COLUMNS, LEAST_MEMBERS = 208, 4
 # On a CPU, with more columns than moments take: a table of up to so many numbers, for so many members at a time.
@@ -40,7 +42,7 @@ def at_once(problem: Problem, members: int) -> int:
 
 def columns_of(way: str, p: int) -> int:
     """To how many columns a table is filled up, so that few programs serve many tables."""
-    return padded(p) if way in WAYS else rounded(p)
+    return rounded(p) if way in (LOCKSTEP, ON_ROWS) else padded(p)
 
 
 def rounded(number: int) -> int:

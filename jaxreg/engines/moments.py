@@ -12,11 +12,13 @@ from jaxreg.engines import descent
 from jaxreg.engines.degrees import FEW_SQUARES
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
+from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_many_moments import paths_from_moments
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.solvers.members import WIDE
 
 __all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "way"]
@@ -57,17 +59,21 @@ def solve(
         lams: how many, or (L, t). members, b: the moments are those of this member. found: what
             :func:`of_all_members` has found for it.
     """
+    device = problem.device
     if found is not None:
         order, asked, found = found
     else:
         order = Order(lams, problem.y.shape[1], problem.eps)
         asked = settings_of(problem, padded(problem.X.shape[1]))
-    if found is None and b is None and _takes_all(members, order, asked):  # the program that serves the members
+    if (
+        found is None and b is None and _takes_all(members, order, way(asked, device))
+    ):  # the program that serves the members
         nothing = jax.tree.map(np.zeros_like, members.stacked)
         units = np.full(len(nothing.weight), members.unit)
-        found = _first(_programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=way(asked)), 1)[0]
+        found = _programs(members.total, nothing, np.int32(1), order.grid, asked, units, way=way(asked, device))
+        found = _first(found, 1)[0]
     if found is None or not descent.stands(found, order, asked):
-        found = path(members.training(b), order, asked, found)
+        found = path(members.training(b), order, asked, device, found)
     if not descent.carried(problem, found):
         return None
     solved = order.solved(found, problem.X.shape[1], problem.X.dtype)
@@ -77,44 +83,47 @@ def solve(
     return solved
 
 
-def path(known: Known, order: Order, asked: Settings, found: Any = None) -> Any:
+def path(known: Known, order: Order, asked: Settings, device: Any = None, found: Any = None) -> Any:
     """A path at `λ > 0` from moments, uncut and as NumPy arrays (:class:`~jaxreg.solvers.found.Found`)."""
     given = known.total, known.without, order.grid, asked, np.float64(known.unit)
-    found = jax.tree.map(np.asarray, _program(*given, way=way(asked))) if found is None else found
+    found = jax.tree.map(np.asarray, _program(*given, way=way(asked, device))) if found is None else found
     if descent.stands(found, order, asked):
         return found
     # Rounding errors that a walk has gathered are corrected where it went right otherwise.
     if found.gap[: order.number].max() <= DRIFTED:
-        found = jax.tree.map(np.asarray, _program(*given, way=way(asked), known=found))
+        found = jax.tree.map(np.asarray, _program(*given, way=way(asked, device), known=found))
         if descent.stands(found, order, asked):
             return found
     return jax.tree.map(np.asarray, _program(*given, way="newton"))
 
 
-def way(asked: Settings) -> str:
-    """The fast one."""
-    return "knots" if asked.l1_ratio == 1 else "blocks"
+def way(asked: Settings, device: Any = None) -> str:
+    """The fast one on a device, None being JAX's default."""
+    if asked.l1_ratio != 1:
+        return "blocks"
+    return LOCKSTEP if on_accelerator(device) else "knots"
 
 
 def of_all_members(problem: Problem, lams: np.ndarray, members: Members) -> "list[Ready] | None":
-    """The paths for each member of the plan by one program, for a path of few columns takes less time than a call; None
-    where there are many columns, or much to keep.
+    """The paths for each member of the plan by one program: in lockstep, or because a path of few columns takes less
+    time than a call. None where there are many columns, or much to keep.
 
     Args:
         lams: (L, t) > 0.
     """
-    order = Order(lams, problem.y.shape[1], problem.eps)
+    order, device = Order(lams, problem.y.shape[1], problem.eps), problem.device
     asked = settings_of(problem, padded(problem.X.shape[1]))
-    if not _takes_all(members, order, asked) or (training := members.all_training()) is None:
+    if not _takes_all(members, order, way(asked, device)) or (training := members.all_training()) is None:
         return None
     without, units = training
     count = len(members.kept or [])
-    found = _programs(members.total, without, np.int32(count), order.grid, asked, units, way=way(asked))
+    found = _programs(members.total, without, np.int32(count), order.grid, asked, units, way=way(asked, device))
     return [Ready(order, asked, one) for one in _first(found, count)]
 
 
-def _takes_all(members: Members, order: Order, asked: Settings) -> bool:
-    if members.kept is None or len(members.total.x_mean) > FEW:
+def _takes_all(members: Members, order: Order, way: str) -> bool:
+    few = len(members.total.x_mean) <= FEW or way == LOCKSTEP
+    if members.kept is None or not few:
         return False
     coefficients = padded(len(members.kept)) * members.total.xy.size * len(order.grid.lams)
     return coefficients * 8 <= KEPT_BYTES

@@ -20,7 +20,7 @@ from jaxreg.engines.order import Order, settings_of
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
-from jaxreg.solvers.from_many_moments import LOCKSTEP
+from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.solvers.runs import Runs, paths_of_runs
 
 __all__ = ["RunPaths", "paths_of_each_run", "problem_of"]

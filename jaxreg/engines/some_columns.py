@@ -215,7 +215,7 @@ class _Path:
         else:
             m = block_moments(self.problem.X[:, columns], self.problem.y, self.problem.sample_weight, None)
         known = Known(m, None, UNIT)
-        return order.solved(moments.path(known, order, asked), len(columns), self.problem.X.dtype)
+        return order.solved(moments.path(known, order, asked, self.problem.device), len(columns), self.problem.X.dtype)
 
     def _by_steps(self, lams: np.ndarray, columns: np.ndarray, begin: np.ndarray) -> Solved:
         """From the largest λ down, each from the solution of the one before or its own earlier one."""

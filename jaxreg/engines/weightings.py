@@ -6,6 +6,7 @@ their answer does not stand, the member is a problem like any other (:mod:`~jaxr
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,21 +15,20 @@ from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import KEPT_BYTES, UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, descent, moments
-from jaxreg.engines.lockstep import at_once, columns_of, in_lockstep, on_rows, rounded
+from jaxreg.engines.lockstep import ON_ROWS, at_once, columns_of, in_lockstep, on_rows, rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Settings
-from jaxreg.solvers.from_many_moments import LOCKSTEP, paths_of_weights
+from jaxreg.solvers.from_many_moments import paths_of_weights
 from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
+from jaxreg.solvers.lockstep import LOCKSTEP
 
 __all__ = ["Weighted", "filled_up", "paths_of_weightings", "settled"]
 
-_program = compiled(paths_of_weights, static_argnames="way")
+_program = compiled(paths_of_weights, static_argnames=("way", "most"))
 _on_rows = compiled(paths_of_weights_on_rows, static_argnames="most")
-# The way of a lasso in lockstep that needs no Gram matrix.
-ON_ROWS = "rows"
 
 
 class Weighted(NamedTuple):
@@ -113,7 +113,7 @@ class _Block:
             way, members = ON_ROWS, at_once(problem, members)
         elif way == "knots" and in_lockstep(problem, members):
             way = LOCKSTEP
-        self.way, self.most = way, rounded(int((weights > 0).sum(axis=1).max()))
+        self.way, self.most = way, min(n, rounded(int(np.count_nonzero(weights > 0, axis=1).max())))
         self.asked = settings_of(problem, columns_of(way, p))
         P = len(self.asked.penalty_factor)
         self.size = _block_size(members, n, self.order.grid.lams.size * P)
@@ -128,7 +128,8 @@ class _Block:
         given = np.concatenate([weights, np.ones((self.size - B, n))]), v, np.int32(B)
         with choose.computing(moments, problem):
             of_all = self.X, problem.y, *given, self.order.grid, self.asked, np.float64(UNIT)
-            found: Any = _on_rows(*of_all, most=self.most) if self.way == ON_ROWS else _program(*of_all, way=self.way)
+            solve: Any = _on_rows if self.way == ON_ROWS else partial(_program, way=self.way)
+            found: Any = solve(*of_all, most=self.most)
             found = Found._make(np.asarray(a)[:B] for a in found)
         own = lambda b: problem._replace(sample_weight=weights[b])
         stands = descent.standing(own, found, self.order, self.asked, self.way)

@@ -14,22 +14,18 @@ from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments, all_but, moments
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import each_in_cache, found_from, path_from_moments, posed
-from jaxreg.solvers.lockstep import solve_paths
+from jaxreg.solvers.lockstep import LOCKSTEP, solve_paths
 from jaxreg.solvers.lockstep_tables import grams
 from jaxreg.solvers.moment_problem import MomentProblem
-from jaxreg.solvers.weighted_moments import moments_of_weights
+from jaxreg.solvers.weighted_moments import moments_of_weights, moments_with_weight
 
 __all__ = [
-    "LOCKSTEP",
     "each_member",
     "fold_paths_of_weights",
     "paths_from_moments",
     "paths_in_lockstep",
     "paths_of_weights",
 ]
-
-# The way of a lasso that takes all members at once.
-LOCKSTEP = "lockstep"
 
 
 def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, settings: Settings, unit: Any) -> Found:
@@ -56,7 +52,10 @@ def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, se
     penalty = jax.tree.map(lambda v: v.reshape(B * t, p), penalty)
     end = jnp.repeat(jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0), t)
     u, n_iter = solve_paths(grams(gram), correlation, each, end, penalty)
-    finish = lambda problem, factors, *found: found_from(problem, own(factors), *found, None)
+
+    def finish(problem: MomentProblem, factors: jax.Array, lams: Any, u: Any, n_iter: Any, unit: Any) -> Found:
+        return found_from(problem, own(factors), lams, u, n_iter, unit, None)
+
     found = problem, factors, lams, u.reshape(B, t, L, p), n_iter.reshape(B, t, L), unit
     return each_in_cache(finish, *found)
 
@@ -89,23 +88,24 @@ def paths_of_weights(
     settings: Settings,
     unit: jax.Array,
     way: str,
+    most: int,
 ) -> Found:
     """A path of the rows with each of the first ``count``, (), of B sets of weights.
 
     Args:
         X: (n, p), of as many columns as the settings. Y: (n, t). weights: (B, n). factors: (B, p), in place of the
-            settings' penalty factors. unit: of the moments, ().
+            settings' penalty factors. unit: of the moments, (). way, most: static; rows that have weight in a member.
 
     Returns:
         Found, with a leading axis B.
     """
     if way == LOCKSTEP:
-        m, times = moments_of_weights(X, Y, weights)
+        m, times = moments_of_weights(X, Y, weights, most)
         return paths_in_lockstep(m, factors, count, grid, settings, unit * times)
 
     def one(b: jax.Array) -> Found:
         own = settings._replace(penalty_factor=factors[b])
-        return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
+        return path_from_moments(moments_with_weight(X, Y, weights[b], most), None, grid, own, unit, way)
 
     return each_member(one, count, len(weights))
 
@@ -134,7 +134,8 @@ def fold_paths_of_weights(
     """
     B, K = len(weights), len(X)
     if way == LOCKSTEP:
-        parts, times = jax.vmap(moments_of_weights, (0, 0, 1), 1)(X, Y, weights)
+        of_fold = lambda X, Y, weights: moments_of_weights(X, Y, weights, X.shape[0])
+        parts, times = jax.vmap(of_fold, (0, 0, 1), 1)(X, Y, weights)
         each = jax.vmap(all_but, (None, 0))
         training, more = jax.vmap(each, (0, None))(parts, jnp.arange(K + 1))
         units = unit * (jnp.max(times, axis=1)[:, None] + more)

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
-from jaxreg.solvers import active_set, homotopy, lam_blocks
+from jaxreg.solvers import active_set, homotopy, lam_blocks, lockstep_tables
 from jaxreg.solvers.active_set import penalty_at
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
+from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.solvers.moment_problem import MomentProblem, Products, as_returned, judge, moment_problem
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.squares import ridge_from_moments
@@ -23,12 +24,13 @@ from jaxreg.solvers.support import corrected
 
 __all__ = ["WAYS", "degrees_from_moments", "each_in_cache", "found_from", "path_from_moments", "posed"]
 
-# A lasso from knot to knot, an elastic net by blocks of λs: fast, and given up where rounding or columns
-# that depend on each other stand in the way. Newton steps, one λ after the other, serve both.
+# A lasso from knot to knot, on an accelerator in lockstep, an elastic net by blocks of λs: fast, and given up where
+# rounding or columns that depend on each other stand in the way. Newton steps, one λ after the other, serve both.
 WAYS: dict[str, Callable[..., Any]] = {
     "knots": homotopy.solve_path,
     "blocks": lam_blocks.solve_path,
     "newton": active_set.solve_path,
+    LOCKSTEP: lockstep_tables.solve_path,
 }
 
 
@@ -75,7 +77,7 @@ def path_from_moments(
         u, n_iter = (v[None] for v in one_target(jax.tree.map(lambda v: v[0], targets_first)))
     else:
         u, n_iter = jax.lax.map(one_target, targets_first)
-    count = None if way == "knots" else jnp.where(settings.degrees, grid.solved, 0)
+    count = None if way in ("knots", LOCKSTEP) else jnp.where(settings.degrees, grid.solved, 0)
     return found_from(problem, settings, lams, u, n_iter, unit, count)
 
 

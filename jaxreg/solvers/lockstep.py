@@ -25,7 +25,10 @@ from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.homotopy import KNOTS, MORE_KNOTS, ROUNDINGS, Change, Step, crossed, next_knot
 
-__all__ = ["Table", "solve_paths"]
+__all__ = ["LOCKSTEP", "Table", "solve_paths"]
+
+# The name of this way down the λs.
+LOCKSTEP = "lockstep"
 
 # Knots in one trip: of a problem of few columns, which has few; of others on a CPU; and where each trip waits for the
 # host to be asked.
@@ -112,7 +115,10 @@ def _solve_paths(
     empty = varying_like(empty, begin)
 
     def events(n: jax.Array, carry: tuple[Step, Any, Segments]) -> tuple[Step, Any, Segments]:
-        one = lambda m, carry: _event(m, n * table.pending + m, *carry, unit, last)
+        def one(m: jax.Array, carry: tuple[Step, Any, Segments]) -> tuple[Step, Any, Segments]:
+            step, now, segments = carry
+            return _event(m, n * table.pending + m, step, now, segments, unit, last)
+
         step, now, segments = jax.lax.fori_loop(0, table.pending, one, carry)
         return step, now.settled(), segments
 
@@ -136,7 +142,7 @@ def _start(correlation: jax.Array) -> Step:
 
 
 def _event(
-    m: jax.Array, number: jax.Array, step: Step, table: Table, segments: Segments, unit: Penalty, last: jax.Array
+    m: jax.Array, number: Any, step: Step, table: Any, segments: Segments, unit: Penalty, last: jax.Array
 ) -> tuple[Step, Table, Segments]:
     """The next knot of every problem that has a λ, down to ``last``, (B,), below it.
 

@@ -37,9 +37,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.homotopy import Change, Step
+from jaxreg.solvers.lockstep import solve_paths
+from jaxreg.solvers.reduction import LeastSquares
 
-__all__ = ["Grams", "SameRows", "grams", "same_rows"]
+__all__ = ["Grams", "SameRows", "grams", "same_rows", "solve_path"]
 
 # Up to so many columns a tableau is changed at once.
 NARROW = 64
@@ -99,6 +102,18 @@ def grams(G: jax.Array) -> Grams:
     B, p = G.shape[:2]
     M = 0 if p <= NARROW else 1 << round(0.5 * math.log2(2 * p))
     return Grams(G, jnp.zeros((B, p), G.dtype), jnp.zeros((B, M, p), G.dtype), jnp.zeros((B, M), G.dtype))
+
+
+def solve_path(
+    problem: LeastSquares, lams: jax.Array, count: Any, unit: Penalty, tol: Any, max_iter: Any
+) -> tuple[jax.Array, jax.Array]:
+    """:func:`jaxreg.solvers.homotopy.solve_path` of one problem, as an accelerator goes down its λs."""
+    del tol, max_iter
+    assert problem.gram is not None
+    one = lambda values: jax.tree.map(lambda v: jnp.asarray(v)[None], values)
+    count = jnp.asarray(count, jnp.int32)
+    u, n_iter = solve_paths(grams(problem.gram[None]), one(problem.correlation), one(lams), one(count), one(unit))
+    return u[0], n_iter[0]
 
 
 class SameRows(NamedTuple):

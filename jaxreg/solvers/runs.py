@@ -22,8 +22,9 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.moments import Moments, moments
 from jaxreg.solvers.found import Found, Grid, Settings
-from jaxreg.solvers.from_many_moments import LOCKSTEP, paths_in_lockstep
+from jaxreg.solvers.from_many_moments import paths_in_lockstep
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.lockstep import LOCKSTEP
 
 __all__ = ["Runs", "paths_of_runs"]
 

@@ -13,7 +13,8 @@ relative error of `S_jj + W d_j²` becomes by
 times as large in `xx_jj`. The origin is the mean of all rows, so `d_b` is small where a weighting is like the others. A
 column that does not vary in the rows of a weighting is found by comparison, and its sums are exactly 0.
 
-A table of many columns has too many pairs: its rows are read anew for each weighting, or the diagonal alone is formed.
+A table of many columns has too many pairs: the rows of each weighting are gathered and their moments formed, or those
+of the diagonal alone.
 """
 
 import jax
@@ -22,17 +23,19 @@ import numpy as np
 
 from jaxreg.formulas.moments import Moments, moments
 
-__all__ = ["moments_of_weights", "squares_of_weights"]
+__all__ = ["moments_of_weights", "moments_with_weight", "squares_of_weights"]
 
 # Columns up to which products of two of them are made beforehand.
 NARROW = 64
+# Weightings whose rows an accelerator gathers together.
+TOGETHER = 64
 
 
-def moments_of_weights(X: jax.Array, Y: jax.Array, weights: jax.Array) -> tuple[Moments, jax.Array]:
+def moments_of_weights(X: jax.Array, Y: jax.Array, weights: jax.Array, most: int) -> tuple[Moments, jax.Array]:
     """:func:`jaxreg.formulas.moments.moments` for each of B sets of weights.
 
     Args:
-        X: (n, p). Y: (n, t). weights: (B, n).
+        X: (n, p). Y: (n, t). weights: (B, n). most: static, so many rows at most have weight in a set.
 
     Returns:
         Moments with a leading axis B, and by how many times their relative error is larger than that of sums about
@@ -41,12 +44,14 @@ def moments_of_weights(X: jax.Array, Y: jax.Array, weights: jax.Array) -> tuple[
     Example:
         >>> import jax.numpy as jnp
         >>> X, y, s = jnp.array([[0.0], [2.0], [9.0]]), jnp.zeros((3, 1)), jnp.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
-        >>> [round(v, 4) for v in moments_of_weights(X, y, s)[0].xx[:, 0, 0].tolist()]
+        >>> [round(v, 4) for v in moments_of_weights(X, y, s, 2)[0].xx[:, 0, 0].tolist()]
         [2.0, 24.5]
     """
     p, q = X.shape[1], X.shape[1] + Y.shape[1]
     if q > NARROW:
-        return jax.lax.map(lambda s: moments(X, Y, s), weights), jnp.ones((len(weights),), X.dtype)
+        each = lambda s: moments_with_weight(X, Y, s, most)
+        cpu, other = (lambda w, size=size: jax.lax.map(each, w, batch_size=size) for size in (None, TOGETHER))
+        return jax.lax.platform_dependent(weights, cpu=cpu, default=other), jnp.ones((len(weights),), X.dtype)
     Z, origin = _about_means(jnp.concatenate([X, Y], axis=1))
     i, j = np.tril_indices(q)
     place = np.zeros((q, q), int)
@@ -60,6 +65,15 @@ def moments_of_weights(X: jax.Array, Y: jax.Array, weights: jax.Array) -> tuple[
     mean = origin[None, :] + d
     parts = about[:, :p, :p], about[:, :p, p:], squares[:, p:]
     return Moments(weight, mean[:, :p], mean[:, p:], *parts), times
+
+
+def moments_with_weight(X: jax.Array, Y: jax.Array, s: jax.Array, most: int) -> Moments:
+    """Moments of the rows that have weight, at most so many (static): of a bootstrap's, 63 in 100."""
+    if most >= len(s):
+        return moments(X, Y, s)
+    (rows,) = jnp.nonzero(s, size=most, fill_value=len(s) - 1)
+    first = jnp.arange(most) < jnp.count_nonzero(s)
+    return moments(X[rows], Y[rows], jnp.where(first, s[rows], 0.0))
 
 
 def squares_of_weights(X: jax.Array, Y: jax.Array, weights: jax.Array) -> tuple[Moments, jax.Array]:

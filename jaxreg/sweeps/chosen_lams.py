@@ -23,6 +23,7 @@ from jaxreg.data.members import KEPT_BYTES, UNIT, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, moments
+from jaxreg.engines.lockstep import columns_of, in_lockstep
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
 from jaxreg.engines.weightings import filled_up, settled
@@ -30,6 +31,7 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
 from jaxreg.solvers.from_many_moments import fold_paths_of_weights
+from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.sweeps.cross_validate import choose as choose_lam
 from jaxreg.sweeps.cross_validate import mean_and_standard_error
 from jaxreg.sweeps.fold_paths import errors_of_folds, errors_on
@@ -132,7 +134,10 @@ class _Folds:
         self.problem, self.plan, self.each = problem, plan, lams[:, None]
         self.rows = [plan.test_rows(k) for k in range(len(plan))]
         K, m = len(plan), max(map(len, self.rows))
-        self.order, P = Order(self.each, 1, problem.eps), padded(problem.X.shape[1])
+        self.order, self.way = Order(self.each, 1, problem.eps), "knots" if problem.l1_ratio == 1 else "blocks"
+        if self.way == "knots" and in_lockstep(problem, K):
+            self.way = LOCKSTEP
+        P = columns_of(self.way, problem.X.shape[1])
         self.asked = settings_of(problem, P)
         numbers = K * m + 2 * (K + 1) * len(self.order.grid.lams) * P + K * P * P
         fits = moments.refuses(problem, self.each) is None and K * m <= 2 * len(problem.y)
@@ -155,7 +160,7 @@ class _Folds:
             given[b] = self._by_fold(weight)
         with choose.computing(moments, self.problem):
             of = self.X, self.Y, given, np.int32(len(weights)), self.order.grid, self.asked, np.float64(UNIT)
-            found, parts = jax.tree.map(np.asarray, _program(*of, way=moments.way(self.asked)))
+            found, parts = jax.tree.map(np.asarray, _program(*of, way=self.way))
         all_found = []
         for b, weight in enumerate(weights):
             paths = [Found._make(v[b, k] for v in found) for k in range(len(self.rows) + 1)]

@@ -52,7 +52,9 @@ def errors_of_folds(problem: Problem, members: Members, lams: np.ndarray, absolu
         if engine is moments and np.all(lams > 0):
             found = moments.of_all_members(problem, each, members)
         elif engine is columns:
-            members.columns  # noqa: B018  # read before the members share it
+            found = columns.of_all_members(problem, each, members) if np.all(lams > 0) else None
+            if found is None:
+                members.columns  # noqa: B018  # read before the members share it
 
     def fold(b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         solved = choose.solve(problem, each, members, b, found and found[b])

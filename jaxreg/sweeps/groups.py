@@ -123,7 +123,7 @@ def _of_block(
         X, Y, s = _by_fold(problem, runs, labels, K, block)
         with choose.computing(moments, problem):
             given = X, Y, s, np.int32(len(block)), order.grid, asked, np.float64(UNIT)
-            answers, sure = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked)))
+            answers, sure = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked, problem.device)))
         of = ChosenOfGroups._make(v[: len(block)] for v in answers)
         along = {name: getattr(of, name)[:, : order.number] for name in ("lams", "mean", "se", "n_nonzero")}
         of_columns = {name: getattr(of, name)[..., :p] for name in ("coef", "scale", "constant")}

@@ -72,7 +72,7 @@ def test_equals_newton_steps(monkeypatch, ways, options, lams):
     Y = np.stack([y, X[:, 3] - 0.1 * y, np.random.default_rng(2).standard_normal(200)], axis=1)
     path = jaxreg.path(X, Y, lams, 0.4, eps=1e-3, **OPTIONS[options])
     assert ways == ["blocks"]
-    monkeypatch.setattr(moments, "way", lambda _: "newton")
+    monkeypatch.setattr(moments, "way", lambda *_: "newton")
     other = jaxreg.path(X, Y, lams, 0.4, eps=1e-3, **OPTIONS[options])
     assert ways == ["blocks", "newton"]
     np.testing.assert_allclose(path.coef, other.coef, rtol=0, atol=1e-8 * np.abs(other.coef).max())

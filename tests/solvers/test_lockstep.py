@@ -19,7 +19,7 @@ UNIT = 8 * np.finfo(float).eps
 SEEDS = 20
 
 in_lockstep = jax.jit(paths_in_lockstep)
-of_weights = jax.jit(paths_of_weights, static_argnames="way")
+of_weights = jax.jit(paths_of_weights, static_argnames=("way", "most"))
 on_rows = jax.jit(paths_of_weights_on_rows, static_argnames="most")
 
 
@@ -76,7 +76,7 @@ def test_rows_and_gram_matrices_on_hard_designs(design, design_name, n):
     P = X.shape[1]
     weights = np.random.default_rng(0).multinomial(n, np.ones(n) / n, size=SEEDS).astype(float)
     given = X, y[:, None], weights, np.ones((SEEDS, P)), SEEDS, grid_of(30), asked(P), UNIT
-    both = of_weights(*given, way="lockstep"), on_rows(*given, most=n)
+    both = of_weights(*given, way="lockstep", most=n), on_rows(*given, most=n)
     for found in both:
         good = np.asarray(found.settled)[..., 0]
         assert good.mean() > 0.9 or design_name in HARD
@@ -129,7 +129,7 @@ def test_bounds_factors_and_weights_of_each_member(way):
     weights, factors = rng.integers(0, 3, size=(6, 50)).astype(float), rng.uniform(0.5, 2.0, size=(6, 20))
     lams = np.geomspace(1.0, 1e-3, 12)
     given = X, y[:, None], weights, factors, 6, grid_of(lams), asked(20, lower=np.zeros(20))
-    found = of_weights(*given, UNIT, way=way) if way == "lockstep" else on_rows(*given, UNIT, most=50)
+    found = of_weights(*given, UNIT, way=way, most=50) if way == "lockstep" else on_rows(*given, UNIT, most=50)
     assert np.asarray(found.gap).max() <= 1e-10
     for b, (s, v) in enumerate(zip(weights, factors, strict=True)):
         Z = np.sqrt(s / s.sum())[:, None] * (X - s @ X / s.sum()) / v
@@ -147,7 +147,7 @@ def test_members_that_are_not_asked_for_stand_still(way):
     X, y = rng.normal(size=(40, 16)), rng.normal(size=(40, 1))
     weights = np.concatenate([rng.integers(0, 3, size=(3, 40)), np.ones((2, 40))]).astype(float)
     solve = lambda weights, count: (
-        of_weights(X, y, weights, np.ones((len(weights), 16)), count, grid_of(20), asked(16), UNIT, way=way)
+        of_weights(X, y, weights, np.ones((len(weights), 16)), count, grid_of(20), asked(16), UNIT, way=way, most=40)
         if way == "lockstep"
         else on_rows(X, y, weights, np.ones((len(weights), 16)), count, grid_of(20), asked(16), UNIT, most=40)
     )
@@ -177,7 +177,7 @@ def test_the_moments_of_weightings_are_those_of_repeated_rows():
     X[:, 3] = rng.random(70) < 0.04
     weights = rng.multinomial(70, np.ones(70) / 70, size=30).astype(float)
     assert (X[:, 3] @ weights.T == 0).any()
-    whole, times = moments_of_weights(X, y, weights)
+    whole, times = moments_of_weights(X, y, weights, 70)
     diagonal, more = squares_of_weights(X, y, weights)
     assert max(times.max(), more.max()) < 10
     np.testing.assert_allclose(diagonal.xy, whole.xy, atol=1e-11)
@@ -215,7 +215,7 @@ def test_an_accelerator_waits_for_the_host_once_a_trip(p):
         asked(p),
         UNIT,
     )
-    for traced in (of_weights.trace(*given, way="lockstep"), on_rows.trace(*given, most=50)):
+    for traced in (of_weights.trace(*given, way="lockstep", most=50), on_rows.trace(*given, most=50)):
         assert loops_of_unknown_length(traced.jaxpr.jaxpr) == 2  # one for a CPU, one for the others
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
         assert not [name for name in ("callback", "syev", "gesvd", "potrf", "geqrf") if name in text]
@@ -224,7 +224,7 @@ def test_an_accelerator_waits_for_the_host_once_a_trip(p):
 def test_one_program_serves_another_block():
     """Of the same shape, with other weights, factors, λs and settings."""
     rng = np.random.default_rng(6)
-    for p, program, how in ((8, of_weights, {"way": "lockstep"}), (90, on_rows, {"most": 40})):
+    for p, program, how in ((8, of_weights, {"way": "lockstep", "most": 40}), (90, on_rows, {"most": 40})):
         before = None
         for lower in (None, np.zeros(p)):
             X, weights = rng.normal(size=(40, p)), rng.integers(0, 3, size=(5, 40)).astype(float)

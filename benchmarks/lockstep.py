@@ -1,0 +1,91 @@
+"""Many lassos: in lockstep, or one after the other? And does the chooser pick the faster way?
+
+    python benchmarks/lockstep.py [--repeats 3]
+
+A member is a resample of the rows; its path has 100 λs down to λ_max/1,000, with a certificate each. Both ways share
+the members among the cores. With more columns than moments take, one after the other means inside a working set. On a
+GPU: not measured.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from clock import best
+from tables import seconds, table
+
+import jaxreg
+from jaxreg.data.cores import CORES
+from jaxreg.data.problem import check_problem
+from jaxreg.engines import moments, weightings
+from jaxreg.engines.lockstep import in_lockstep, on_rows
+
+__all__ = ["measure"]
+
+RESULTS = Path(__file__).parent / "results" / "lockstep.md"
+# Rows, columns and members.
+SHAPES = (
+    (200, 10, 10),
+    (200, 10, 1000),
+    (250, 50, 10),
+    (250, 50, 1000),
+    (500, 100, 200),
+    (1000, 200, 10),
+    (1000, 200, 1000),
+    (2000, 400, 20),
+    (100, 500, 50),
+    (200, 1000, 50),
+    (200, 3000, 20),
+    (400, 2000, 20),
+)
+
+
+def measure(repeats: int) -> list[list[str]]:
+    """A row of the table for each shape."""
+    rows = []
+    for n, p, B in SHAPES:
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(n, p))
+        y = X[:, :10].sum(axis=1) + 3 * rng.normal(size=n)
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=B).astype(float)
+        problem = check_problem(X, y, max_iter=10_000)
+        lams = jaxreg.path(X, y, lams=2).lams[0] * 1e-3 ** (np.arange(100) / 99)
+        by_moments = moments.carries(problem)
+        picked = in_lockstep(problem, -(-B // CORES)) if by_moments else on_rows(problem, "knots", B)
+        took, found = [], []
+        for together in (False, True):
+            weightings.in_lockstep = weightings.on_rows = lambda *_, together=together: together
+            seconds_, solved = best(partial(weightings.paths_of_weightings, problem, lams, weights), repeats)
+            took.append(seconds_)
+            found.append(solved)
+        assert np.allclose(found[0].coef, found[1].coef, atol=1e-8)
+        gap = max(solved.gap.max() for solved in found)
+        shape = [f"{n:,} × {p:,}", f"{B:,}", "Gram matrices" if by_moments else "rows"]
+        pick = took[picked] / min(took)
+        rows.append([*shape, *map(seconds, took), f"{took[1] / took[0]:.2f}", f"{gap:.0e}", f"{pick:.2f}"])
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    head = ["table", "members", "lockstep by", "one after the other s", "lockstep s", "ratio", "gap", "chooser's pick"]
+    text = "\n".join(
+        [
+            "# Lassos in lockstep",
+            "",
+            f"{CORES} cores; jaxreg {jaxreg.__version__}; best of {options.repeats}; 100 λs a path. The last column is",
+            "the time of the way that jaxreg chooses, as a multiple of the faster one. On a GPU: not measured.",
+            "",
+            table(head, measure(options.repeats)),
+            "",
+        ]
+    )
+    RESULTS.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
