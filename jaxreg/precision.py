@@ -1,13 +1,16 @@
 """In which precision and where it is computed: for one block and one thread, whatever the settings of the user are."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-__all__ = ["computing", "find_device", "on_accelerator", "takes_double"]
+__all__ = ["computing", "find_device", "full_precision", "on_accelerator", "takes_double"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def find_device(device: Any) -> Any:
@@ -33,6 +36,21 @@ def takes_double(dtype: Any, device: Any) -> bool:
     """Whether it is computed in float64: always on a CPU, for float32 sums over many rows and factors of correlated
     columns lose what the data hold; on an accelerator as the caller's table is."""
     return dtype == np.float64 or not on_accelerator(device)
+
+
+# A GPU multiplies float32 matrices in TF32 unless told otherwise: each factor is rounded to 10 bits, and a gap of 1e-5
+# cannot be seen any more, let alone reached. The scope works while a function is traced, and for this thread alone: the
+# products that are made in it carry the precision into whatever program, derivative or batch is made of them, and what
+# the user has set counts outside of it as before. What JAX traces later, the rules of derivatives, needs it again.
+def full_precision(function: F) -> F:
+    """``function`` with its products of float32 in float32, on every device: a certificate rests on them."""
+
+    @wraps(function)
+    def exactly(*args: Any, **kwargs: Any) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return function(*args, **kwargs)
+
+    return exactly  # type: ignore[return-value]
 
 
 @contextlib.contextmanager

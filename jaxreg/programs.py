@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxreg.formulas.arrays import floating_dtype
+from jaxreg.precision import full_precision
 
 __all__ = ["Program", "compiled", "compiled_door"]
 
@@ -33,10 +34,10 @@ _all: list["Program"] = []
 
 
 class Program:
-    """A function under ``jax.jit`` whose compiled programs are given back when the process holds too many."""
+    """A function under ``jax.jit``, in full precision, that is given back when the process holds too many programs."""
 
     def __init__(self, function: Callable[..., Any], **options: Any):
-        self._jitted: Any = jax.jit(function, **options)
+        self._jitted: Any = jax.jit(full_precision(function), **options)
         update_wrapper(self, function)
         _all.append(self)
 

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import change_of, only_if, varying_like
 from jaxreg.formulas.moments import moments
 from jaxreg.formulas.objective import Params
+from jaxreg.precision import full_precision
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
@@ -70,6 +71,7 @@ def _differentiable(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
 
 
 @_differentiable.defjvp
+@full_precision
 def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth, Smooth]:
     smooth = lambda arrays: smoothly(asked, arrays, primals[1])
     return jax.jvp(smooth, (primals[0],), (tangents[0],))
