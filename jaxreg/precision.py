@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-__all__ = ["computing", "find_device", "full_precision", "on_accelerator", "takes_double"]
+__all__ = ["computing", "device_of", "find_device", "full_precision", "host", "on_accelerator", "takes_double"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,9 +27,41 @@ def find_device(device: Any) -> Any:
         raise ValueError(f"device={device!r} is not available: {error}") from None
 
 
-def on_accelerator(device: Any) -> bool:
-    """Whether the device, or JAX's default, is something else than a CPU."""
-    return (jax.default_backend() if device is None else device.platform) != "cpu"
+def host() -> Any:
+    """The CPU; None, which is JAX's default, where JAX was told to do without one (``JAX_PLATFORMS=cuda``)."""
+    try:
+        return jax.devices("cpu")[0]
+    except RuntimeError:
+        return None
+
+
+def device_of(device: Any, *arrays: Any) -> Any:
+    """Where a call computes: where the user has put the first of the arrays that lies on one device by their will
+    (``jax.device_put(X, device)``); else what the call names; else what ``jax.default_device`` names; None is JAX's own
+    default. Traced arrays lie nowhere yet.
+
+    Raises:
+        ValueError: the two differ; there is no such device.
+    """
+    named = find_device(device)
+    for array in arrays:
+        if isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer) and array.committed:
+            (lies, *others) = array.devices()
+            if named is not None and named != lies and not others:
+                raise ValueError(
+                    f"device={device!r}, but the data lie on {lies}; leave device out, or move them by jax.device_put."
+                )
+            if not others:
+                usual = named is None and jax.config.jax_default_device is None and lies == jax.devices()[0]
+                return None if usual else lies  # the programs are those of data that lie nowhere
+    return find_device(jax.config.jax_default_device) if named is None else named
+
+
+def on_accelerator(device: Any = None) -> bool:
+    """Whether the device is something else than a CPU; None is the one that ``jax.default_device`` names, as
+    :func:`computing` and the pure functions have it do, or JAX's own default."""
+    device = jax.config.jax_default_device if device is None else device
+    return (jax.default_backend() if device is None else getattr(device, "platform", device)) != "cpu"
 
 
 def takes_double(dtype: Any, device: Any) -> bool:

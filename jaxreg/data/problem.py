@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxreg.data import inputs, parameters
 from jaxreg.data.sparse import is_sparse, same_in_all_rows
-from jaxreg.precision import computing, find_device, takes_double
+from jaxreg.precision import computing, device_of, takes_double
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.reduced import default_tol
 
@@ -93,7 +93,7 @@ def check_problem(
     Raises:
         ValueError, TypeError: as :func:`jaxreg.fit`.
     """
-    names = inputs.feature_names_of(X)
+    names, device = inputs.feature_names_of(X), device_of(device, X, y)
     X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
     if is_sparse(X) or X.size <= SMALL:
         inputs.check_values(X, names)
@@ -118,7 +118,7 @@ def check_problem(
         tol=default_tol(X.dtype) if tol is None else parameters.check_positive(tol, "tol"),
         max_iter=parameters.check_positive(max_iter, "max_iter", int),
         strategy=strategy,
-        device=find_device(device),
+        device=device,
     )
 
 
