@@ -18,7 +18,7 @@ from jaxreg.engines import moments as on_moments
 from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.moments import Moments
 from jaxreg.other_names import names_ours
-from jaxreg.precision import computing
+from jaxreg.precision import computing, host
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.paths import default_tol
 
@@ -100,7 +100,7 @@ def path_from_moments(
             "moments alone serve l1_ratio > 0, lams > 0, penalty_factor > 0, and bounds that are 0 or infinite; use "
             "jaxreg.path on the rows for anything else."
         )
-    with computing(True, None):
+    with computing(True, host()):
         m = filled_up(m)
         order = Order(grid if isinstance(grid, int) else np.repeat(grid[:, None], t, axis=1), t, eps)
         asked = settings(

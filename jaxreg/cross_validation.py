@@ -15,9 +15,11 @@ from jaxreg import results
 from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
+from jaxreg.device_tables import brought, plan_of_table, suits, sweep_there
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.groups import sweep_of_each
@@ -57,6 +59,7 @@ def sweep(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    device_arrays: bool = False,
     progress: Progress = None,
     by: Any = None,
 ) -> Any:  # a Sweep, or a GroupedSweep
@@ -74,6 +77,7 @@ def sweep(
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (`1 − R²`, `R²`
             the share of the fold's own variance that is explained). The first and the last are always in the result;
             mean absolute errors, which cost a product with the held-out rows, where they are asked for.
+        device_arrays: as in :func:`jaxreg.fit`; grids are not extended there, and ``measure`` is "mse".
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
@@ -114,18 +118,27 @@ def sweep(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
+        stays=measure == "mse" and stays(X, device, device_arrays, runs is not None),
     )
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
+    if device_arrays and measure != "mse":
+        raise ValueError(f"measure is {measure!r}; with device_arrays=True it must be 'mse'.")
     lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
     if runs is not None:
         if len(ratios) > 1 or measure != "mse":
             raise ValueError("sweep(by=) takes one l1_ratio and measure='mse'; call it for each.")
         with following(progress, "groups") as show:
             return sweep_of_each(given, runs, lams, folds, seed, eps, show)
+    if isinstance(given.X, jax.Array):
+        plan = plan_of_table(folds, given, seed)
+        if suits(plan, device_arrays):
+            return sweep_there(given, ratios, lams, plan, device_arrays)
+        given = brought(given)
+    else:
+        target = given.y[:, 0] if given.flat else given.y
+        plan = plan_of(folds, given.X, target, seed, given.sample_weight)
     problem = without_left_out(given)
-    target = given.y[:, 0] if given.flat else given.y
-    plan = plan_of(folds, given.X, target, seed, given.sample_weight)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]
     dense = next((one.X for one in ready if not is_sparse(one.X)), problem.X)  # all read the same table

@@ -8,6 +8,7 @@ beyond half of them jaxreg's own programs are given back, all at once: those sti
 import gc
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import update_wrapper, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxreg.formulas.arrays import floating_dtype
+from jaxreg.precision import device_of, full_precision
 
 __all__ = ["Program", "compiled", "compiled_door"]
 
@@ -33,10 +35,10 @@ _all: list["Program"] = []
 
 
 class Program:
-    """A function under ``jax.jit`` whose compiled programs are given back when the process holds too many."""
+    """A function under ``jax.jit``, in full precision, that is given back when the process holds too many programs."""
 
     def __init__(self, function: Callable[..., Any], **options: Any):
-        self._jitted: Any = jax.jit(function, **options)
+        self._jitted: Any = jax.jit(full_precision(function), **options)
         update_wrapper(self, function)
         _all.append(self)
 
@@ -76,7 +78,8 @@ def too_many() -> bool:
 def compiled_door(function: F) -> F:
     """A pure function compiled once for each shape and option, also when it is called without ``jit``.
 
-    Options, the number of λs, and an ``l1_ratio`` of the Python number 0 or 1 choose the program; all else is data.
+    What depends on the device asks for JAX's default one, which is that of the data here. Options, the number of λs,
+    and an ``l1_ratio`` of the Python number 0 or 1 choose the program; all else is data.
     """
     signature = inspect.signature(function)
 
@@ -100,7 +103,9 @@ def compiled_door(function: F) -> F:
         arrays = {name: value for name, value in given.items() if name not in fixed}
         dtype = floating_dtype(**{name: arrays[name] for name in DATA if name in arrays})
         arrays = {name: jax.tree.map(lambda v: _on_host(v, dtype), value) for name, value in arrays.items()}
-        return program(arrays, fixed=tuple(sorted(fixed.items())))
+        lies = device_of(None, *(arrays[name] for name in DATA if name in arrays))
+        with nullcontext() if lies is None else jax.default_device(lies):
+            return program(arrays, fixed=tuple(sorted(fixed.items())))
 
     return door  # type: ignore[return-value]
 

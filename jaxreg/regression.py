@@ -13,8 +13,10 @@ from jaxreg import results
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
+from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.stacks import taken_apart
+from jaxreg.device_tables import fit_there, path_there
 from jaxreg.engines import choose
 from jaxreg.groups import fit_of_each, path_of_each
 from jaxreg.other_names import names_ours
@@ -40,6 +42,7 @@ def fit(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    device_arrays: bool = False,
     by: Any = None,
 ) -> Any:  # a Solution, or a GroupedSolution
     """Minimise the objective at one λ.
@@ -62,7 +65,10 @@ def fit(
             "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
             solve the problem, and the second on a GPU. The certificate is the same.
         dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
-        device: a platform name ("cpu", "gpu"), a jax.Device, or None for JAX's default.
+        device: a platform name ("cpu", "gpu"), a jax.Device, or None: that on which X lies, an array that was put there
+            by ``jax.device_put``, else JAX's default.
+        device_arrays: whether the results stay on the device, as JAX arrays. X and y that lie on an accelerator are
+            used where they lie in any case, in their own precision.
         by: a fit for each group of rows: (n,) labels, several such in a list, or names of columns of a frame, which
             are then no features; or for each window of them, :func:`jaxreg.rolling` and :func:`jaxreg.expanding`.
             Standardisation, and λ in units of y, are those of the group. Without it X may be several data sets, an
@@ -103,11 +109,14 @@ def fit(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
+        stays=stays(X, device, device_arrays, runs is not None),
     )
     t = given.y.shape[1]
     lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
     if runs is not None:
         return fit_of_each(given, runs, lam)
+    if isinstance(given.X, jax.Array):
+        return fit_there(given, lam, device_arrays)
     problem = without_left_out(given)._replace(degrees=False)
     problem = choose.ready(problem)
     solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
@@ -145,6 +154,7 @@ def path(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    device_arrays: bool = False,
     by: Any = None,
 ) -> Any:  # a Path, or a GroupedPath
     """Minimise the objective at every λ of a grid.
@@ -185,10 +195,13 @@ def path(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
+        stays=stays(X, device, device_arrays, runs is not None),
     )
     lams = parameters.check_lams(lams, given.X.dtype)
     if runs is not None:
         return path_of_each(given, runs, lams, eps)
+    if isinstance(given.X, jax.Array):
+        return path_there(given, lams, device_arrays)
     problem = choose.ready(without_left_out(given))
     choose.check_size(problem, lams)
     pure: Any = choose.path(problem, lams)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.data import inputs, parameters
+from jaxreg.data import inputs, on_device, parameters
 from jaxreg.data.sparse import is_sparse, same_in_all_rows
-from jaxreg.precision import computing, find_device, takes_double
+from jaxreg.precision import computing, device_of, takes_double
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.reduced import default_tol
 
@@ -21,7 +21,8 @@ class Problem(NamedTuple):
     """X is of the dtype in which results are returned, all other arrays are of float64.
 
     Attributes:
-        X: (n, p), NumPy or sparse. y: (n, t). flat: whether y was (n,): results then have no axis of targets.
+        X: (n, p), NumPy or sparse; JAX's, as y and the weights are, where it stays on its device. y: (n, t). flat:
+            whether y was (n,): results then have no axis of targets.
         names: of the columns, or None. sample_weight: (n,), penalty_factor, lower, upper: (p,), each or None.
         l1_ratio: ρ. fit_intercept, standardize, tol, max_iter: as in the public functions. eps: `λ_min / λ_max` of an
             automatic grid. strategy: "active set", "parallel", or None to choose.
@@ -86,28 +87,39 @@ def check_problem(
     max_iter: Any = 1,
     strategy: Any = None,
     device: Any = None,
+    stays: bool = False,
 ) -> Problem:
     """The arguments of :func:`jaxreg.path` checked, X as a NumPy array or a sparse table; defaults are those of the
     shape and dtype of X.
 
+    Args:
+        stays: whether the table stays on its device: X, y and the weights are then JAX arrays
+            (:mod:`~jaxreg.data.on_device`).
+
     Raises:
         ValueError, TypeError: as :func:`jaxreg.fit`.
     """
-    names = inputs.feature_names_of(X)
-    X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
-    if is_sparse(X) or X.size <= SMALL:
-        inputs.check_values(X, names)
-    n, p = X.shape
-    y = inputs.check_target(y, n, float)
+    names, device = inputs.feature_names_of(X), device_of(device, X, y)
+    if stays:
+        X, y, sample_weight, flat = on_device.check_table(X, y, sample_weight, _check_dtype(dtype), device)
+        n, p = X.shape
+    else:
+        X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
+        if is_sparse(X) or X.size <= SMALL:
+            inputs.check_values(X, names)
+        n, p = X.shape
+        y = inputs.check_target(y, n, float)
+        flat = y.ndim == 1
+        sample_weight = inputs.check_weights(sample_weight, n, float)
     lower, upper = inputs.check_bounds(lower, upper, p, float)
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
     return Problem(
         X=X,
-        y=y.reshape(n, -1),
-        flat=y.ndim == 1,
+        y=y if stays else y.reshape(n, -1),
+        flat=flat,
         names=names,
-        sample_weight=inputs.check_weights(sample_weight, n, float),
+        sample_weight=sample_weight,
         penalty_factor=inputs.check_factors(penalty_factor, p, float),
         lower=lower,
         upper=upper,
@@ -118,7 +130,7 @@ def check_problem(
         tol=default_tol(X.dtype) if tol is None else parameters.check_positive(tol, "tol"),
         max_iter=parameters.check_positive(max_iter, "max_iter", int),
         strategy=strategy,
-        device=find_device(device),
+        device=device,
     )
 
 

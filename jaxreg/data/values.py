@@ -90,7 +90,7 @@ def check_finite(values: np.ndarray, name: str, names: tuple[str, ...] | None) -
         raise ValueError(f"{place_of(name, index, names)} is {what}; {advice} such rows.{more}")
 
 
-def largest_of(values: np.ndarray) -> float:
+def largest_of(values: Any) -> float:
     """The largest number whose squares can be summed over the whole array."""
     return float(np.sqrt(np.finfo(values.dtype).max / values.size) / 4)
 

@@ -32,7 +32,7 @@ from jaxreg.engines.row_gaps import gap_from_rows
 from jaxreg.engines.solved import Solved, some_lams
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.objective import Params
-from jaxreg.precision import computing, find_device
+from jaxreg.precision import computing, host
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
@@ -73,6 +73,6 @@ def gap_from_moments(m: Moments, problem: Problem, solved: Solved) -> Solved:
     more = lambda v: np.concatenate([v, np.repeat(v[-1:], padded(L) - L, axis=0)]).astype(float)
     coef, fill = more(solved.params.coef), len(m.x_mean) - problem.X.shape[1]
     params = Params(more(solved.params.intercept), np.pad(coef, ((0, 0), (0, fill), (0, 0))))
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         found = _program(m, settings_of(problem, len(m.x_mean)), more(solved.lams), params, UNIT)
     return solved._replace(gap=np.asarray(found.gap)[:L], rounding=np.asarray(found.rounding)[:L])

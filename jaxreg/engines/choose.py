@@ -21,6 +21,7 @@ from jaxreg.engines.certificate import certified
 from jaxreg.engines.degrees import FEW_SQUARES, FromMoments, FromRows, degrees_on_rows
 from jaxreg.engines.order import settings_of
 from jaxreg.engines.solved import Solved, improved, joined, some_lams
+from jaxreg.precision import host, on_accelerator
 from jaxreg.solvers.paths import Path
 
 __all__ = [
@@ -65,6 +66,8 @@ def ready(problem: Problem, what: str | None = None) -> Problem:
                 f"X is sparse and would be a dense table of {dense_bytes(X) / 2**30:.3g} GiB, which {what} would need; "
                 "use X.toarray() if memory allows."
             )
+        if is_sparse(problem.X) and problem.strategy is None and on_accelerator(problem.device):
+            problem = problem._replace(device=host())  # what goes down the λs one after the other serves a CPU
     descents = some_columns, moments, columns
     if problem.strategy == "active set" and all(engine.refuses(problem, 1) for engine in descents):
         raise ValueError(

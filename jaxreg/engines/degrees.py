@@ -9,7 +9,7 @@ from jaxreg.data.padding import padded_problem
 from jaxreg.data.problem import Problem
 from jaxreg.formulas.moments import Moments
 from jaxreg.formulas.projection import smallest_direction
-from jaxreg.precision import computing, find_device
+from jaxreg.precision import computing, host
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
@@ -55,7 +55,7 @@ class FromMoments(NamedTuple):
         L, p, _ = self.inside.shape
         lams = np.concatenate([self.lams, np.repeat(self.lams[-1:], padded(L) - L, axis=0)]).astype(float)
         inside = np.pad(self.inside, ((0, padded(L) - L), (0, len(self.moments.x_mean) - p), (0, 0)))
-        with computing(True, find_device("cpu")):
+        with computing(True, host()):
             df = np.asarray(_count(self.moments, self.settings, lams, np.int32(L), inside))[:L].astype(self.dtype)
         return df[:, 0] if self.flat else df
 

@@ -22,6 +22,7 @@ from jaxreg.data.row_blocks import BLOCK, padded_rows, slices
 from jaxreg.data.sparse import is_sparse
 from jaxreg.formulas.moments import Moments, mean_squared_error
 from jaxreg.formulas.objective import Params
+from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 
@@ -60,9 +61,7 @@ def from_rows(
     Args:
         params: coef (L, p, t), intercept (L, t), NumPy. X: (n, p), Y: (n, t). s: (n,) or None. rows: (k,).
     """
-    device = jax.config.jax_default_device or jax.devices()[0]
-    here = getattr(device, "platform", device) == "cpu"
-    sums = _sums_by_numpy if here or is_sparse(X) else _sums_on_device
+    sums = _sums_on_device if on_accelerator() and not is_sparse(X) else _sums_by_numpy
     weight = float(len(rows) if s is None else s[rows].sum(dtype=float))
     square, absolute = sums(params, X, Y, s, rows)
     return square / weight, absolute / weight

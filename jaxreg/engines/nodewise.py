@@ -17,7 +17,7 @@ from jaxreg.data.members import UNIT, moments_of
 from jaxreg.data.problem import Problem
 from jaxreg.engines.order import settings_of
 from jaxreg.formulas.moments import Moments
-from jaxreg.precision import computing, find_device
+from jaxreg.precision import computing, host
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Settings
@@ -68,7 +68,7 @@ def columns_of(problem: Problem) -> Columns:
     """Of one target, without weights."""
     n, p = problem.X.shape
     m, lam0 = moments_of(problem), float(np.sqrt(2.0 * np.log(max(p, 2)) / n))
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         posed, lam = _scaled_program(m, settings_of(problem, len(m.x_mean)), np.float64(lam0))
     return Columns(jax.tree.map(np.asarray, posed), p, lam0, float(lam))
 
@@ -101,7 +101,7 @@ def _with_rounding(nodes: Nodes) -> Nodes:
 def _some(program: Any, columns: Columns, lams: np.ndarray | None, some: np.ndarray) -> Nodes:
     """What a program finds for the columns with the given numbers, at their μ, or from `μ₀` down."""
     filled = np.resize(some, padded(len(some))).astype(np.int32)
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         given = np.float64(columns.lam0) if lams is None else lams[filled]
         found = program(columns.posed.gram, filled, np.int32(len(some)), given)
         return Nodes(*(np.array(v)[: len(some)] for v in found))
@@ -115,7 +115,7 @@ def inverse_nodes(columns: Columns) -> Nodes:
     """
     G, p = columns.posed.gram, columns.p
     filled = G + np.diag(np.where(np.arange(len(G)) < p, 0.0, 1.0))
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         coef, gap, e = (np.asarray(v) for v in _inverse_program(filled))
     if not e[0] > DEPENDENT * e[-1]:
         raise ValueError(
@@ -131,7 +131,7 @@ def without_bias(columns: Columns, coef: np.ndarray, nodes: Nodes) -> tuple[Debi
     u = np.pad(coef, (0, len(posed.size) - p)) * posed.size
     correlation = posed.correlation[:, 0]
     z = correlation - posed.gram @ u
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         found = Debiased(*map(np.asarray, _debiased(posed.gram, z, u, nodes.coef)))
     size = posed.size[:p]
     rr = float(posed.yy[0] - u @ (correlation + z))

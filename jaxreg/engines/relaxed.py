@@ -13,7 +13,7 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.row_blocks import block_moments
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines.order import settings_of
-from jaxreg.precision import computing, find_device
+from jaxreg.precision import computing, host
 from jaxreg.programs import compiled
 from jaxreg.solvers.relaxed import Refit, least_squares_on
 
@@ -42,7 +42,7 @@ def refits(problem: Problem, coef: np.ndarray) -> Refit:
     asked = settings_of(problem._replace(penalty_factor=None), len(m.x_mean))
     D, p = inside.shape
     found = Refit(np.zeros((D, p)), np.zeros(D), np.zeros(D))
-    with computing(True, find_device("cpu")):
+    with computing(True, host()):
         for some in _by_size(inside):
             filled = np.zeros((TOGETHER, len(m.x_mean)), bool)
             filled[: len(some), :p] = inside[some]

@@ -1,9 +1,13 @@
 """What the six estimators share: validation, prediction, the added parameters and the form of the attributes."""
 
 import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
+import jax
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -15,8 +19,20 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.estimators.problems import problem_of
 from jaxreg.formulas.objective import Params
+from jaxreg.precision import device_of
 
-__all__ = ["ACCEPT_SPARSE", "ADDED", "DESCENT", "FLOATS", "LinearModel", "as_table", "warn_unless_converged"]
+__all__ = [
+    "ACCEPT_SPARSE",
+    "ADDED",
+    "DESCENT",
+    "FLOATS",
+    "LinearModel",
+    "as_table",
+    "on_its_device",
+    "warn_unless_converged",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # The sparse formats that fit and predict take; :mod:`jaxreg.data.sparse` says what becomes of them.
 ACCEPT_SPARSE: Any = ["csr", "csc", "coo"]
@@ -42,6 +58,18 @@ DESCENT: dict[str, Any] = {
     "random_state": ["random_state"],
     "selection": [StrOptions({"cyclic", "random"})],
 }
+
+
+def on_its_device(fit: F) -> F:
+    """``fit``, which computes where the user has put X: scikit-learn's validation makes a NumPy array of it."""
+
+    @wraps(fit)
+    def there(self: Any, X: Any, y: Any, *args: Any, **options: Any) -> Any:
+        device = device_of(self.device, X, y)
+        with nullcontext() if device is None else jax.default_device(device):
+            return fit(self, X, y, *args, **options)
+
+    return there  # type: ignore[return-value]
 
 
 def as_table(X: Any) -> Any:
@@ -89,7 +117,7 @@ class LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         given = {name: getattr(self, name) for name in names}
         if getattr(self, "positive", False):
             given["lower"] = 0.0
-        return problem_of(X, y, sample_weight, **given, **options)
+        return problem_of(X, y, sample_weight, **given | options)
 
     def _keep(self, params: Params, y: np.ndarray) -> None:
         """``coef_`` and ``intercept_`` in scikit-learn's shapes, from coef (p, t) and intercept (t,)."""

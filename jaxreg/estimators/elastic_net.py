@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array
 
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
-from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, warn_unless_converged
+from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, as_table, on_its_device, warn_unless_converged
 from jaxreg.estimators.gram import check_gram
 from jaxreg.estimators.path import elastic_net_path, lasso_path
 from jaxreg.estimators.problems import certificate, solve, squares
@@ -110,6 +110,7 @@ class ElasticNet(LinearModel):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @on_its_device
     def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> "ElasticNet":
         """Fit to X (n, p) and y (n,) or (n, t); targets are fitted one by one.
 

@@ -13,7 +13,15 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 
 from jaxreg.data.parameters import check_l1_ratio
 from jaxreg.data.problem import Problem
-from jaxreg.estimators.base import ACCEPT_SPARSE, ADDED, DESCENT, FLOATS, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import (
+    ACCEPT_SPARSE,
+    ADDED,
+    DESCENT,
+    FLOATS,
+    LinearModel,
+    on_its_device,
+    warn_unless_converged,
+)
 from jaxreg.estimators.choice import RoutesToSplitter, choose, given_alphas, split_rows
 from jaxreg.estimators.elastic_net import weights_of
 from jaxreg.estimators.path import elastic_net_path
@@ -121,6 +129,7 @@ class ElasticNetCV(RoutesToSplitter, LinearModel):
         self.alpha_per_target = alpha_per_target
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @on_its_device
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> "ElasticNetCV":
         """Cross-validate, choose, and fit on all rows.
 

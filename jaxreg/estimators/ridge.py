@@ -8,7 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
-from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, DESCENT, LinearModel, on_its_device, warn_unless_converged
 from jaxreg.estimators.problems import solve
 from jaxreg.formulas.objective import Params
 
@@ -87,6 +87,7 @@ class Ridge(LinearModel):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @on_its_device
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Ridge":
         """Fit to X (n, p) and y (n,) or (n, t).
 

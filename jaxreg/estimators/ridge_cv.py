@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 from sklearn.utils.validation import _check_sample_weight
 
 from jaxreg.data.problem import Problem
-from jaxreg.estimators.base import ADDED, FLOATS, LinearModel, warn_unless_converged
+from jaxreg.estimators.base import ADDED, FLOATS, LinearModel, on_its_device, warn_unless_converged
 from jaxreg.estimators.choice import choose, split_rows
 from jaxreg.estimators.problems import leave_one_out, left_out, solve
 from jaxreg.estimators.ridge import Ridge
@@ -103,6 +103,7 @@ class RidgeCV(LinearModel):
         self.one_se = one_se
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @on_its_device
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> "RidgeCV":
         """Measure every alpha, choose, and fit on all rows.
 

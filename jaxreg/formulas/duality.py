@@ -26,6 +26,7 @@ from jaxreg.formulas.arrays import broadcast_columns, floating, varying_like, wi
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import Basis, free_basis, free_columns, project_out, weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.precision import full_precision
 
 __all__ = [
     "Penalty",
@@ -171,6 +172,7 @@ def relative_gap(
     return xp.where(scale == 0, of_zero, excess / xp.where(scale == 0, 1.0, scale))
 
 
+@full_precision
 def duality_gap(
     params: Params,
     X: ArrayLike,

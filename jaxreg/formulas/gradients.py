@@ -13,10 +13,12 @@ from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating, per_row, without_columns
 from jaxreg.formulas.objective import Params, penalty_weights, predict
+from jaxreg.precision import full_precision
 
 __all__ = ["gradient", "hessian", "lipschitz"]
 
 
+@full_precision
 def gradient(
     params: Params,
     X: ArrayLike,
@@ -77,6 +79,7 @@ def gradient(
     return Params(-jnp.sum(sr, axis=0), -X.T @ sr + l1 * jnp.sign(w) + l2 * w)
 
 
+@full_precision
 def hessian(
     X: ArrayLike,
     lam: ArrayLike,
@@ -124,6 +127,7 @@ def hessian(
     return (design.T * (s / jnp.sum(s))[None, :]) @ design + jnp.diag(jnp.concatenate([jnp.zeros((1,), X.dtype), l2]))
 
 
+@full_precision
 def lipschitz(
     X: ArrayLike,
     lam: ArrayLike = 0.0,

@@ -26,6 +26,7 @@ from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import floating
 from jaxreg.formulas.objective import Params
+from jaxreg.precision import full_precision
 
 __all__ = ["Moments", "about_zero", "all_but", "lost", "mean_squared_error", "moments", "together"]
 
@@ -81,6 +82,7 @@ class Moments(NamedTuple):
         )
 
 
+@full_precision
 def moments(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Moments:
     """The moments of one block of rows.
 
@@ -141,6 +143,7 @@ def _where_means_are_small(X: jax.Array, Y: jax.Array) -> Moments:
     return jax.lax.cond(small, about_zero, lambda X, Y: _about_means(X, Y, jnp.ones((n,), X.dtype)), X, Y)
 
 
+@full_precision
 def together(parts: Sequence["Moments"]) -> "Moments":
     """The moments of the rows of all parts, formula (1).
 
@@ -172,6 +175,7 @@ def together(parts: Sequence["Moments"]) -> "Moments":
     return Moments(weight, x, y, xx, xy, yy)
 
 
+@full_precision
 def all_but(parts: "Moments", k: ArrayLike) -> tuple["Moments", jax.Array]:
     """The moments of the rows of all parts but one, by formula (1), which takes nothing away and so loses nothing.
 
@@ -268,6 +272,7 @@ def about_zero(m: Moments) -> Moments:
     )
 
 
+@full_precision
 def mean_squared_error(params: Params, m: Moments) -> jax.Array:
     """`Σ s (y − x·w − b)² / Σs` of one model a target, as a quadratic form in the moments, (t,).
 

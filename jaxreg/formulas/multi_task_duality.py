@@ -16,6 +16,7 @@ from jaxreg.formulas.multi_task import as_floats, product, row_norms
 from jaxreg.formulas.objective import Params
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import weighted_mean
+from jaxreg.precision import full_precision
 
 __all__ = ["Rows", "gap_on_rows", "multi_task_gap", "rows_of"]
 
@@ -44,6 +45,7 @@ def rows_of(X: jax.Array, Y: jax.Array, sample_weight: jax.Array | None, fit_int
     return Rows(columns, target, mean(X), mean(Y), shift, jnp.sum((shift[:, None] * Y) ** 2))
 
 
+@full_precision
 def multi_task_gap(
     params: Params,
     X: ArrayLike,

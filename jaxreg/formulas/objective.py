@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, floating, per_row
 from jaxreg.params import Params
+from jaxreg.precision import full_precision
 
 __all__ = [
     "Params",
@@ -53,6 +54,7 @@ def absolute(w: jax.Array) -> jax.Array:
     return w * jnp.sign(w)
 
 
+@full_precision
 def predict(params: Params, X: ArrayLike) -> jax.Array:
     """`ŷ = Xw + b`.
 

@@ -12,10 +12,12 @@ from jaxreg.formulas.gradients import gradient
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import free_basis, free_columns, project_out, weighted_rows
 from jaxreg.formulas.scaling import centred, shares
+from jaxreg.precision import full_precision
 
 __all__ = ["kkt_residual", "lam_max"]
 
 
+@full_precision
 def lam_max(
     X: ArrayLike,
     y: ArrayLike,
@@ -95,6 +97,7 @@ def largest_lam(c: jax.Array, l1: jax.Array, lower: jax.Array | None, upper: jax
     return jnp.max(jnp.where(l1 > 0, room / jnp.where(l1 > 0, l1, 1.0), 0.0), initial=0.0)
 
 
+@full_precision
 def kkt_residual(
     params: Params,
     X: ArrayLike,

@@ -51,7 +51,8 @@ class Solution(Saveable, Readable):
 
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b, (n,) or (n, t), for X (n, p); a frame's columns must be those of the fit."""
-        return new_rows(X, self.feature_names, self.coef.shape[0]) @ self.coef + self.intercept
+        b, w = self.on_host().params
+        return new_rows(X, self.feature_names, len(w)) @ w + b
 
 
 @shaped(
@@ -97,8 +98,8 @@ class Path(Saveable, Readable):
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b at every λ, (n, L) or (n, L, t), for X (n, p)."""
         rows = new_rows(X, self.feature_names, self.coef.shape[1])
-        flat = np.moveaxis(self.coef, 1, 0).reshape(self.coef.shape[1], -1)
-        return (rows @ flat).reshape(rows.shape[0], *self.intercept.shape) + self.intercept
+        b, w = self.on_host().params
+        return (rows @ np.moveaxis(w, 1, 0).reshape(len(w[0]), -1)).reshape(rows.shape[0], *b.shape) + b
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """The coefficient paths of one target (:func:`jaxreg.plot.coefficient_paths`); returns the axes."""
@@ -108,8 +109,9 @@ class Path(Saveable, Readable):
             raise ValueError(
                 "the path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k])."
             )
-        given = {"names": self.feature_names, "scale": self.scale, "df": self.df}
-        return plot.coefficient_paths(self.lams, self.coef, ax=ax, **(given | options))
+        here = self.on_host()
+        given = {"names": self.feature_names, "scale": here.scale, "df": here.df}
+        return plot.coefficient_paths(here.lams, here.coef, ax=ax, **(given | options))
 
 
 for _name in ("coef", "df", "n_nonzero"):
@@ -145,7 +147,8 @@ class Choice(Readable):
 
     def predict(self, X: Any) -> np.ndarray:
         """Xw + b, (n,) or (n, t), for X (n, p)."""
-        return new_rows(X, self.feature_names, self.params.coef.shape[0]) @ self.params.coef + self.params.intercept
+        b, w = self.on_host().params
+        return new_rows(X, self.feature_names, len(w)) @ w + b
 
 
 @shaped(
@@ -224,7 +227,8 @@ class Sweep(Saveable, Readable):
     @property
     def largest_gap(self) -> float:
         """The largest duality gap of all fits, in the folds and on all rows."""
-        return float(max(np.max(self.fold_gap), np.max(self.path.gap)))
+        here = self.on_host()
+        return float(max(np.max(here.fold_gap), np.max(here.path.gap)))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions of :attr:`best`, (n,) or (n, t); ``sweep.one_se.predict(X)`` are those of the other choice."""
@@ -239,10 +243,11 @@ class Sweep(Saveable, Readable):
 
         if self.mean_mse.ndim == 3:
             raise ValueError("the sweep has several targets; plot one with jaxreg.plot.error_curve(...).")
-        r = self.best.index[0]
-        marks = {"minimum": self.best.lam, "one_se": self.one_se.lam, "n_nonzero": self.path.n_nonzero}
-        mean, se = (getattr(self, f"{part}_{self.measure}")[r] for part in ("mean", "se"))
-        return plot.error_curve(self.lams[r], mean, se, ax=ax, **(marks | {"measure": self.measure} | options))
+        here = self.on_host()
+        r = here.best.index[0]
+        marks = {"minimum": here.best.lam, "one_se": here.one_se.lam, "n_nonzero": here.path.n_nonzero}
+        mean, se = (getattr(here, f"{part}_{self.measure}")[r] for part in ("mean", "se"))
+        return plot.error_curve(here.lams[r], mean, se, ax=ax, **(marks | {"measure": self.measure} | options))
 
 
 @shaped(

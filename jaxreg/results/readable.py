@@ -5,8 +5,10 @@ import html
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
+from jaxreg.params import Params
 from jaxreg.results.summaries import Shown
 
 __all__ = ["Readable"]
@@ -21,6 +23,17 @@ class Readable:
     _shown: Callable[..., Shown]
     _columns: Callable[..., dict[str, Any]]
 
+    def on_host(self) -> Self:
+        """The result with NumPy arrays, where it holds JAX arrays (``device_arrays=True``); else itself."""
+        fields = vars(self)
+        brought = {name: _on_host(value) for name, value in fields.items()}
+        if all(brought[name] is value for name, value in fields.items()):
+            return self
+        new = copy(self)
+        for name, value in brought.items():
+            object.__setattr__(new, name, value)
+        return new
+
     def summary(self) -> str:
         r"""At most 12 lines: what the result is of, a small table, and whether all fits are certified.
 
@@ -32,7 +45,7 @@ class Readable:
                    λ  not 0  degrees of freedom  largest gap
                45.16      0                   0            0
         """
-        title, rows, foot = self._shown()
+        title, rows, foot = self.on_host()._shown()
         if not rows:
             return "\n".join([title, *foot])
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
@@ -47,7 +60,7 @@ class Readable:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        title, rows, foot = self._shown()
+        title, rows, foot = self.on_host()._shown()
         side = lambda k: "left" if k == 0 and _begins_with_words(rows) else "right"
         cells = lambda row, kind: "".join(
             f'<{kind} style="text-align:{side(k)}">{html.escape(cell)}</{kind}>' for k, cell in enumerate(row)
@@ -82,7 +95,7 @@ class Readable:
         if kind not in (None, "pandas", "polars", "dict"):
             raise ValueError(f"kind is {kind!r}; it must be 'pandas', 'polars', 'dict' or None.")
         kind = kind or next((name for name in ("pandas", "polars") if name in sys.modules), "dict")
-        columns = self._columns()
+        columns = self.on_host()._columns()
         if kind == "pandas":
             import pandas
 
@@ -92,6 +105,19 @@ class Readable:
 
             return polars.DataFrame(columns)
         return columns
+
+
+def _on_host(value: Any) -> Any:
+    jax = sys.modules.get("jax")  # where it is not loaded, nothing is its array
+    if jax is not None and isinstance(value, jax.Array):
+        array = jax.device_get(value)
+        return array.item() if array.ndim == 0 else array
+    if isinstance(value, Readable):
+        return value.on_host()
+    if isinstance(value, Params):
+        parts = [_on_host(part) for part in value]
+        return value if all(new is old for new, old in zip(parts, value, strict=True)) else Params(*parts)
+    return value
 
 
 def _begins_with_words(rows: list[tuple[str, ...]]) -> bool:

@@ -1,11 +1,11 @@
 """How the objective is minimised, as pure functions of JAX arrays.
 
 Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge`` → ``left_out_sums`` → ``leave_one_out``
-(closed forms); ``fista`` → ``support`` → ``grid`` → ``row_solvers`` → ``reduced`` (all λs at once); ``tableau`` →
-``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set``, ``column_table`` → ``shared_newton`` →
-``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs); ``walks`` → ``working_set`` → ``from_columns``
-(down the λs for `p ≫ n`); ``multi_task`` → ``multi_task_columns`` (targets that share their columns); ``implicit``,
-``members`` → ``paths`` (who solves what, derivatives, the public functions).
+(closed forms); ``fista``, ``conjugate_gradients`` → ``support`` → ``grid`` → ``row_solvers`` → ``reduced`` (all λs at
+once); ``tableau`` → ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set``, ``column_table`` →
+``shared_newton`` → ``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs); ``walks`` → ``working_set`` →
+``from_columns`` (down the λs for `p ≫ n`); ``multi_task`` → ``multi_task_columns`` (targets that share their columns);
+``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions).
 """
 
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import change_of, only_if, varying_like
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
+from jaxreg.precision import full_precision
 from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import with_derivatives
 from jaxreg.solvers.members import engine, members, settings_of, smoothly
@@ -70,6 +71,7 @@ def _differentiable(
 
 
 @_differentiable.defjvp
+@full_precision
 def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> Any:
     _, held_out, mse, whole, params = primals
 

@@ -31,6 +31,7 @@ from jaxreg.formulas.arrays import broadcast_columns, change_of, varying_like
 from jaxreg.formulas.objective import Params, penalty_weights
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares, weighted_mean
+from jaxreg.solvers.conjugate_gradients import conjugate_gradients
 from jaxreg.solvers.reduction import Data, column_norm
 
 __all__ = ["definite_solve", "with_derivatives"]
@@ -105,31 +106,8 @@ def definite_solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array, m
     def solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
         largest = jnp.max(jnp.abs(right))
         scaled = right / jnp.where(largest > 0, largest, 1.0)
-        solution = _conjugate_gradients(matrix, scaled, 4 * eps, most)
+        solution = conjugate_gradients(matrix, scaled, jnp.zeros_like(scaled), most, 4 * eps)
         off = jnp.max(jnp.abs(scaled - matrix(solution)))
         return jnp.where(largest == 0, 0.0, jnp.where(off <= eps ** (1 / 3), largest * solution, jnp.nan))
 
     return jax.lax.custom_linear_solve(matrix, right, solve, symmetric=True)
-
-
-def _conjugate_gradients(
-    matrix: Callable[[jax.Array], jax.Array], right: jax.Array, tol: float, most: int
-) -> jax.Array:
-    """x with `‖right − Mx‖ ≤ tol ‖right‖`, from 0 (Hestenes and Stiefel 1952)."""
-    rr = jnp.dot(right, right)
-    enough = tol**2 * rr
-
-    def unfinished(carry: tuple) -> jax.Array:
-        _, _, _, rr, k = carry
-        return (rr > enough) & (k < most)
-
-    def turn(carry: tuple) -> tuple:
-        x, r, d, rr, k = carry
-        Md = matrix(d)
-        step = rr / jnp.dot(d, Md)
-        r = r - step * Md
-        rr_new = jnp.dot(r, r)
-        return x + step * d, r, r + (rr_new / rr) * d, rr_new, k + 1
-
-    start = (jnp.zeros_like(right), right, right, rr, jnp.zeros((), jnp.int32))
-    return jax.lax.while_loop(unfinished, turn, start)[0]

@@ -24,6 +24,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from jaxreg.formulas.arrays import broadcast_columns
 from jaxreg.formulas.projection import weighted_rows
 from jaxreg.formulas.scaling import centred, shares
+from jaxreg.precision import full_precision
 from jaxreg.solvers.reduction import Data, column_norm
 
 __all__ = ["differentiated", "left_out_by_solves"]
@@ -92,6 +93,7 @@ def differentiated(values: Any, fit_intercept: bool, arrays: tuple[Any, ...], la
 
 
 @differentiated.defjvp
+@full_precision
 def _derivatives(values: Any, fit_intercept: bool, primals: Any, tangents: Any) -> Any:
     by_solves = lambda arrays, lams: left_out_by_solves(Data._make((*arrays, fit_intercept)), lams)
     return differentiated(values, fit_intercept, *primals), jax.jvp(by_solves, primals, tangents)[1]

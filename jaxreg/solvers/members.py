@@ -8,7 +8,8 @@ The members share X, so what is read from it is read once. In this order, the fi
 3. *reduced*, all others, in closed form or by FISTA (:mod:`~jaxreg.solvers.reduced`).
 
 The first two go down the λs one after the other, which serves a CPU, and have no bounds and no penalty factors. These
-are the programs that the host functions run as well.
+are the programs that the host functions run as well. The device of the call decides: that on which X lies; under the
+user's ``jit``, where X lies nowhere yet, the one that ``jax.default_device`` names, or JAX's default.
 
 A gap is computed from the moments where a bound on their rounding is below a tenth of the tolerance, else from X. What
 is not within the tolerance is improved by FISTA.
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 from jaxreg.formulas.arrays import change_of, only_if, varying_like
 from jaxreg.formulas.moments import moments
 from jaxreg.formulas.objective import Params
+from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
@@ -70,6 +72,7 @@ def _differentiable(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
 
 
 @_differentiable.defjvp
+@full_precision
 def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth, Smooth]:
     smooth = lambda arrays: smoothly(asked, arrays, primals[1])
     return jax.jvp(smooth, (primals[0],), (tangents[0],))
@@ -142,7 +145,7 @@ def engine(asked: Asked, a: Arrays) -> str | None:
         raise ValueError(f"strategy is {asked.strategy!r}; it must be 'active set', 'parallel' or None.")
     n, p = a.X.shape
     plain = a.penalty_factor is None and a.lower is None and a.upper is None and asked.l1_ratio != 0
-    cpu = asked.strategy == "active set" or (asked.strategy is None and jax.default_backend() == "cpu")
+    cpu = asked.strategy == "active set" or (asked.strategy is None and not on_accelerator())
     if not plain or not cpu:
         return None
     return "moments" if p <= WIDE * n else "columns" if n <= MOST_ROWS else None

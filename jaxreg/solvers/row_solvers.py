@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, only_if, varying_like
 from jaxreg.formulas.duality import Penalty
+from jaxreg.precision import on_accelerator
 from jaxreg.solvers import active_set, fista
 from jaxreg.solvers.reduction import Data, Frame, LeastSquares, working_penalty
 from jaxreg.solvers.ridge import ridge_grid
@@ -47,7 +48,7 @@ def solver_of(data: Data, l1_ratio: ArrayLike, strategy: str | None) -> Solver:
     possible = n >= p and not bounded
     if strategy == "active set" and not possible:
         raise ValueError("strategy='active set' needs at least as many rows as columns, and no bounds.")
-    in_turn = possible and (strategy == "active set" or (strategy is None and jax.default_backend() == "cpu"))
+    in_turn = possible and (strategy == "active set" or (strategy is None and not on_accelerator()))
     return Solver(_active_set if in_turn else _fista)
 
 

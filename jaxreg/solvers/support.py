@@ -18,16 +18,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
-from jax.scipy.sparse.linalg import cg
 
 from jaxreg.formulas.arrays import varying_like, widths_to, with_few
 from jaxreg.formulas.duality import Penalty
+from jaxreg.solvers.conjugate_gradients import conjugate_gradients
 from jaxreg.solvers.reduction import LeastSquares, curvature
 
 __all__ = ["Pieces", "corrected", "newton_on_support", "on_supports", "pieces_at"]
 
-# From a right guess two rounds suffice; if so many do not settle, the proximal steps are not there yet.
-MOST_ROUNDS = 12
+# From a right guess two rounds suffice; if so many do not settle, the proximal steps are not there yet. A system whose
+# pieces are about to change is solved roughly; those that stood are kept, and it is solved to the end.
+MOST_ROUNDS, ROUGHLY = 12, 1e-2
 # Steps from u on its own support: with each, rounding leaves as many digits fewer to be corrected.
 CORRECTIONS = 3
 # Supports that are told apart by size besides those of :func:`widths_to`, and numbers of the matrices solved at a time.
@@ -54,11 +55,13 @@ def pieces_at(problem: LeastSquares, penalty: Penalty, u: jax.Array, product: ja
     return Pieces(interior, jnp.where(interior, jnp.sign(x), 0.0), fixed)
 
 
-def solve_pieces(problem: LeastSquares, penalty: Penalty, pieces: Pieces, u: jax.Array) -> jax.Array:
+def solve_pieces(
+    problem: LeastSquares, penalty: Penalty, pieces: Pieces, u: jax.Array, fall: jax.Array | float = 0.0
+) -> jax.Array:
     """The solution of the linear system on fixed pieces by conjugate gradients from u, (p,).
 
     Conjugate gradients need products with G alone, shared by all λ, and solve a consistent singular system (duplicate
-    columns) too.
+    columns) too. ``fall``: the share of the residual at which they may stop.
     """
     inside, fixed = pieces.interior, pieces.fixed
 
@@ -67,18 +70,10 @@ def solve_pieces(problem: LeastSquares, penalty: Penalty, pieces: Pieces, u: jax
         return jnp.where(inside, curvature(problem, d) + penalty.l2 * d, direction)
 
     right = problem.correlation - penalty.l1 * pieces.sign - curvature(problem, fixed)
-    tolerance = 4 * jnp.finfo(u.dtype).eps
-    most = 2 * min(problem.rows.shape) + 20
-    start = jnp.where(inside, u, 0.0)
-    solution, _ = cg(
-        matrix,
-        jnp.where(inside, right, 0.0),
-        start,
-        tol=tolerance,
-        maxiter=most,
-        M=lambda r: jnp.where(inside, r / (1.0 + penalty.l2), r),
-    )
-    return jnp.where(inside, solution, fixed)
+    start, right = jnp.where(inside, u, 0.0), jnp.where(inside, right, 0.0)
+    most, tol = 2 * min(problem.rows.shape) + 20, 4 * float(jnp.finfo(u.dtype).eps)
+    inverse = jnp.where(inside, 1.0 / (1.0 + penalty.l2), 1.0)
+    return jnp.where(inside, conjugate_gradients(matrix, right, start, most, tol, fall, inverse), fixed)
 
 
 def newton_on_support(
@@ -98,14 +93,15 @@ def newton_on_support(
         return ~settled & (rounds < MOST_ROUNDS)
 
     def newton(carry: tuple) -> tuple:
-        u, pieces, _, rounds = carry
-        u = solve_pieces(problem, penalty, pieces, u)
+        u, pieces, stood, _, rounds = carry
+        u = solve_pieces(problem, penalty, pieces, u, jnp.where(stood, 0.0, ROUGHLY).astype(u.dtype))
         after = pieces_at(problem, penalty, u, curvature(problem, u))
-        same = jnp.all((after.sign == pieces.sign) & (after.fixed == pieces.fixed))
-        return u, after, same & jnp.all(jnp.isfinite(u)), rounds + 1
+        stands = jnp.all((after.sign == pieces.sign) & (after.fixed == pieces.fixed)) & jnp.all(jnp.isfinite(u))
+        return u, after, stands, stands & stood, rounds + 1
 
-    carry = (u, pieces_at(problem, penalty, u, product), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
-    u, _, settled, _ = jax.lax.while_loop(unsettled, newton, varying_like(carry, u, problem))
+    no = jnp.zeros((), bool)
+    carry = (u, pieces_at(problem, penalty, u, product), no, no, jnp.zeros((), jnp.int32))
+    u, *_, settled, _ = jax.lax.while_loop(unsettled, newton, varying_like(carry, u, problem))
     return u, settled
 
 

@@ -7,6 +7,8 @@ printed ridge update is not the gradient of the printed ridge loss: see ``a_ridg
 import jax.numpy as jnp
 from jax import Array
 
+from jaxreg.precision import full_precision
+
 # In the order in which one would learn.
 __all__ = [  # noqa: RUF022
     "a_mse_loss",
@@ -22,6 +24,7 @@ __all__ = [  # noqa: RUF022
 ]
 
 
+@full_precision
 def a_mse_loss(theta: Array, X: Array, y: Array) -> Array:
     """Half the mean squared error: `J = 1/(2m) Σ r²`.
 
@@ -48,6 +51,7 @@ def a_mse_loss(theta: Array, X: Array, y: Array) -> Array:
 
 # With r = Xθ − y, ∂r_i/∂θ_j = x_ij:
 #     ∂J/∂θ_j = 1/(2m) Σ_i 2 r_i x_ij = (1/m) Σ_i x_ij r_i
+@full_precision
 def a_mse_gradient(theta: Array, X: Array, y: Array) -> Array:
     """Gradient of ``a_mse_loss``: `(1/m) Xᵀr`.
 

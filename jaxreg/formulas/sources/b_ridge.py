@@ -6,6 +6,8 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxreg.precision import full_precision
+
 __all__ = ["b_ridge_gradient", "b_ridge_loss", "b_ridge_penalty"]
 
 
@@ -29,6 +31,7 @@ def b_ridge_penalty(beta: Array, lam: Array | float) -> Array:
     return lam * jnp.sum(beta**2)
 
 
+@full_precision
 def b_ridge_loss(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Ridge loss: `‖y − Xβ‖² + λ‖β‖²`.
 
@@ -55,6 +58,7 @@ def b_ridge_loss(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
 # With e = y − Xβ, ∂e_i/∂β_j = −x_ij:
 #     ∂/∂β_j Σ_i e_i²  = −2 Σ_i x_ij e_i     the data term,    −2Xᵀe
 #     ∂/∂β_j λ Σ_k β_k² = 2λ β_j             the penalty term,  2λβ
+@full_precision
 def b_ridge_gradient(beta: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Gradient of ``b_ridge_loss``: `−2Xᵀ(y − Xβ) + 2λβ`.
 

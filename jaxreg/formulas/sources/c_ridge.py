@@ -6,9 +6,12 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxreg.precision import full_precision
+
 __all__ = ["c_mse_gradient", "c_ridge_gradient", "c_ridge_loss", "c_ridge_update"]
 
 
+@full_precision
 def c_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Ridge loss: `(1/n) Σ (y − ŷ)² + λ Σ w²`, with `ŷ = Xw`.
 
@@ -35,6 +38,7 @@ def c_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
 
 # MSE = (1/n) Σ_i e_i², e = y − Xw, ∂e_i/∂w_j = −x_ij:
 #     ∂MSE/∂w_j = −(2/n) Σ_i x_ij e_i
+@full_precision
 def c_mse_gradient(w: Array, X: Array, y: Array) -> Array:
     """Gradient of the mean squared error, `∇MSE = −(2/n) Xᵀ(y − Xw)`.
 

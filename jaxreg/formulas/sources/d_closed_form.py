@@ -6,6 +6,8 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxreg.precision import full_precision
+
 __all__ = [
     "d_ridge_1d_gradient",
     "d_ridge_1d_loss",
@@ -62,6 +64,7 @@ def d_ridge_1d_gradient(w: Array, x: Array, y: Array, lam: Array | float) -> Arr
     return -(2 / n) * jnp.sum(x * (y - w * x)) + 2 * lam * w
 
 
+@full_precision
 def d_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Ridge loss: `(1/n) Σ (y − wᵀx)² + λ Σ w²`.
 
@@ -86,6 +89,7 @@ def d_ridge_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
     return jnp.sum((y - X @ w) ** 2) / n + lam * jnp.sum(w**2)
 
 
+@full_precision
 def d_ridge_closed_form_printed(X: Array, y: Array, lam: Array | float) -> Array:
     """The closed form as printed, `(XᵀX + λI)⁻¹Xᵀy`: it minimises ``d_ridge_implied_loss``, not ``d_ridge_loss``.
 
@@ -112,6 +116,7 @@ def d_ridge_closed_form_printed(X: Array, y: Array, lam: Array | float) -> Array
 # The gradient of d_ridge_loss is zero at its minimum:
 #     −(2/n) Xᵀ(y − Xw) + 2λw = 0      times n/2
 #     (XᵀX + nλI) w           = Xᵀy
+@full_precision
 def d_ridge_closed_form_corrected(X: Array, y: Array, lam: Array | float) -> Array:
     """The minimiser of ``d_ridge_loss``: `(XᵀX + nλI)⁻¹Xᵀy`.
 
@@ -134,6 +139,7 @@ def d_ridge_closed_form_corrected(X: Array, y: Array, lam: Array | float) -> Arr
     return jnp.linalg.solve(X.T @ X + n * lam * identity, X.T @ y)
 
 
+@full_precision
 def d_ridge_implied_loss(w: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """The loss that ``d_ridge_closed_form_printed`` minimises: `‖y − Xw‖² + λ‖w‖²`.
 

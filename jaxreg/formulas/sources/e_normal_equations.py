@@ -6,6 +6,8 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxreg.precision import full_precision
+
 # In the order in which one would learn.
 __all__ = [  # noqa: RUF022
     "e_ridge_implied_loss",
@@ -20,6 +22,7 @@ __all__ = [  # noqa: RUF022
 ]
 
 
+@full_precision
 def e_ridge_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """The loss of the whole document: `1/(2m) [Σ r² + λ Σ_{j≥1} θ_j²]`.
 
@@ -48,6 +51,7 @@ def e_ridge_implied_loss(theta: Array, X: Array, y: Array, lam: Array | float) -
 # With r = Xθ − y, ∂r_i/∂θ_j = x_ij and x_i0 = 1, the ½ cancels the 2 of both squares:
 #     ∂J/∂θ_0 = (1/m) Σ_i r_i
 #     ∂J/∂θ_j = (1/m) Σ_i r_i x_ij + (λ/m) θ_j     for j ≥ 1
+@full_precision
 def e_ridge_gradient(theta: Array, X: Array, y: Array, lam: Array | float) -> Array:
     """Gradient of ``e_ridge_implied_loss``: `(1/m) Σ r` for `θ₀`, `(1/m) Σ r x_j + (λ/m) θ_j` for the others.
 
@@ -118,6 +122,7 @@ def e_decay_factor(m: int, lam: Array | float, alpha: Array | float) -> Array | 
 # Collect the two terms with θ_j in the update of row E-ridge, j ≥ 1:
 #     θ_j − α[(1/m) Σ r x_j + (λ/m) θ_j]  =  θ_j (1 − αλ/m)  −  (α/m) Σ r x_j
 # θ₀ is not penalised and does not decay.
+@full_precision
 def e_decay_update(theta: Array, X: Array, y: Array, lam: Array | float, alpha: Array | float) -> Array:
     """The update of row E-ridge as weight decay: `θ_j(1 − αλ/m) − α(1/m) Σ r x_j`.
 
@@ -164,6 +169,7 @@ def e_penalty_matrix(X: Array) -> Array:
 
 # Why it is invertible for λ > 0: vᵀ(XᵀX + λL)v = ‖Xv‖² + λ Σ_{j≥1} v_j² = 0 forces v_j = 0 for j ≥ 1, hence
 # Xv = v_0 · (column of ones) = 0 and v_0 = 0. For λ = 0 its rank is at most m, so it is singular for every m ≤ n.
+@full_precision
 def e_ridge_matrix(X: Array, lam: Array | float) -> Array:
     """The matrix of the normal equations: `XᵀX + λL`.
 
@@ -188,6 +194,7 @@ def e_ridge_matrix(X: Array, lam: Array | float) -> Array:
 # The gradient of e_ridge_implied_loss is zero at its minimum:
 #     (1/m) Xᵀ(Xθ − y) + (λ/m) Lθ = 0      times m
 #     (XᵀX + λL) θ                = Xᵀy
+@full_precision
 def e_ridge_closed_form(X: Array, y: Array, lam: Array | float) -> Array:
     """The minimiser of ``e_ridge_implied_loss``: `(XᵀX + λL)⁻¹Xᵀy`.
 
@@ -210,6 +217,7 @@ def e_ridge_closed_form(X: Array, y: Array, lam: Array | float) -> Array:
     return jnp.linalg.solve(e_ridge_matrix(X, lam), X.T @ y)
 
 
+@full_precision
 def e_ols_closed_form(X: Array, y: Array) -> Array:
     """Ordinary least squares, the case `λ = 0`: `(XᵀX)⁻¹Xᵀy`.
 
