@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from jaxreg.training.arguments import product
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
+    from jaxreg.tuning import tune
     from jaxreg.worth import nested_sweep, permutation_test
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "train",
     "train_grid",
     "training",
+    "tune",
     "use_cache",
 ]
 
@@ -119,6 +121,7 @@ _HOMES = {
     "training.arguments": ("product",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),
+    "tuning": ("tune",),
     "worth": ("nested_sweep", "permutation_test"),
 }
 _HOME_OF = {name: f"jaxreg.{home}" for home, names in _HOMES.items() for name in names}

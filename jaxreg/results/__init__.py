@@ -10,6 +10,7 @@ from jaxreg.results.jackknifed import JackknifePlus
 from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep
 from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
 from jaxreg.results.stable import Stability
+from jaxreg.results.tuned import Tuned
 
 __all__ = [
     "BandedRidge",
@@ -32,4 +33,5 @@ __all__ = [
     "Solution",
     "Stability",
     "Sweep",
+    "Tuned",
 ]

@@ -4,8 +4,9 @@ Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge
 (closed forms); ``fista`` → ``support`` → ``grid`` → ``row_solvers`` → ``reduced`` (all λs at once); ``tableau`` →
 ``homotopy``, ``updated_inverse`` → ``active_round`` → ``active_set``, ``column_table`` → ``shared_newton`` →
 ``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs); ``walks`` → ``working_set`` → ``from_columns``
-(down the λs for `p ≫ n`); ``multi_task`` → ``multi_task_columns`` (targets that share their columns); ``support_system`` → ``implicit``,
-``members`` → ``paths`` (who solves what, derivatives, the public functions).
+(down the λs for `p ≫ n`); ``multi_task`` → ``multi_task_columns`` (targets that share their columns);
+``support_system`` → ``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions);
+``influence`` (what a row does).
 """
 
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out
