@@ -6,18 +6,22 @@ Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge
 ``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs); ``walks`` → ``working_set`` → ``from_columns``
 (down the λs for `p ≫ n`); ``multi_task`` → ``multi_task_columns`` (targets that share their columns);
 ``support_system`` → ``implicit``, ``members`` → ``paths`` (who solves what, derivatives, the public functions);
-``influence`` (what a row does).
+``kinks``, ``influence`` (where derivatives end; what a
+row does).
 """
 
+from jaxreg.solvers.kinks import KinkDistance, kink_distance
 from jaxreg.solvers.leave_one_out import LeaveOneOut, ridge_leave_one_out
 from jaxreg.solvers.paths import Path, Solution, fit, path
 from jaxreg.solvers.ridge import ridge_cholesky, ridge_dual, ridge_grid
 
 __all__ = [
+    "KinkDistance",
     "LeaveOneOut",
     "Path",
     "Solution",
     "fit",
+    "kink_distance",
     "path",
     "ridge_cholesky",
     "ridge_dual",
