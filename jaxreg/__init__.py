@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
+    from jaxreg.influences import influence
     from jaxreg.jackknife import ridge_jackknife_plus
     from jaxreg.leave_one_out import ridge_leave_one_out
     from jaxreg.loading import load
@@ -69,6 +70,7 @@ __all__ = [
     "fista",
     "fit",
     "formulas",
+    "influence",
     "ista",
     "load",
     "nested_sweep",
@@ -110,6 +112,7 @@ _HOMES = {
     ),
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),
+    "influences": ("influence",),
     "jackknife": ("ridge_jackknife_plus",),
     "leave_one_out": ("ridge_leave_one_out",),
     "loading": ("load",),

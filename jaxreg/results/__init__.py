@@ -6,6 +6,7 @@ from jaxreg.results.debiased import DebiasedLasso
 from jaxreg.results.fits import Choice, LeaveOneOut, Path, Solution, Sweep
 from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
 from jaxreg.results.honest import NestedSweep, PermutationTest
+from jaxreg.results.influence import Influence
 from jaxreg.results.jackknifed import JackknifePlus
 from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep
 from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
@@ -22,6 +23,7 @@ __all__ = [
     "GroupedPath",
     "GroupedSolution",
     "GroupedSweep",
+    "Influence",
     "JackknifePlus",
     "LeaveOneOut",
     "NestedSweep",
