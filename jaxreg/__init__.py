@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         MultiTaskLassoCV,
         Ridge,
         RidgeCV,
+        TunedLasso,
+        TunedRidge,
     )
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
@@ -109,6 +111,7 @@ _HOMES = {
     "estimators": (
         *("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
         *("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"),
+        *("TunedLasso", "TunedRidge"),
     ),
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),

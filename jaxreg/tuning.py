@@ -22,7 +22,7 @@ from jaxreg.regression import fit
 from jaxreg.solvers.fold_members import moments_of_folds
 from jaxreg.solvers.members import MOST_ROWS, WIDE
 from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.sweeps.criteria import CRITERIA, HELD_OUT, Rows
+from jaxreg.sweeps.criteria import CRITERIA, HELD_OUT, PRICED, Rows
 from jaxreg.sweeps.descent import lbfgs, with_optax
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.starts import held_out_of, labels_of, starting_points
@@ -79,7 +79,9 @@ def tune(
             "sample_weight" (one a row, or a group of rows); or a function of a pytree, written with ``jax.numpy``, that
             returns a dict with some of these.
         criterion: "cv" or "held_out" (folds: one mask), "leave_one_out" (closed form for ridge; for other penalties an
-            approximation, and the result says so), "gcv", "aic", "bic", "sure" (:mod:`jaxreg.sweeps.criteria`).
+            approximation, and the result says so), "gcv", "aic", "bic", "sure" (:mod:`jaxreg.sweeps.criteria`). Where
+            the last four count the columns of a lasso they jump with its support, which no gradient sees: the minimum
+            is that between two jumps, from the best of 60 λs.
         start: λ to start from, or the pytree that a function takes. Without it some λs are judged first, and the best
             are the starts.
         groups: (p,) labels, row_groups: (n,) labels, of columns and rows that share a factor or weight; without them
@@ -168,7 +170,7 @@ def tune(
         origin = Given(np.float64(top if start is None or tree is not None else start), v, s, of_columns, of_rows, tree)
         judge = judge_of(criterion, space, origin, rows, on_accelerator(given.device) and starts > 1, *how, strategy)
         first, low, high = box_of(space, origin, top)
-        points, looked = starting_points(judge, first, low, high, space, top, starts, seed, given_start is None)
+        points, looked = starting_points(judge, first, low, high, space, top, starts, seed, given_start is None, criterion in PRICED)
         gaps: dict[bytes, float] = {}
 
         def seen(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,10 +29,11 @@ from jaxreg.solvers.leave_one_out import ridge_leave_one_out
 from jaxreg.solvers.members import solve
 from jaxreg.solvers.paths import arguments, path_of
 
-__all__ = ["CRITERIA", "HELD_OUT", "Hyper", "Judged", "Rows", "judged"]
+__all__ = ["CRITERIA", "HELD_OUT", "PRICED", "Hyper", "Judged", "Rows", "judged"]
 
 HELD_OUT = ("cv", "held_out")
-CRITERIA = (*HELD_OUT, "leave_one_out", "gcv", "aic", "bic", "sure")
+PRICED = ("gcv", "aic", "bic", "sure")
+CRITERIA = (*HELD_OUT, "leave_one_out", *PRICED)
 
 
 class Hyper(NamedTuple):
@@ -84,7 +85,7 @@ def judged(
         "lower": None,
         "upper": None,
     }
-    degrees = criterion in ("gcv", "aic", "bic", "sure")
+    degrees = criterion in PRICED
     how = {**options, "max_iter": 20_000, "strategy": strategy, "degrees": degrees}
     given = arguments(rows.X, rows.y, hyper.lam[None], hyper.l1_ratio, None, None, weights, **how)
     if criterion in HELD_OUT and hyper.sample_weight is None:

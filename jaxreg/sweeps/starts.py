@@ -11,8 +11,9 @@ from jaxreg.sweeps.tuning import Space
 
 __all__ = ["held_out_of", "labels_of", "starting_points"]
 
-# λs that are judged before the first step, in equal ratios from λ_max down to a share of it.
-LOOKED_AT, DOWN_TO = 8, 1e-3
+# λs that are judged before the first step, in equal ratios from λ_max down to a share of it; more of them where degrees
+# of freedom have a price: a lasso's jump where its support changes, which no gradient sees.
+LOOKED_AT, LOOKED_AT_JUMPS, DOWN_TO = 8, 60, 1e-3
 
 
 def labels_of(labels: Any, count: int, name: str) -> np.ndarray:
@@ -50,12 +51,14 @@ def starting_points(
     starts: int,
     seed: int,
     look: bool,
+    jumps: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where it starts, (S, d), and what was judged before: some λs, of which the best are taken."""
     points, looked = first[None, :], np.empty(0)
+    count = LOOKED_AT_JUMPS if jumps else LOOKED_AT
     if look and "lam" in space.names:
         top *= max(space.l1_ratio, 1e-3)  # of the lasso: below it, ridge too does more than shrink all to 0
-        lams = np.log(top) + np.linspace(np.log(0.9), np.log(DOWN_TO), max(LOOKED_AT, starts))
+        lams = np.log(top) + np.linspace(np.log(0.9), np.log(DOWN_TO), max(count, starts))
         points = np.repeat(points, len(lams), axis=0)
         points[:, 0] = np.clip(lams, low[0], high[0])  # λ is the first of the names
         looked = np.concatenate([judge(z[None, :])[0] for z in points])
