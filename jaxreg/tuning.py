@@ -170,7 +170,9 @@ def tune(
         origin = Given(np.float64(top if start is None or tree is not None else start), v, s, of_columns, of_rows, tree)
         judge = judge_of(criterion, space, origin, rows, on_accelerator(given.device) and starts > 1, *how, strategy)
         first, low, high = box_of(space, origin, top)
-        points, looked = starting_points(judge, first, low, high, space, top, starts, seed, given_start is None, criterion in PRICED)
+        points, looked = starting_points(
+            judge, first, low, high, space, top, starts, seed, given_start is None, criterion in PRICED
+        )
         gaps: dict[bytes, float] = {}
 
         def seen(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
