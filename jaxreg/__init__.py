@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jaxreg.relaxation import relaxed_path, relaxed_sweep
     from jaxreg.stability import stability_selection
     from jaxreg.training.arguments import product
+    from jaxreg.training.implicit import implicit
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
     from jaxreg.tuning import tune
@@ -72,6 +73,7 @@ __all__ = [
     "fista",
     "fit",
     "formulas",
+    "implicit",
     "influence",
     "ista",
     "load",
@@ -125,6 +127,7 @@ _HOMES = {
     "relaxation": ("relaxed_path", "relaxed_sweep"),
     "stability": ("stability_selection",),
     "training.arguments": ("product",),
+    "training.implicit": ("implicit",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),
     "tuning": ("tune",),
