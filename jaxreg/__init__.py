@@ -34,9 +34,12 @@ if TYPE_CHECKING:
         MultiTaskLassoCV,
         Ridge,
         RidgeCV,
+        TunedLasso,
+        TunedRidge,
     )
     from jaxreg.formulas.conventions import convert, describe
     from jaxreg.formulas.objective import objective, predict
+    from jaxreg.influences import influence
     from jaxreg.jackknife import ridge_jackknife_plus
     from jaxreg.leave_one_out import ridge_leave_one_out
     from jaxreg.loading import load
@@ -46,8 +49,10 @@ if TYPE_CHECKING:
     from jaxreg.relaxation import relaxed_path, relaxed_sweep
     from jaxreg.stability import stability_selection
     from jaxreg.training.arguments import product
+    from jaxreg.training.implicit import implicit
     from jaxreg.training.methods import fista, ista
     from jaxreg.training.runs import train, train_grid
+    from jaxreg.tuning import tune
     from jaxreg.worth import nested_sweep, permutation_test
 
 __all__ = [
@@ -68,6 +73,8 @@ __all__ = [
     "fista",
     "fit",
     "formulas",
+    "implicit",
+    "influence",
     "ista",
     "load",
     "nested_sweep",
@@ -89,6 +96,7 @@ __all__ = [
     "train",
     "train_grid",
     "training",
+    "tune",
     "use_cache",
 ]
 
@@ -105,9 +113,11 @@ _HOMES = {
     "estimators": (
         *("Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV"),
         *("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"),
+        *("TunedLasso", "TunedRidge"),
     ),
     "formulas.conventions": ("convert", "describe"),
     "formulas.objective": ("objective", "predict"),
+    "influences": ("influence",),
     "jackknife": ("ridge_jackknife_plus",),
     "leave_one_out": ("ridge_leave_one_out",),
     "loading": ("load",),
@@ -117,8 +127,10 @@ _HOMES = {
     "relaxation": ("relaxed_path", "relaxed_sweep"),
     "stability": ("stability_selection",),
     "training.arguments": ("product",),
+    "training.implicit": ("implicit",),
     "training.methods": ("fista", "ista"),
     "training.runs": ("train", "train_grid"),
+    "tuning": ("tune",),
     "worth": ("nested_sweep", "permutation_test"),
 }
 _HOME_OF = {name: f"jaxreg.{home}" for home, names in _HOMES.items() for name in names}

@@ -7,7 +7,7 @@ from types import FrameType
 
 import numpy as np
 
-__all__ = ["ConvergenceWarning", "GridEndWarning", "warn_caller", "warn_unless_converged"]
+__all__ = ["ConvergenceWarning", "GridEndWarning", "TuningWarning", "warn_caller", "warn_unless_converged"]
 
 _OURS = os.path.join(os.path.dirname(__file__), "")
 
@@ -18,6 +18,10 @@ class ConvergenceWarning(UserWarning):
 
 class GridEndWarning(UserWarning):
     """The best λ of a sweep stands at an end of its grid, and the error still falls there."""
+
+
+class TuningWarning(UserWarning):
+    """A criterion does not depend on what is tuned, or still falls at a bound."""
 
 
 def warn_caller(text: str, category: type[Warning]) -> None:

@@ -27,9 +27,19 @@ KEYS = "some arrays (G,), or names"
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
 _WHOLE = (
     *("n_iter", "n_nonzero", "index", "extended", "seed", "q", "late"),
-    *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats", "band"),
+    *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats", "band", "n_judged"),
 )
-_TRUTH = ("converged", "stable", "constant", "y_constant", "by_label")
+_TRUTH = (
+    "converged",
+    "stable",
+    "constant",
+    "y_constant",
+    "by_label",
+    "flat",
+    "at_bound",
+    "sigma2_estimated",
+    "approximate",
+)
 
 
 def shaped(**fields: Any) -> Callable[[Kind], Kind]:

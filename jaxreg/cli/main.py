@@ -12,6 +12,7 @@ from jaxreg.cli.info import add_info
 from jaxreg.cli.predict import add_predict
 from jaxreg.cli.resample import add_bootstrap, add_stability
 from jaxreg.cli.sweep import add_sweep
+from jaxreg.cli.tune import add_tune
 from jaxreg.files import OutputError
 from jaxreg.version import __version__
 
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"jaxreg {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_sweep(commands)
+    add_tune(commands)
     add_bootstrap(commands)
     add_stability(commands)
     add_predict(commands)

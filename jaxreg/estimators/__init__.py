@@ -18,10 +18,10 @@ Beyond scikit-learn: ``penalty_factor``, ``standardize``, ``lower``, ``upper``, 
 units of y (:mod:`jaxreg.formulas.objective`).
 
 ``MultiTaskLasso`` and ``MultiTaskElasticNet`` penalise several targets together, and have scikit-learn's parameters
-alone.
+alone. ``TunedLasso`` and ``TunedRidge`` have no model there: they take λ by the gradient of an error.
 
 Reading order: ``problems`` → ``base`` → ``tasks`` → ``path`` → ``elastic_net`` → ``ridge`` → ``elastic_net_cv`` →
-``lasso_cv`` → ``ridge_cv`` → ``multi_task`` → ``multi_task_cv``.
+``lasso_cv`` → ``ridge_cv`` → ``multi_task`` → ``multi_task_cv`` → ``tuned``.
 """
 
 try:
@@ -38,6 +38,7 @@ from jaxreg.estimators.multi_task import MultiTaskElasticNet, MultiTaskLasso
 from jaxreg.estimators.multi_task_cv import MultiTaskElasticNetCV, MultiTaskLassoCV
 from jaxreg.estimators.ridge import Ridge
 from jaxreg.estimators.ridge_cv import RidgeCV
+from jaxreg.estimators.tuned import TunedLasso, TunedRidge
 
 __all__ = [
     "ElasticNet",
@@ -50,4 +51,6 @@ __all__ = [
     "MultiTaskLassoCV",
     "Ridge",
     "RidgeCV",
+    "TunedLasso",
+    "TunedRidge",
 ]

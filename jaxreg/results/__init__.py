@@ -6,10 +6,12 @@ from jaxreg.results.debiased import DebiasedLasso
 from jaxreg.results.fits import Choice, LeaveOneOut, Path, Solution, Sweep
 from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
 from jaxreg.results.honest import NestedSweep, PermutationTest
+from jaxreg.results.influence import Influence
 from jaxreg.results.jackknifed import JackknifePlus
 from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep
 from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
 from jaxreg.results.stable import Stability
+from jaxreg.results.tuned import Tuned
 
 __all__ = [
     "BandedRidge",
@@ -21,6 +23,7 @@ __all__ = [
     "GroupedPath",
     "GroupedSolution",
     "GroupedSweep",
+    "Influence",
     "JackknifePlus",
     "LeaveOneOut",
     "NestedSweep",
@@ -32,4 +35,5 @@ __all__ = [
     "Solution",
     "Stability",
     "Sweep",
+    "Tuned",
 ]

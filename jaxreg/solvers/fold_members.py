@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import change_of, only_if, varying_like
+from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
 from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
-from jaxreg.solvers.implicit import with_derivatives
-from jaxreg.solvers.members import engine, members, settings_of, smoothly
+from jaxreg.solvers.implicit import moments_that_move, with_derivatives
+from jaxreg.solvers.members import data_at, engine, members, rows_stay, settings_of, smoothly, what_moves
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
-__all__ = ["FoldPaths", "fold_paths", "held_out_error", "moments_of_folds"]
+__all__ = ["FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments", "moments_of_folds"]
 
 # Of the digits of all rows' moments, so many may be lost by taking a fold's away.
 MOST_LOST = 100.0
@@ -39,6 +39,9 @@ KEPT_BYTES = 2**29
 BLOCKS, LEAST_ROWS = 4, 32
 
 
+Kept = tuple[Moments, Moments] | None
+
+
 class FoldPaths(NamedTuple):
     """The mean squared errors on the rows held out and the gaps on the others, (K, L, t); and all rows' answer."""
 
@@ -47,50 +50,62 @@ class FoldPaths(NamedTuple):
     answer: Answer
 
 
-def fold_paths(asked: Asked, arrays: Arrays, held_out: jax.Array) -> FoldPaths:
+def fold_paths(asked: Asked, arrays: Arrays, held_out: jax.Array, kept: Kept = None) -> FoldPaths:
     """Train on the rows that each fold does not hold out, and on all.
 
     Args:
-        held_out: (K, n) booleans. The others: as in :func:`jaxreg.solvers.members.solve`.
+        held_out: (K, n) booleans. kept: what :func:`kept_moments` makes of the same rows and weights; None makes it.
+            The others: as in :func:`jaxreg.solvers.members.solve`.
     """
     fixed = jax.lax.stop_gradient(arrays)
     fixed = varying_like(fixed, (fixed, held_out))
-    mse, gap, answers = _without_derivatives(asked, fixed, held_out)
+    kept = kept_moments(asked, fixed, held_out) if kept is None else kept
+    mse, gap, answers = _without_derivatives(asked, fixed, held_out, kept)
     whole = jax.tree.map(lambda v: v[-1], answers)
-    mse, smooth = _differentiable(asked, arrays, held_out, mse, whole.smooth, answers.smooth.params)
+    mse, smooth = _differentiable(asked, arrays, held_out, mse, whole.smooth, answers.smooth.params, kept)
     return FoldPaths(mse, gap, whole._replace(smooth=smooth))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _differentiable(
-    asked: Asked, arrays: Arrays, held_out: jax.Array, mse: jax.Array, whole: Smooth, params: Params
+    asked: Asked, arrays: Arrays, held_out: jax.Array, mse: jax.Array, whole: Smooth, params: Params, kept: Kept
 ) -> tuple[jax.Array, Smooth]:
     """``mse`` and ``whole``, with their derivatives; ``params``: of every fold, and of all rows."""
-    del asked, arrays, held_out, params
+    del asked, arrays, held_out, params, kept
     return mse, whole
 
 
-@_differentiable.defjvp
 @full_precision
 def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> Any:
-    _, held_out, mse, whole, params = primals
+    given, held_out, mse, whole, params, kept = primals
+    moved, changes = what_moves(given, tangents[0])
+    fixed = rows_stay(moved)
 
-    def smooth(arrays: Arrays) -> tuple[jax.Array, Smooth]:
-        all_rows = smoothly(asked, arrays, whole)
+    def smooth(moved: dict[str, jax.Array]) -> tuple[jax.Array, Smooth]:
+        arrays = given._replace(**moved)
+        all_rows = smoothly(asked, arrays, whole, kept and kept[0], fixed)
 
-        def one(fold: tuple[jax.Array, Params]) -> jax.Array:
-            held_out, found = fold
+        @jax.checkpoint  # the table of a fold is not kept for the way back
+        def one(fold: tuple[jax.Array, Params, Moments | None]) -> jax.Array:
+            held_out, found, part = fold
             train, test = _weights(arrays, held_out)
-            weights = train, arrays.penalty_factor, arrays.lower, arrays.upper
-            data = prepare(arrays.X, arrays.Y, asked.fit_intercept, asked.standardize, *weights)
-            return held_out_error(
-                with_derivatives(data, found, all_rows.lams, arrays.l1_ratio), arrays.X, arrays.Y, test
-            )
+            here, known = arrays._replace(sample_weight=train), None
+            if kept is not None and part is not None:
+                known = _rest(kept[0], part, jax.lax.stop_gradient(here)).moments
+            data = data_at(asked, here, known if fixed else None)
+            smooth = with_derivatives(data, found, all_rows.lams, arrays.l1_ratio, known, fixed)
+            if part is not None and fixed:
+                return _quadratic(smooth, moments_that_move(arrays.X, arrays.Y, test, part))
+            return held_out_error(smooth, arrays.X, arrays.Y, test)
 
         folds = jax.tree.map(lambda v: v[:-1], params)
-        return mse + change_of(jax.lax.map(one, (held_out, folds))), all_rows
+        errors = jax.lax.map(one, (held_out, folds, kept and kept[1]))
+        return mse + change_of(errors), all_rows
 
-    return jax.jvp(smooth, (primals[0],), (tangents[0],))
+    return jax.jvp(smooth, (moved,), (changes,))
+
+
+_differentiable.defjvp(_derivatives, symbolic_zeros=True)
 
 
 def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -99,13 +114,21 @@ def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
 
 
-def _without_derivatives(asked: Asked, arrays: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array, Answer]:
-    """Errors and gaps, (K, L, t), and the answers of every fold and of all rows, stacked, (K + 1, ...)."""
+def kept_moments(asked: Asked, arrays: Arrays, held_out: jax.Array) -> Kept:
+    """The moments of all rows, and of the rows that each fold holds out; None where they are not used or too large."""
     K, p, dtype = len(held_out), arrays.X.shape[1], arrays.X.dtype
-    on_moments = engine(asked, arrays) == "moments" and K * p * p * dtype.itemsize <= KEPT_BYTES
-    total = parts = None
-    if on_moments:
-        total, parts = moments_of_folds(arrays.X, arrays.Y, arrays.sample_weight, held_out)
+    if engine(asked, arrays) != "moments" or K * p * p * dtype.itemsize > KEPT_BYTES:
+        return None
+    X, _ = without_columns(arrays.X, arrays.penalty_factor)
+    return moments_of_folds(X, arrays.Y, arrays.sample_weight, held_out)
+
+
+def _without_derivatives(
+    asked: Asked, arrays: Arrays, held_out: jax.Array, kept: Kept
+) -> tuple[jax.Array, jax.Array, Answer]:
+    """Errors and gaps, (K, L, t), and the answers of every fold and of all rows, stacked, (K + 1, ...)."""
+    K = len(held_out)
+    total, parts = kept or (None, None)
     if arrays.lams is None:
         arrays = arrays._replace(lams=_automatic(asked, arrays, total))
 
@@ -147,12 +170,18 @@ def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
 def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Array:
     """The mean squared error of every model on the rows of a part, (L, t)."""
     weight = jnp.where(part.weight > 0, part.weight, 1.0)
-    error = jax.vmap(mean_squared_error, (0, None))(params, part._replace(weight=weight))
+    error = _quadratic(params, part)
     size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
     spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
     sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
     from_rows = lambda _: held_out_error(params, a.X, a.Y, test)
     return only_if(~jnp.all(sure) & (part.weight > 0), from_rows, error)
+
+
+def _quadratic(params: Params, part: Moments) -> jax.Array:
+    """The mean squared error of every model on the rows of a part, as the moments have it, (L, t)."""
+    weight = jnp.where(part.weight > 0, part.weight, 1.0)
+    return jax.vmap(mean_squared_error, (0, None))(params, part._replace(weight=weight))
 
 
 def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array) -> jax.Array:

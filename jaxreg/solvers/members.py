@@ -7,9 +7,10 @@ The members share X, so what is read from it is read once. In this order, the fi
 2. *columns*, the same inside a working set (:mod:`~jaxreg.solvers.from_columns`): `p > 2n`, `n ≤ 2048`;
 3. *reduced*, all others, in closed form or by FISTA (:mod:`~jaxreg.solvers.reduced`).
 
-The first two go down the λs one after the other, which serves a CPU, and have no bounds and no penalty factors. These
-are the programs that the host functions run as well. The device of the call decides: that on which X lies; under the
-user's ``jit``, where X lies nowhere yet, the one that ``jax.default_device`` names, or JAX's default.
+The first two go down the λs one after the other, which serves a CPU, and have no bounds; they have penalty factors, all
+above 0 and finite, where the strategy "active set" is asked for, and leave others to the third. These are the programs
+that the host functions run as well. The device of the call decides: that on which X lies; under the user's ``jit``,
+where X lies nowhere yet, the one that ``jax.default_device`` names, or JAX's default.
 
 A gap is computed from the moments where a bound on their rounding is below a tenth of the tolerance, else from X. What
 is not within the tolerance is improved by FISTA.
@@ -20,9 +21,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
-from jaxreg.formulas.arrays import change_of, only_if, varying_like
-from jaxreg.formulas.moments import moments
+from jaxreg.formulas.arrays import broadcast_columns, change_of, only_if, varying_like, without_columns
+from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.active_set import padded
@@ -30,7 +32,7 @@ from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
 from jaxreg.solvers.from_columns import path_from_columns
 from jaxreg.solvers.from_moments import path_from_moments
-from jaxreg.solvers.implicit import with_derivatives
+from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import (
     CERTIFY,
@@ -46,7 +48,18 @@ from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.row_solvers import Solver, fista_in_turn
 from jaxreg.solvers.working_set import CHUNK
 
-__all__ = ["MOST_ROWS", "WIDE", "engine", "members", "settings_of", "smoothly", "solve"]
+__all__ = [
+    "MOST_ROWS",
+    "WIDE",
+    "data_at",
+    "engine",
+    "members",
+    "rows_stay",
+    "settings_of",
+    "smoothly",
+    "solve",
+    "what_moves",
+]
 
 # With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
 WIDE = 2
@@ -60,32 +73,52 @@ def solve(asked: Asked, arrays: Arrays) -> Answer:
     """Every member with its certificate and its derivatives."""
     fixed = jax.lax.stop_gradient(arrays)
     fixed = varying_like(fixed, fixed)
-    answer = members(asked, fixed)
-    return answer._replace(smooth=_differentiable(asked, arrays, answer.smooth))
+    known = None
+    if engine(asked, fixed) == "moments":
+        X, _ = without_columns(fixed.X, fixed.penalty_factor)
+        known = Known(moments(X, fixed.Y, fixed.sample_weight), jnp.ones((), X.dtype))
+    answer = members(asked, fixed, known)
+    return answer._replace(smooth=_differentiable(asked, arrays, answer.smooth, known and known.moments))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _differentiable(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
+def _differentiable(asked: Asked, arrays: Arrays, found: Smooth, known: Moments | None) -> Smooth:
     """``found``, with the derivatives of a solution. Where none is asked for it costs nothing."""
-    del asked, arrays
+    del asked, arrays, known
     return found
 
 
-@_differentiable.defjvp
 @full_precision
 def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth, Smooth]:
-    smooth = lambda arrays: smoothly(asked, arrays, primals[1])
-    return jax.jvp(smooth, (primals[0],), (tangents[0],))
+    arrays, found, known = primals
+    moved, changes = what_moves(arrays, tangents[0])
+    smooth = lambda moved: smoothly(asked, arrays._replace(**moved), found, known, rows_stay(moved))
+    return jax.jvp(smooth, (moved,), (changes,))
 
 
-def smoothly(asked: Asked, arrays: Arrays, found: Smooth) -> Smooth:
-    """``found``, which must have no derivatives, with those of a solution."""
-    data = _data(asked, arrays)
+_differentiable.defjvp(_derivatives, symbolic_zeros=True)
+
+
+def what_moves(arrays: Arrays, tangents: Arrays) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """The arrays by which is differentiated, and their tangents, by name."""
+    given = {name: v for name, v in tangents._asdict().items() if not (v is None or isinstance(v, SymbolicZero))}
+    return {name: getattr(arrays, name) for name in given}, given
+
+
+def rows_stay(moved: dict[str, jax.Array]) -> bool:
+    """Whether neither rows nor weights move, so that moments are all that derivatives need."""
+    return not {"X", "Y", "sample_weight"} & set(moved)
+
+
+def smoothly(asked: Asked, arrays: Arrays, found: Smooth, known: Moments | None, fixed: bool) -> Smooth:
+    """``found``, which must have no derivatives, with those of a solution; the last two as in
+    :func:`jaxreg.solvers.implicit.with_derivatives`."""
+    data = data_at(asked, arrays, known if fixed else None)
     lams: Any = arrays.lams
     if asked.count is not None:
         grid = lambda_grid(data, asked.count, arrays.l1_ratio, arrays.eps)
         lams = found.lams + change_of(jnp.broadcast_to(grid[:, None], found.lams.shape))
-    params = with_derivatives(data, found.params, lams, arrays.l1_ratio)
+    params = with_derivatives(data, found.params, lams, arrays.l1_ratio, known, fixed)
     df = found.df
     if asked.degrees:
         df = df + change_of(degrees_of_freedom(data, params.coef, lams, arrays.l1_ratio))
@@ -98,6 +131,18 @@ def _data(asked: Asked, a: Arrays) -> Data:
     return prepare(a.X, a.Y, asked.fit_intercept, asked.standardize, *weights)
 
 
+def data_at(asked: Asked, a: Arrays, known: Moments | None) -> Data:
+    """The checked arguments of one problem; their scales from moments, where they are known, without reading rows."""
+    if known is None:
+        return _data(asked, a)
+    (p,), t = known.x_mean.shape, a.Y.shape[1]
+    scales = jnp.ones((p,), a.X.dtype), jnp.ones((t,), a.X.dtype)
+    X, v = without_columns(a.X, a.penalty_factor)
+    weights = a.sample_weight, v, a.lower, a.upper
+    data = Data(X, a.Y, *weights, *scales, asked.fit_intercept)
+    return data_of(moments_that_move(X, a.Y, a.sample_weight, known), data, asked.standardize)
+
+
 def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     """:func:`solve` without derivatives. ``known``: the moments of the rows, where they are at hand."""
     in_turn = engine(asked, arrays)
@@ -108,6 +153,8 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
     else:
         found, doubtful = _by_columns(asked, arrays)
     lost = _underflows(arrays, found.variance)
+    if arrays.penalty_factor is not None:
+        lost = lost | ~jnp.all((arrays.penalty_factor > 0) & jnp.isfinite(arrays.penalty_factor))
     gap, df, lams = jnp.where(lost, jnp.inf, found.gap), found.df.astype(arrays.X.dtype), found.lams
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
     if asked.count is None:
@@ -144,7 +191,8 @@ def engine(asked: Asked, a: Arrays) -> str | None:
     if asked.strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {asked.strategy!r}; it must be 'active set', 'parallel' or None.")
     n, p = a.X.shape
-    plain = a.penalty_factor is None and a.lower is None and a.upper is None and asked.l1_ratio != 0
+    factors = a.penalty_factor is not None and (asked.strategy != "active set" or asked.count is not None)
+    plain = not factors and a.lower is None and a.upper is None and asked.l1_ratio != 0
     cpu = asked.strategy == "active set" or (asked.strategy is None and not on_accelerator())
     if not plain or not cpu:
         return None
@@ -184,9 +232,11 @@ def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
         positive = jnp.where(a.lams > 0, a.lams, jnp.where(largest > 0, largest, 1.0))
         lams = jnp.take_along_axis(positive, _order(a.lams)[0], axis=0)
     grid = Grid(lams, jnp.asarray(len(lams), jnp.int32), jnp.asarray(a.lams is None), a.eps)
+    v = broadcast_columns(a.penalty_factor, a.X.shape[1], 1.0, dtype)
+    v = jnp.where((v > 0) & jnp.isfinite(v), v, 1.0)
     return grid, Settings(
         l1_ratio=a.l1_ratio,
-        penalty_factor=jnp.ones((columns,), dtype),
+        penalty_factor=jnp.pad(v, (0, columns - a.X.shape[1]), constant_values=1.0),
         lower=jnp.full((columns,), -jnp.inf, dtype),
         upper=jnp.full((columns,), jnp.inf, dtype),
         tol=a.tol,

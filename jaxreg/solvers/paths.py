@@ -87,7 +87,8 @@ def fit(
         sample_weight: `s ≥ 0`, (n,). penalty_factor: `v ≥ 0`, (p,), ∞ leaves a column out.
         lower, upper: `lower ≤ 0 ≤ upper`, (p,) or numbers.
         tol: relative duality gap to stop at; 1e-10 in float64, 1e-5 in float32. max_iter: most steps a λ, static.
-        strategy: static; "active set" goes down the λs one after the other (`n ≥ p`, no bounds), "parallel" solves all
+        strategy: static; "active set" goes down the λs one after the other (no bounds; of penalty factors,
+            those that are all above 0 and finite are solved fastest), "parallel" solves all
             at once; None takes the faster on the device of X (under your own ``jit``, on that of
             ``jax.default_device``). The certificate is the same.
 

@@ -200,6 +200,8 @@ def _stage(
     state = members.params, jnp.zeros_like(members.n_iter), basis
     params, n_iter, basis = only_if(k != CERTIFY, solved, varying_like(state, data, members))
     gap = _certify(data, params, lams, rho, free, basis)
+    if free is not None and not solver.ridge:  # without their basis nothing is known of free columns
+        gap = jnp.where((k == CERTIFY) & ~at_zero & jnp.any(free), jnp.inf, gap)
     # Of two solutions the better one; where neither is known to be any good, the later one.
     taken = chosen & ((k == CERTIFY) | ~(gap > members.gap))
     of = lambda new, old: jnp.where(taken[:, None, :] if new.ndim == 3 else taken, new, old)

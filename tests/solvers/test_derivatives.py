@@ -12,8 +12,9 @@ import pytest
 
 from jaxreg import solvers, sweeps
 from jaxreg.formulas import Params
-from jaxreg.solvers.implicit import definite_solve, with_derivatives
+from jaxreg.solvers.implicit import Products, with_derivatives
 from jaxreg.solvers.reduced import prepare
+from jaxreg.solvers.support_system import support_solve
 
 N, P, TINY = 20, 4, 1e-30
 NAMES = ("lam", "l1_ratio", "X", "y", "sample_weight", "lower")
@@ -179,15 +180,26 @@ def test_a_held_out_error_by_the_weights(data, standardize):
     np.testing.assert_allclose(jax.jit(jax.jacfwd(error))(s), expected, atol=1e-12)
 
 
-def test_what_has_no_derivative_is_nan():
-    """A right side that is not a number, and a singular system without a solution, are never answered by 0."""
-    A = jnp.array([[2.0, 0.0], [0.0, 0.0]])
-    solve = jax.jit(lambda right: definite_solve(lambda v: A @ v, right, 50))
-    np.testing.assert_allclose(solve(jnp.array([1e-200, 0.0])), [5e-201, 0.0])
-    assert not solve(jnp.zeros(2)).any()
-    assert jnp.isnan(solve(jnp.array([1.0, 1.0]))).all()
-    assert jnp.isnan(solve(jnp.array([1.0, jnp.nan]))).all()
-    assert jnp.isnan(solve(jnp.array([jnp.inf, 0.0]))).all()
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_singular_system_has_the_solution_of_least_norm(wide):
+    """Duplicate columns, and more columns than rows without a penalty: the pseudo-inverse, and nothing where nothing
+    is asked; what is not a number stays none."""
+    A = np.random.default_rng(0).standard_normal((4, 7) if wide else (9, 3))
+    A[:, 1] = A[:, 0]
+    A /= np.linalg.norm(A, axis=0)
+    n, p = A.shape
+    nothing = jnp.zeros((n, 1))
+    gram = None if wide else jnp.asarray(A.T @ A)
+    products = Products(
+        jnp.asarray(A), jnp.ones(n), nothing, jnp.ones(p), gram, None, jnp.ones(p, bool), jnp.zeros(p), jnp.zeros(1)
+    )
+    solve = jax.jit(lambda right: support_solve(products, jnp.ones(p, bool), jnp.zeros(p), right))
+    for right in (A.T @ np.arange(n), 1e-200 * A.T @ np.arange(n), np.eye(p)[0]):
+        np.testing.assert_allclose(
+            solve(right), np.linalg.pinv(A.T @ A) @ right, rtol=1e-9, atol=1e-11 * abs(right).max()
+        )
+    assert not solve(jnp.zeros(p)).any()
+    assert jnp.isnan(solve(jnp.full(p, jnp.nan))).all()
 
 
 def test_a_tangent_that_is_not_a_number_stays_one(data):

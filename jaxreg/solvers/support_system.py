@@ -1,0 +1,142 @@
+"""The linear system of a support, `M z = r` with `M = A_Iᵀ S A_I + diag(l2_I)`, factored once a solve.
+
+Which factor is the least work depends on the number k of columns in I:
+
+    k ≤ min(n, p)     M itself, (k, k), from moments or from the support's rows, by Cholesky
+    k > n             M⁻¹ = D⁻¹ − D⁻¹Bᵀ (I + B D⁻¹ Bᵀ)⁻¹ B D⁻¹,   B = √S A_I,   D = diag(l2_I)   (Woodbury 1950)
+
+In the second D is made at least :data:`LEAST`, and what that changes is put right by conjugate gradients, of which two
+turns suffice where D was large enough. Where M is singular z is the solution of least squares and least norm, in units
+in which M has ones on its diagonal.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve
+
+from jaxreg.formulas.arrays import only_if, varying_like, widths_to, with_few
+
+__all__ = ["singular_below", "support_solve"]
+
+# What is added to a diagonal of zeros in the second form, for the preconditioner alone.
+LEAST = 1e-6
+# Small supports have sizes of their own.
+FEW = (16, 64)
+# Most turns of conjugate gradients.
+TURNS = 200
+
+
+def singular_below(k: int, dtype: Any) -> float:
+    """The share of the largest eigenvalue up to which one of k is rounding."""
+    return 8.0 * k * float(jnp.finfo(dtype).eps)
+
+
+def support_solve(products: Any, inside: jax.Array, l2: jax.Array, right: jax.Array) -> jax.Array:
+    """`M⁻¹ right` at the columns ``inside``, 0 elsewhere, (p,), with derivatives by M and ``right``, of any order.
+
+    0 where ``right`` is 0, at no cost. NaN where something is not a number.
+
+    Args:
+        products: :class:`jaxreg.solvers.implicit.Products`. inside: (p,) booleans. l2, right: (p,).
+    """
+    # In units in which M has ones on its diagonal.
+    unit = jax.lax.stop_gradient(jnp.where(inside, 1.0 / jnp.sqrt(1.0 + l2), 0.0))
+
+    def matrix(z: jax.Array) -> jax.Array:
+        step = unit * z
+        return jnp.where(inside, unit * (products.times(step) + l2 * step), z)
+
+    fixed = jax.lax.stop_gradient((products, l2))
+
+    def solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
+        right = varying_like(right, (fixed, inside))
+        solved = lambda _: _solved(*fixed, inside, unit, matrix, right)
+        return only_if(jnp.any(right != 0), solved, jnp.zeros_like(right))
+
+    return unit * jax.lax.custom_linear_solve(matrix, unit * right, solve, symmetric=True)
+
+
+def _solved(
+    products: Any, l2: jax.Array, inside: jax.Array, unit: jax.Array, matrix: Callable, right: jax.Array
+) -> jax.Array:
+    n, p = products.rows.shape
+    most = p if products.gram is not None else min(n, p)
+    widths = [*(w for w in FEW if w < most), *widths_to(most)]
+
+    def narrow(w: int) -> Callable[..., jax.Array]:
+        def system(products: Any, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
+            index = jnp.nonzero(inside, size=w, fill_value=p)[0].astype(jnp.int32)
+            at = lambda v, axis=0: jnp.take(v, index, axis=axis, mode="fill", fill_value=0)
+            if products.gram is not None:
+                M = at(at(products.gram), 1)
+            else:
+                A = at(products.rows, 1)
+                M = A.T @ (products.share[:, None] * A)
+            M = M * at(unit)[:, None] * at(unit)[None, :] + jnp.diag(jnp.where(index < p, at(l2 * unit * unit), 1.0))
+            put = lambda x: jnp.zeros_like(right).at[index].set(x, mode="drop")
+            factor, small = jnp.linalg.cholesky(M), singular_below(w, M.dtype)
+            x = cho_solve((factor, True), at(right))
+            x = x + cho_solve((factor, True), at(right - matrix(put(x))))
+            singular = ~(jnp.min(jnp.diagonal(factor)) ** 2 > small)
+            return put(only_if(singular, lambda _: _least_norm(M, at(right), small), x))
+
+        return system
+
+    def wide(products: Any, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
+        B = jnp.sqrt(products.share)[:, None] * products.rows * unit[None, :]
+        D = l2 * unit * unit
+        known = jnp.where(inside, 1.0 / jnp.maximum(D, LEAST), 0.0)
+        K = (B * known[None, :]) @ B.T
+        factor = jnp.linalg.cholesky(K + jnp.eye(n, dtype=K.dtype))
+
+        def nearly(r: jax.Array) -> jax.Array:
+            z = known * r
+            return jnp.where(inside, z - known * (B.T @ cho_solve((factor, True), B @ z)), r)
+
+        def nothing_added(_: jax.Array) -> jax.Array:
+            small, within = singular_below(n, K.dtype), jnp.where(inside, right, 0.0)
+            inner = B @ B.T
+            twice = lambda r: _least_norm(inner, _least_norm(inner, r, small), small)
+            return B.T @ twice(B @ within)
+
+        none = jnp.all(~inside | (D == 0))
+        z = _conjugate_gradients(matrix, jnp.where(none, 0.0, right), nearly)
+        return only_if(none, nothing_added, z)
+
+    leading = lambda w: wide if w > most else narrow(w)
+    widths = widths if most == p else [*widths, p]
+    arguments = products, l2, unit, right
+    return with_few(jnp.sum(inside, dtype=jnp.int32), widths, leading, *arguments)
+
+
+def _least_norm(M: jax.Array, right: jax.Array, small: float) -> jax.Array:
+    """`M⁺ right` for a symmetric M, (k, k); eigenvalues up to a share ``small`` of the largest count as 0."""
+    e, V = jnp.linalg.eigh(jnp.where(jnp.isfinite(M), M, 0.0))
+    inverse = jnp.where(e > small * jnp.max(e), 1.0 / jnp.where(e > 0, e, 1.0), 0.0)
+    return V @ (inverse * (V.T @ right))
+
+
+def _conjugate_gradients(matrix: Callable, right: jax.Array, nearly: Callable) -> jax.Array:
+    """x with `‖right − Mx‖ ≤ 4ε ‖right‖`, from 0 (Hestenes and Stiefel 1952); ``nearly``: r ↦ `M⁻¹ r`, about."""
+    enough = (4 * float(jnp.finfo(right.dtype).eps)) ** 2 * jnp.dot(right, right)
+
+    def unfinished(carry: tuple) -> jax.Array:
+        _, r, _, _, k = carry
+        return (jnp.dot(r, r) > enough) & (k < TURNS)
+
+    def turn(carry: tuple) -> tuple:
+        x, r, d, rz, k = carry
+        Md = matrix(d)
+        step = rz / jnp.dot(d, Md)
+        r = r - step * Md
+        z = nearly(r)
+        after = jnp.dot(r, z)
+        return x + step * d, r, z + (after / rz) * d, after, k + 1
+
+    z = nearly(right)
+    start = (jnp.zeros_like(right), right, z, jnp.dot(right, z), jnp.zeros((), jnp.int32))
+    x, *_ = jax.lax.while_loop(unfinished, turn, varying_like(start, start))
+    return x + 0.0 * jnp.sum(right)  # not a number if the right side is none
