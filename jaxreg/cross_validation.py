@@ -20,7 +20,7 @@ from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
-from jaxreg.groups import sweep_of_each
+from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
@@ -59,6 +59,7 @@ def sweep(
     device: Any = None,
     progress: Progress = None,
     by: Any = None,
+    checkpoint: Any = None,
 ) -> Any:  # a Sweep, or a GroupedSweep
     """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
 
@@ -78,6 +79,7 @@ def sweep(
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
             It takes one l1_ratio, the mean squared error, and folds as a number or labels; grids are not extended.
+        checkpoint: with ``by``, a folder in which blocks of groups are kept, as in :func:`jaxreg.fit`.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
@@ -121,8 +123,8 @@ def sweep(
     if runs is not None:
         if len(ratios) > 1 or measure != "mse":
             raise ValueError("sweep(by=) takes one l1_ratio and measure='mse'; call it for each.")
-        with following(progress, "groups") as show:
-            return sweep_of_each(given, runs, lams, folds, seed, eps, show)
+        return sweep_of_each(given, runs, lams, folds, seed, eps, Work(checkpoint, progress))
+    refuse_checkpoint(checkpoint, "sweep")
     problem = without_left_out(given)
     target = given.y[:, 0] if given.flat else given.y
     plan = plan_of(folds, given.X, target, seed, given.sample_weight)

@@ -3,11 +3,11 @@
 import argparse
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jaxreg.cli.prepare import at_work, checkpoint_in
 from jaxreg.files import write_csv, writing
 from jaxreg.progress import Bar
 from jaxreg.results.grouped import GroupedSweep
@@ -23,22 +23,16 @@ def sweep_each(
     options: argparse.Namespace, problem: dict[str, Any], settings: dict[str, Any], folder: Path | None
 ) -> int:
     """Sweep, print the table of the groups, and write the files."""
-    from jaxreg.convergence import ConvergenceWarning
     from jaxreg.cross_validation import sweep
 
     if len(settings["l1_ratio"]) > 1:
         raise ValueError("--by takes one --l1-ratio; run the command for each")
     given = settings | {"l1_ratio": settings["l1_ratio"][0], "sample_weight": problem["sample_weight"]}
+    given["checkpoint"] = checkpoint_in(folder, options)
     bar = Bar("groups")
     start = time.perf_counter()
-    try:
-        bar.say("compiling, or loading what was compiled before …")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the table says it
-            warnings.filterwarnings("ignore", ".*persistent compilation cache")
-            found: Any = sweep(problem["X"], problem["y"], by=problem["by"], progress=bar, **given)
-    finally:
-        bar.clear()
+    with at_work(bar):
+        found: Any = sweep(problem["X"], problem["y"], by=problem["by"], progress=bar, **given)
     result = _named(found, tuple(options.by), problem["names"])
     text = _report(result, problem, options.rows, time.perf_counter() - start)
     try:

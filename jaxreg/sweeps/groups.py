@@ -24,6 +24,7 @@ from jaxreg.engines.runs import problem_of, rounded
 from jaxreg.formulas.moments import all_but, mean_squared_error
 from jaxreg.formulas.moments import moments as moments_of
 from jaxreg.formulas.objective import Params
+from jaxreg.journal import Journal
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Grid, Settings
@@ -78,6 +79,7 @@ def chosen_of_groups(
     K: int,
     lams: int | np.ndarray,
     report: Callable[[int], None],
+    journal: Journal,
 ) -> ChosenOfGroups:
     """Cross-validate every group.
 
@@ -91,10 +93,17 @@ def chosen_of_groups(
     fast = fast and problem.X.shape[1] <= moments.WIDE * int((runs.stop - runs.start).min())
     L = lams if isinstance(lams, int) else len(lams)
     blocks = list(_blocks(runs, K, L, padded(problem.X.shape[1])))
+    ends = np.cumsum([len(block) for block in blocks])
     found: list[ChosenOfGroups] = []
+
+    def solve(b: int) -> ChosenOfGroups:
+        compute = lambda: _of_block(problem, runs, labels, K, each, fast, blocks[b])._asdict()
+        name = f"groups-{ends[b] - len(blocks[b]):06d}-{ends[b]:06d}"
+        return ChosenOfGroups(**journal.block(name, compute))
+
     for k in range(0, len(blocks), CORES):
-        found += share(lambda block: _of_block(problem, runs, labels, K, each, fast, block), blocks[k : k + CORES])
-        report(sum(len(block.lams) for block in found))
+        found += share(solve, range(k, min(k + CORES, len(blocks))))
+        report(int(ends[len(found) - 1]))
     back = np.argsort(np.concatenate(blocks))
     return ChosenOfGroups._make(np.concatenate(v)[back] for v in zip(*found, strict=True))
 
