@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxreg.cli.prepare import at_work, checkpoint_in
-from jaxreg.files import write_csv, writing
+from jaxreg.cli.stored_groups import FORMAT
+from jaxreg.files import write_csv, write_json, writing
 from jaxreg.progress import Bar
 from jaxreg.results.grouped import GroupedSweep
 from jaxreg.together import written_together
@@ -16,7 +17,7 @@ from jaxreg.together import written_together
 __all__ = ["sweep_each"]
 
 # The first vouches for the others.
-FILES = ("groups.npz", "groups.csv", "coefficients.png")
+FILES = ("groups.npz", "groups.json", "groups.csv", "coefficients.png")
 
 
 def sweep_each(
@@ -38,7 +39,7 @@ def sweep_each(
     try:
         if folder is not None:
             options.state = f"{folder} holds the new result, or what it held before"
-            _write(result, folder)
+            _write(result, folder, problem)
             options.state = f"the result is in {folder}"
             text += f"\n\nWritten to {folder}: " + ", ".join(FILES)
     finally:
@@ -76,11 +77,13 @@ def _report(result: GroupedSweep, problem: dict[str, Any], rows: int, seconds: f
     return "\n".join([problem["title"], sizes, *problem["notes"], "", *body, "", *foot, f"{seconds:.2g} s"])
 
 
-def _write(result: GroupedSweep, folder: Path) -> None:
+def _write(result: GroupedSweep, folder: Path, problem: dict[str, Any]) -> None:
     """All of the files, or none."""
     figure = result.plot().figure
     with written_together(folder, FILES) as staging:
         write_csv(staging / "groups.csv", result.to_frame("dict") | {"flag": result.flags})
         with writing(staging / "coefficients.png", "wb") as stream:
             figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+        of_table = {"target": problem["target"], "coding": problem["coding"].as_stored()}
+        write_json(staging / "groups.json", FORMAT | of_table)
         result.save(staging / "groups.npz")
