@@ -11,7 +11,7 @@ from jaxreg.cli.prepare import at_work, checkpoint_in
 from jaxreg.cli.stored_groups import FORMAT
 from jaxreg.files import write_csv, write_json, writing
 from jaxreg.progress import Bar
-from jaxreg.results.grouped import GroupedSweep
+from jaxreg.results.grouped_sweep import GroupedSweep
 from jaxreg.together import written_together
 
 __all__ = ["sweep_each"]
@@ -26,10 +26,7 @@ def sweep_each(
     """Sweep, print the table of the groups, and write the files."""
     from jaxreg.cross_validation import sweep
 
-    if len(settings["l1_ratio"]) > 1:
-        raise ValueError("--by takes one --l1-ratio; run the command for each")
-    given = settings | {"l1_ratio": settings["l1_ratio"][0], "sample_weight": problem["sample_weight"]}
-    given["checkpoint"] = checkpoint_in(folder, options)
+    given = settings | {"sample_weight": problem["sample_weight"], "checkpoint": checkpoint_in(folder, options)}
     bar = Bar("groups")
     start = time.perf_counter()
     with at_work(bar):

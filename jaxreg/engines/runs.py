@@ -21,13 +21,14 @@ from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
 from jaxreg.solvers.runs import Runs, paths_of_runs
 
-__all__ = ["RunPaths", "paths_of_each_run", "problem_of", "rounded"]
+__all__ = ["Kept", "RunPaths", "paths_of_each_run", "problem_of", "rounded"]
 
 # Numbers of the rows of a block, and runs in it; rows of a segment.
 NUMBERS, MOST_RUNS, MOST_ROWS = 2**20, 2**12, 256
 # Numbers of the sums that are kept to the left of a pivot.
 MOST_SUMS = 2**23
 
+# What is kept under a name, or else computed and then kept.
 Kept = Callable[[str, Callable[[], dict[str, np.ndarray]]], dict[str, np.ndarray]]
 
 _program = compiled(paths_of_runs, static_argnames=("way", "rows", "most"))

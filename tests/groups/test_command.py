@@ -53,6 +53,19 @@ def test_the_command_does_what_python_does(table, tmp_path, capsys):
     assert "in 400 fits, all within the tolerance" in said
 
 
+def test_several_l1_ratios_are_a_column(table, tmp_path, capsys):
+    file, A, y, region, _ = table
+    given = ("--target", "price", "--by", "region", "--ignore", "year", "--folds", 4, "--lams", 20)
+    assert run(file, *given, "--l1-ratio", "1", "0", "--out", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    expected = jaxreg.sweep(A, y, 20, [1.0, 0.0], folds=4, by=region)
+    start = next(k for k, line in enumerate(lines) if line.startswith("region"))
+    assert lines[start].split()[:3] == ["region", "rows", "l1_ratio"]
+    assert [float(line.split()[2]) for line in lines[start + 2 : start + 4]] == expected.l1_ratio.tolist()
+    with open(tmp_path / "groups.csv", newline="") as stream:
+        assert [float(row["l1_ratio"]) for row in csv.DictReader(stream)] == expected.l1_ratio.tolist()
+
+
 def test_fewer_rows_than_groups_are_printed_when_asked(table, capsys):
     file, *_ = table
     assert run(file, "--target", "price", "--by", "region", "year", "--folds", 4, "--lams", 20, "--rows", 1) == 0
@@ -65,7 +78,6 @@ def test_fewer_rows_than_groups_are_printed_when_asked(table, capsys):
         (["--by", "region", "region"], "must name different columns"),
         (["--by", "shop"], "no column is named 'shop'"),
         (["--by", "region", "--ignore", "region"], "--by region is also in --ignore"),
-        (["--by", "region", "--ignore", "year", "--l1-ratio", "0.5", "1"], "--by takes one --l1-ratio"),
         (["--by", "region", "--ignore", "year", "--measure", "mae"], "measure='mse'"),
         (["--by", "a", "--ignore", "region"], "rows, fewer than the 10 folds"),
     ],
