@@ -168,13 +168,12 @@ def bootstrap(
     options = {"lams": lams, "n_resamples": B, "seed": seed, "kind": kind, "rule": rule, "jackknife": jackknife}
     held_out = {} if plan is None else {"folds": plan.measured, "trained": plan.trained}
     call = given._asdict() | options | held_out | {"standard_errors": standard_errors, "keep": keep}
-    journal = Journal(checkpoint, function="bootstrap", **call)
-    pure: Any = choose.path(problem._replace(degrees=False), lams)
-    along = np.asarray(pure.lams, float)
-    fitted = _fitted(problem, pure, int(np.argmin(along))) if kind in ("residual", "wild") else np.zeros(0)
-    asked = Asked(problem, along, kind, seed, B, fitted, plan, rule, standard_errors)
-    about = {"scale": own_scale(pure.scale, given), "kind": kind, "seed": seed, "feature_names": given.names}
-    with following(progress, "resamples") as show:
+    with Journal(checkpoint, function="bootstrap", **call) as journal, following(progress, "resamples") as show:
+        pure: Any = choose.path(problem._replace(degrees=False), lams)
+        along = np.asarray(pure.lams, float)
+        fitted = _fitted(problem, pure, int(np.argmin(along))) if kind in ("residual", "wild") else np.zeros(0)
+        asked = Asked(problem, along, kind, seed, B, fitted, plan, rule, standard_errors)
+        about = {"scale": own_scale(pure.scale, given), "kind": kind, "seed": seed, "feature_names": given.names}
         if keep == "statistics":
             return _statistics(asked, pure, statistics_of_resamples(asked, journal, show), about)
         found = every_resample(asked, journal, show)

@@ -22,7 +22,7 @@ from jaxreg.data.stacks import taken_apart
 from jaxreg.device_tables import brought, plan_of_table, suits, sweep_there
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
-from jaxreg.groups import sweep_of_each
+from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
@@ -62,6 +62,7 @@ def sweep(
     device_arrays: bool = False,
     progress: Progress = None,
     by: Any = None,
+    checkpoint: Any = None,
 ) -> Any:  # a Sweep, or a GroupedSweep
     """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
 
@@ -81,14 +82,15 @@ def sweep(
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
-            It takes one l1_ratio, the mean squared error, and folds as a number or labels; grids are not extended.
+            It takes the mean squared error, and folds as a number or labels.
+        checkpoint: with ``by``, a folder in which blocks of groups are kept, as in :func:`jaxreg.fit`.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
         :class:`jaxreg.results.Sweep`; with ``by`` a :class:`jaxreg.results.GroupedSweep`.
 
     An automatic grid at whose end the error still falls is extended there by half its length, at most twice
-    (``Sweep.extended``); ``lams`` is then longer than was asked for.
+    (``Sweep.extended``); ``lams`` is then longer than was asked for. Of groups each is extended by itself.
 
     Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on; GridEndWarning
         where the error still falls at the end of the grid.
@@ -126,10 +128,10 @@ def sweep(
         raise ValueError(f"measure is {measure!r}; with device_arrays=True it must be 'mse'.")
     lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
     if runs is not None:
-        if len(ratios) > 1 or measure != "mse":
-            raise ValueError("sweep(by=) takes one l1_ratio and measure='mse'; call it for each.")
-        with following(progress, "groups") as show:
-            return sweep_of_each(given, runs, lams, folds, seed, eps, show)
+        if measure != "mse":
+            raise ValueError(f"sweep(by=) chooses by measure='mse' alone, and measure is {measure!r}.")
+        return sweep_of_each(given, ratios, runs, lams, folds, seed, eps, Work(checkpoint, progress))
+    refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
         plan = plan_of_table(folds, given, seed)
         if suits(plan, device_arrays):

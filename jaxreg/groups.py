@@ -1,14 +1,14 @@
 """``fit``, ``path`` and ``sweep`` with ``by=``: one for each group of rows or window along an order.
 
 The doors have checked the arguments; how the runs of rows are solved is in :mod:`jaxreg.engines.runs`, and how λ is
-chosen within each in :mod:`jaxreg.sweeps.groups`.
+chosen within each in :mod:`jaxreg.sweeps.groups` and :mod:`jaxreg.sweeps.group_grids`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.convergence import warn_unless_converged
+from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
 from jaxreg.data.frames import array_of
 from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import own_scale, without_left_out
@@ -16,31 +16,56 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose
 from jaxreg.engines.runs import paths_of_each_run
-from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
+from jaxreg.journal import Journal
+from jaxreg.progress import Progress, following
+from jaxreg.results.grouped import GroupedPath, GroupedSolution
+from jaxreg.results.grouped_sweep import GroupedSweep
 from jaxreg.solvers.grid import default_eps
+from jaxreg.solvers.grid_ends import open_ends
 from jaxreg.sweeps.folds import fold_labels
-from jaxreg.sweeps.groups import chosen_of_groups, labels_within
+from jaxreg.sweeps.group_grids import swept_groups
+from jaxreg.sweeps.groups import labels_within
 
-__all__ = ["fit_of_each", "path_of_each", "sweep_of_each"]
+__all__ = ["Work", "fit_of_each", "path_of_each", "refuse_checkpoint", "sweep_of_each"]
 
 # Coefficients of all groups may take so many bytes.
 MOST_BYTES = 2**34
 
 
-def fit_of_each(given: Problem, runs: RunsOfRows, lam: np.ndarray) -> GroupedSolution:
+class Work(NamedTuple):
+    """How long work is followed and kept: the arguments ``checkpoint`` and ``progress`` of the doors."""
+
+    checkpoint: Any
+    progress: Progress
+
+
+def refuse_checkpoint(checkpoint: Any, door: str) -> None:
+    """Without groups there are no blocks of work that could be kept."""
+    if checkpoint is not None:
+        raise ValueError(f"{door}(checkpoint=) keeps blocks of groups or windows: give by=, or leave checkpoint out.")
+
+
+def fit_of_each(given: Problem, runs: RunsOfRows, lam: np.ndarray, work: Work) -> GroupedSolution:
     """At one λ, ()."""
-    fields = _solved(given, runs, np.reshape(lam, 1), "fit")
+    fields = _solved(given, runs, np.reshape(lam, 1), "fit", work)
     of_lam = "lams", "coef", "intercept", "gap", "converged"
     return GroupedSolution(**{name: v[:, 0] if name in of_lam else v for name, v in fields.items()})
 
 
-def path_of_each(given: Problem, runs: RunsOfRows, lams: int | np.ndarray, eps: Any) -> GroupedPath:
+def path_of_each(given: Problem, runs: RunsOfRows, lams: int | np.ndarray, eps: Any, work: Work) -> GroupedPath:
     """At the same λs, (L,), or at so many on a grid of each, with the ``eps`` of the shortest where it is None."""
-    return GroupedPath(**_solved(_with_eps(given, runs, eps), runs, lams, "path"))
+    return GroupedPath(**_solved(_with_eps(given, runs, eps), runs, lams, "path", work))
 
 
 def sweep_of_each(
-    given: Problem, runs: RunsOfRows, lams: int | np.ndarray, folds: Any, seed: int, eps: Any, show: Any
+    given: Problem,
+    ratios: list[float],
+    runs: RunsOfRows,
+    lams: int | np.ndarray,
+    folds: Any,
+    seed: int,
+    eps: Any,
+    work: Work,
 ) -> GroupedSweep:
     """Each group has folds by the same rule as a table of its own; labels (n,) hold in all groups."""
     if not runs.by_label:
@@ -50,13 +75,15 @@ def sweep_of_each(
     problem = in_order(_with_eps(given, runs, eps), runs)
     labels, K = _folds(runs, folds, seed, problem)
     falling = lams if isinstance(lams, int) else -np.sort(-lams)
-    found = chosen_of_groups(problem, runs, labels, K, falling, lambda done: show(done, len(runs.start)))
+    kept = _journal(work, "sweep", given, runs, lams, folds=labels, l1_ratios=tuple(ratios))
+    with kept as journal, following(work.progress, "groups") as show:
+        problems = [problem._replace(l1_ratio=rho) for rho in ratios]
+        found, ratio, extended = swept_groups(problems, runs, labels, K, falling, show, journal)
     along = {"lams": found.lams, "mean_mse": found.mean, "se_mse": found.se, "n_nonzero": found.n_nonzero}
     every = np.concatenate([found.gap, found.fold_gap[:, None]], axis=1)
     at = np.take_along_axis(found.lams, found.index, axis=1)
-    converged = warn_unless_converged(
-        every, np.concatenate([at, found.lams[:, -1:]], axis=1), problem.tol, "sweep(by=)"
-    )
+    smallest = np.nanmin(found.lams, axis=1)[:, None]
+    converged = warn_unless_converged(every, np.concatenate([at, smallest], axis=1), problem.tol, "sweep(by=)")
     of_rows = _of_rows(given, runs, problem) | _of_columns(given, runs, found.scale, found.constant)
     choice = lambda k: GroupedSolution(
         lams=at[:, k],
@@ -67,7 +94,8 @@ def sweep_of_each(
         y_scale=found.y_scale,
         **of_rows,
     )
-    return GroupedSweep(
+    of_ratios = np.asarray(ratios, found.lams.dtype)
+    result = GroupedSweep(
         **along,
         index=found.index,
         best=choice(0),
@@ -75,7 +103,24 @@ def sweep_of_each(
         fold_gap=found.fold_gap,
         converged=bool(converged),
         n_folds=K,
+        l1_ratios=of_ratios,
+        l1_ratio=of_ratios[ratio],
+        extended=extended,
     )
+    if number := sum(end is not None for end in open_ends(found.lams, found.mean, found.n_nonzero)):
+        warn_caller(
+            f"sweep: the best λ of {number:,} of {len(ratio):,} groups is at an end of their grids, and the error "
+            "still falls there; `flags` says of which. Give more λs.",
+            GridEndWarning,
+        )
+    return result
+
+
+def _journal(work: Work, door: str, given: Problem, runs: RunsOfRows, lams: Any, **more: Any) -> Journal:
+    """Of a call with ``by=``."""
+    keys = {f"by {name}": storable(key) for name, key in zip(runs.names, runs.keys, strict=True)}
+    rows = {"rows": runs.rows, "start": runs.start, "stop": runs.stop}
+    return Journal(work.checkpoint, function=f"{door}(by=)", lams=lams, **given._asdict(), **rows, **keys, **more)
 
 
 def _with_eps(given: Problem, runs: RunsOfRows, eps: Any) -> Problem:
@@ -124,7 +169,7 @@ def in_order(given: Problem, runs: RunsOfRows) -> Problem:
     )
 
 
-def _solved(given: Problem, runs: RunsOfRows, lams: Any, where: str) -> dict[str, Any]:
+def _solved(given: Problem, runs: RunsOfRows, lams: Any, where: str, work: Work) -> dict[str, Any]:
     G, L = len(runs.start), lams if isinstance(lams, int) else len(lams)
     if (needs := G * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
         raise MemoryError(
@@ -132,7 +177,9 @@ def _solved(given: Problem, runs: RunsOfRows, lams: Any, where: str) -> dict[str
             "λs, or larger steps."
         )
     problem = in_order(given, runs)
-    found = paths_of_each_run(problem, runs, lams)
+    what = "groups" if runs.by_label else "windows"
+    with _journal(work, where, given, runs, lams) as journal, following(work.progress, what) as show:
+        found = paths_of_each_run(problem, runs, lams, lambda done: show(done, G), journal.block)
     warn_unless_converged(found.gap, found.lams, problem.tol, f"{where}(by=)")
     own: Any = lambda v: v[..., 0] if given.flat else v
     return {

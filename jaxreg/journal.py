@@ -9,6 +9,10 @@ The call is known by a digest, SHA-256, of everything that it was given: of an a
 option how it is written, and the version of jaxreg. ``journal.json`` lists the parts, so that another call is refused
 with the names of those that differ; and every block carries the digest of all, so that a block of another call is
 never taken for one of this.
+
+Two processes must not share a folder: each would do the work of the other. So a journal that is open holds a lock on
+the file ``lock``, in which its process has written its number. The system gives the lock back when a process ends,
+however it ends, and a number that is still there then says that it was killed: the next one takes over, and says so.
 """
 
 import hashlib
@@ -18,12 +22,18 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from jaxreg.files import output_folder, write_json, writing
+from jaxreg.convergence import warn_caller
+from jaxreg.files import OutputError, output_folder, write_json, writing
 from jaxreg.version import __version__
+
+try:
+    import fcntl
+except ImportError:  # systems without POSIX have no such locks, and a journal there has none
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Journal"]
 
@@ -34,21 +44,26 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 
 
 class Journal:
-    """The blocks of one call, in a folder of its own.
+    """The blocks of one call, in a folder of its own, which no other process may use until the journal is closed.
 
     Args:
         folder: where they are kept; created if absent. None keeps nothing. call: its arguments by their names: arrays,
             sparse matrices, numbers, text, tuples of these, None.
 
     Raises:
-        ValueError: the folder holds the journal of another call. OutputError: it cannot be written into.
+        ValueError: the folder holds the journal of another call, or is in use. OutputError: it cannot be written into.
+
+    Warns:
+        UserWarning: the process that had it open before has ended without closing it; its blocks are taken over.
 
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
-        >>> Journal(folder, seed=0, y=np.ones(2)).block("first", lambda: {"sum": np.ones(3)})["sum"]
+        >>> with Journal(folder, seed=0, y=np.ones(2)) as journal:
+        ...     journal.block("first", lambda: {"sum": np.ones(3)})["sum"]
         array([1., 1., 1.])
-        >>> Journal(folder, seed=0, y=np.ones(2)).block("first", lambda: 1 / 0)["sum"]  # it is there
+        >>> with Journal(folder, seed=0, y=np.ones(2)) as journal:
+        ...     journal.block("first", lambda: 1 / 0)["sum"]  # it is there
         array([1., 1., 1.])
         >>> try:
         ...     Journal(folder, seed=1, y=np.zeros(2))
@@ -59,9 +74,45 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str] | None, **call: Any) -> None:
         self._folder: Path | None = None
+        self._lock: IO[str] | None = None
         if folder is None:
             return
         self._folder = output_folder(folder)
+        self._lock = _locked(self._folder)
+        try:
+            self._sign()
+            self._begin(folder, call)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Others may use the folder."""
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None
+
+    def _sign(self) -> None:
+        """Write the number of this process; that of another one is there if it was killed."""
+        assert self._lock is not None
+        self._lock.seek(0)
+        before = self._lock.read()
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        if before:
+            said = f"the checkpoint {self._folder} was kept by process {before}, which was killed; this one goes on"
+            warn_caller(f"{said} from there.", UserWarning)
+
+    def _begin(self, folder: Any, call: dict[str, Any]) -> None:
+        assert self._folder is not None
         parts = {"jaxreg": repr(__version__)} | {name: _described(value) for name, value in call.items()}
         self._digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         file = self._folder / "journal.json"
@@ -100,13 +151,35 @@ class Journal:
         return kept if str(kept.pop(_DIGEST, "")) == self._digest else None
 
 
+def _locked(folder: Path) -> IO[str]:
+    """The open file that holds the lock; what is in it is of a process that has not closed it."""
+    file = folder / "lock"
+    try:
+        stream = open(file, "a+", encoding="utf-8")  # noqa: SIM115 - it is open as long as the journal is
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror}") from None
+    try:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with stream:
+            stream.seek(0)
+            holder = stream.read() or "another one"
+        raise ValueError(
+            f"the checkpoint {folder} is in use by process {holder}; wait until that ends, or give another folder."
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    return stream
+
+
 def _described(value: Any) -> str:
     """A number or text as it is written, of an array the digest of its bytes, type and shape."""
     if hasattr(value, "tocsr"):
         rows = value.tocsr()
         return f"sparse {rows.shape} {' '.join(map(_described, (rows.data, rows.indices, rows.indptr)))}"
     if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(memoryview(np.ascontiguousarray(value)).cast("B")).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(value).reshape(-1).view(np.uint8)).hexdigest()
         return f"{value.dtype.str} {value.shape} {digest}"
     return repr(value.item() if isinstance(value, np.generic) else value)
 

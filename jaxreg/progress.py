@@ -1,7 +1,8 @@
 """A line on the terminal, or in a notebook, that says how far long work is.
 
 A path and a block of a training grid are one compiled program each, which cannot be asked on its way how far it is: a
-sweep counts its paths, ``train_grid`` its members, and ``fit`` and ``path`` have nothing to count.
+sweep counts its paths, ``train_grid`` its members, groups and windows are counted block by block, and a single ``fit``
+or ``path`` has nothing to count.
 """
 
 import sys

@@ -18,8 +18,9 @@ from jaxreg.data.problem import check_problem
 from jaxreg.data.stacks import taken_apart
 from jaxreg.device_tables import fit_there, path_there
 from jaxreg.engines import choose
-from jaxreg.groups import fit_of_each, path_of_each
+from jaxreg.groups import Work, fit_of_each, path_of_each, refuse_checkpoint
 from jaxreg.other_names import names_ours
+from jaxreg.progress import Progress
 
 __all__ = ["fit", "path"]
 
@@ -44,6 +45,8 @@ def fit(
     device: Any = None,
     device_arrays: bool = False,
     by: Any = None,
+    checkpoint: Any = None,
+    progress: Progress = None,
 ) -> Any:  # a Solution, or a GroupedSolution
     """Minimise the objective at one λ.
 
@@ -73,6 +76,10 @@ def fit(
             are then no features; or for each window of them, :func:`jaxreg.rolling` and :func:`jaxreg.expanding`.
             Standardisation, and λ in units of y, are those of the group. Without it X may be several data sets, an
             array (d, n, p) or a list of tables, and y (d, n) or a list: each is a group.
+        checkpoint: with ``by``, a folder, of this call alone: blocks of groups are kept there, and the same call goes
+            on from them after an interruption, to the same bits; another call is refused.
+        progress: with ``by``, called as ``progress(done, total)`` when some groups are done; True shows a line in a
+            terminal or notebook, and elsewhere prints one now and then. A single fit has nothing to count.
 
     Returns:
         :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
@@ -114,7 +121,8 @@ def fit(
     t = given.y.shape[1]
     lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
     if runs is not None:
-        return fit_of_each(given, runs, lam)
+        return fit_of_each(given, runs, lam, Work(checkpoint, progress))
+    refuse_checkpoint(checkpoint, "fit")
     if isinstance(given.X, jax.Array):
         return fit_there(given, lam, device_arrays)
     problem = without_left_out(given)._replace(degrees=False)
@@ -156,6 +164,8 @@ def path(
     device: Any = None,
     device_arrays: bool = False,
     by: Any = None,
+    checkpoint: Any = None,
+    progress: Progress = None,
 ) -> Any:  # a Path, or a GroupedPath
     """Minimise the objective at every λ of a grid.
 
@@ -199,7 +209,8 @@ def path(
     )
     lams = parameters.check_lams(lams, given.X.dtype)
     if runs is not None:
-        return path_of_each(given, runs, lams, eps)
+        return path_of_each(given, runs, lams, eps, Work(checkpoint, progress))
+    refuse_checkpoint(checkpoint, "path")
     if isinstance(given.X, jax.Array):
         return path_there(given, lams, device_arrays)
     problem = choose.ready(without_left_out(given))

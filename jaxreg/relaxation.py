@@ -21,6 +21,7 @@ from jaxreg.engines.relaxed import refits
 from jaxreg.formulas.objective import Params
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
+from jaxreg.progress import Progress, following
 from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep, between
 from jaxreg.solvers.grid_ends import open_end
 from jaxreg.sweeps.cross_validate import choices
@@ -115,12 +116,13 @@ def relaxed_sweep(
     max_iter: int = 20_000,
     dtype: Any = None,
     device: Any = None,
+    progress: Progress = None,
 ) -> RelaxedSweep:
     """Cross-validate λ and γ together, choose, and fit on all rows.
 
     Args:
         gammas: γs from 0 (least squares on the support) to 1 (the lasso); ties go to the larger λ, then to the first γ.
-        folds, seed: as in :func:`sweep`. X, y, lams, l1_ratio, ...: these and all other options as in
+        folds, seed, progress: as in :func:`sweep`. X, y, lams, l1_ratio, ...: these and all other options as in
             :func:`relaxed_path`. Supports, and least squares on them, are those of each training part.
 
     Returns:
@@ -154,21 +156,24 @@ def relaxed_sweep(
     problem = _ready(given, "relaxed_sweep")
     along, along_gamma = parameters.check_lams(lams, given.X.dtype), _gammas(gammas)
     plan = plan_of(folds, given.X, given.y[:, 0], parameters.check_whole_number(seed, "seed"), given.sample_weight)
-    path = _relaxed(given, problem, along, "relaxed_sweep, on all rows")
-    members, errors, gaps, refit_gaps = Members(problem, plan), [], [], []
-    for b in range(len(plan)):
-        solved = choose.solve(problem._replace(degrees=False), np.asarray(path.lams, float), members, b)
-        coef, intercept = solved.params.coef[..., 0], solved.params.intercept[:, 0]
-        refit = refits(members.problem(problem, b), coef)
-        mixed = [(between(g, intercept, refit.intercept), between(g, coef, refit.coef)) for g in along_gamma]
-        models = Params(*(np.concatenate(v)[..., None] for v in zip(*mixed, strict=True)))
-        rows = plan.test_rows(b)
-        rows = rows[problem.weights[rows] > 0]
-        error = held_out.from_rows(models, problem.X, problem.y, problem.sample_weight, rows)[0]
-        errors.append(error.reshape(len(along_gamma), len(coef)))
-        gaps.append(solved.gap[:, 0])
-        refit_gaps.append(refit.gap)
-        members.forget(b)
+    with following(progress, "paths") as show:
+        path = _relaxed(given, problem, along, "relaxed_sweep, on all rows")
+        members, errors, gaps, refit_gaps = Members(problem, plan), [], [], []
+        show(1, 1 + len(plan))
+        for b in range(len(plan)):
+            solved = choose.solve(problem._replace(degrees=False), np.asarray(path.lams, float), members, b)
+            coef, intercept = solved.params.coef[..., 0], solved.params.intercept[:, 0]
+            refit = refits(members.problem(problem, b), coef)
+            mixed = [(between(g, intercept, refit.intercept), between(g, coef, refit.coef)) for g in along_gamma]
+            models = Params(*(np.concatenate(v)[..., None] for v in zip(*mixed, strict=True)))
+            rows = plan.test_rows(b)
+            rows = rows[problem.weights[rows] > 0]
+            error = held_out.from_rows(models, problem.X, problem.y, problem.sample_weight, rows)[0]
+            errors.append(error.reshape(len(along_gamma), len(coef)))
+            gaps.append(solved.gap[:, 0])
+            refit_gaps.append(refit.gap)
+            members.forget(b)
+            show(2 + b, 1 + len(plan))
     fold_mse, gap, refit_gap = (np.stack(v, axis=-1) for v in (errors, gaps, refit_gaps))
     grid = np.broadcast_to(path.lams, fold_mse.shape[:2])
     with given.computing():

@@ -120,19 +120,11 @@ def stability_selection(
     lams = parameters.check_lams(lams, given.X.dtype)
     problem = choose.ready(problem)
     check_values(problem.X, problem.names)
-    journal = Journal(
-        checkpoint,
-        function="stability_selection",
-        **given._asdict(),
-        lams=lams,
-        q=q,
-        n_pairs=B,
-        seed=seed,
-        weakness=weakness,
-    )
-    pure: Any = choose.path(problem._replace(degrees=False), lams)
-    along = -np.sort(-np.asarray(pure.lams, float))
-    with following(progress, "halves") as show:
+    options = {"lams": lams, "q": q, "n_pairs": B, "seed": seed, "weakness": weakness}
+    call = {"function": "stability_selection", **given._asdict(), **options}
+    with Journal(checkpoint, **call) as journal, following(progress, "halves") as show:
+        pure: Any = choose.path(problem._replace(degrees=False), lams)
+        along = -np.sort(-np.asarray(pure.lams, float))
         halves = complementary_halves(problem.weights, B, seed)
         v = np.ones(p) if problem.penalty_factor is None else problem.penalty_factor
         factors = None if weakness == 1 else weakened(v, float(weakness), len(halves), seed)

@@ -119,6 +119,12 @@ def test_every_path_is_counted_once():
     assert calls == [(k, 8) for k in range(1, 9)]
 
 
+def test_the_paths_of_a_relaxed_sweep_are_counted_once():
+    calls = []
+    jaxreg.relaxed_sweep(X, X[:, 0] + 0.1 * X[:, 1] ** 2, 5, folds=3, progress=lambda *now: calls.append(now))
+    assert calls == [(k, 4) for k in range(1, 5)]
+
+
 @pytest.mark.parametrize("shown", [True, False, None])
 def test_nothing_is_said_without_a_terminal(capsys, shown):
     jaxreg.sweep(X, X[:, 0], 5, folds=3, progress=shown)

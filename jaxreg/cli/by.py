@@ -3,48 +3,40 @@
 import argparse
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jaxreg.files import write_csv, writing
+from jaxreg.cli.prepare import at_work, checkpoint_in
+from jaxreg.cli.stored_groups import FORMAT
+from jaxreg.files import write_csv, write_json, writing
 from jaxreg.progress import Bar
-from jaxreg.results.grouped import GroupedSweep
+from jaxreg.results.grouped_sweep import GroupedSweep
 from jaxreg.together import written_together
 
 __all__ = ["sweep_each"]
 
 # The first vouches for the others.
-FILES = ("groups.npz", "groups.csv", "coefficients.png")
+FILES = ("groups.npz", "groups.json", "groups.csv", "coefficients.png")
 
 
 def sweep_each(
     options: argparse.Namespace, problem: dict[str, Any], settings: dict[str, Any], folder: Path | None
 ) -> int:
     """Sweep, print the table of the groups, and write the files."""
-    from jaxreg.convergence import ConvergenceWarning
     from jaxreg.cross_validation import sweep
 
-    if len(settings["l1_ratio"]) > 1:
-        raise ValueError("--by takes one --l1-ratio; run the command for each")
-    given = settings | {"l1_ratio": settings["l1_ratio"][0], "sample_weight": problem["sample_weight"]}
+    given = settings | {"sample_weight": problem["sample_weight"], "checkpoint": checkpoint_in(folder, options)}
     bar = Bar("groups")
     start = time.perf_counter()
-    try:
-        bar.say("compiling, or loading what was compiled before …")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the table says it
-            warnings.filterwarnings("ignore", ".*persistent compilation cache")
-            found: Any = sweep(problem["X"], problem["y"], by=problem["by"], progress=bar, **given)
-    finally:
-        bar.clear()
+    with at_work(bar):
+        found: Any = sweep(problem["X"], problem["y"], by=problem["by"], progress=bar, **given)
     result = _named(found, tuple(options.by), problem["names"])
     text = _report(result, problem, options.rows, time.perf_counter() - start)
     try:
         if folder is not None:
             options.state = f"{folder} holds the new result, or what it held before"
-            _write(result, folder)
+            _write(result, folder, problem)
             options.state = f"the result is in {folder}"
             text += f"\n\nWritten to {folder}: " + ", ".join(FILES)
     finally:
@@ -82,11 +74,13 @@ def _report(result: GroupedSweep, problem: dict[str, Any], rows: int, seconds: f
     return "\n".join([problem["title"], sizes, *problem["notes"], "", *body, "", *foot, f"{seconds:.2g} s"])
 
 
-def _write(result: GroupedSweep, folder: Path) -> None:
+def _write(result: GroupedSweep, folder: Path, problem: dict[str, Any]) -> None:
     """All of the files, or none."""
     figure = result.plot().figure
     with written_together(folder, FILES) as staging:
         write_csv(staging / "groups.csv", result.to_frame("dict") | {"flag": result.flags})
         with writing(staging / "coefficients.png", "wb") as stream:
             figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+        of_table = {"target": problem["target"], "coding": problem["coding"].as_stored()}
+        write_json(staging / "groups.json", FORMAT | of_table)
         result.save(staging / "groups.npz")

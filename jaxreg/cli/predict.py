@@ -1,4 +1,4 @@
-"""The command ``jaxreg predict``: the chosen model of a sweep on other rows."""
+"""The command ``jaxreg predict``: the chosen model of a sweep, or that of each group, on other rows."""
 
 import argparse
 import csv
@@ -13,7 +13,9 @@ __all__ = ["add_predict"]
 def add_predict(commands: Any) -> None:
     """Adds the command to the parser's."""
     predict = commands.add_parser("predict", help="predict with the model that a sweep chose")
-    predict.add_argument("result", metavar="RESULT", help="result.json of a sweep, or the folder it is in")
+    predict.add_argument(
+        "result", metavar="RESULT", help="result.json or groups.npz of a sweep, or the folder it is in"
+    )
     predict.add_argument("file", metavar="FILE", help="CSV or Parquet table with the features' columns; - is stdin")
     predict.add_argument("--choice", choices=["best", "one_se"], default="best", help="(default: %(default)s)")
     predict.add_argument("--out", metavar="CSV", help="write the predictions there instead of printing them")
@@ -36,15 +38,19 @@ def add_predict(commands: Any) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from jaxreg.cli.stored_groups import groups_file, read_groups
     from jaxreg.files import write_csv
     from jaxreg.stored_models import read_model
 
-    model = read_model(options.result, options.choice)
+    file = groups_file(options.result)
+    model: Any = read_model(options.result, options.choice) if file is None else read_groups(file, options.choice)
+    keys = () if file is None else model.key_names
     sources = model.coding.sources(model.feature_names)
     kept = [name for name in options.keep if name not in sources or name in model.coding.levels]
-    table = table_of(options, columns=sources, text=kept, like=model.coding, unseen=options.unseen)
+    text = list(dict.fromkeys([*kept, *keys]))
+    table = table_of(options, columns=sources, text=text, complete=keys, like=model.coding, unseen=options.unseen)
     say(table.notes)
-    prediction = model.predict(table.only(*model.feature_names).values)
+    prediction = model.predict(table.only(*model.feature_names).values if file is None else table)
     columns: dict[str, Any] = {table.unit: table.places}
     columns |= {name: table.words[name] if name in kept else table.column(name) for name in options.keep}
     if model.target in columns:

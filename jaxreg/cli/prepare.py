@@ -1,14 +1,18 @@
 """What a command that fits does before the work: it reads the table, and finds its folder and compiled programs."""
 
 import argparse
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxreg.cli.problem import load
+from jaxreg.cli.table_options import say
 from jaxreg.program_cache import keep_programs
 
-__all__ = ["prepared"]
+__all__ = ["at_work", "checkpoint_in", "prepared"]
 
 
 def prepared(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:
@@ -36,6 +40,36 @@ def prepared(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:
     except OSError:
         pass
     return problem, folder
+
+
+def checkpoint_in(folder: Path | None, options: argparse.Namespace) -> Path | None:
+    """Where blocks of the work are kept, beside the result; an interruption then says so."""
+    if folder is None:
+        return None
+    checkpoint = folder / f"{options.command}_blocks"
+    options.state = f"what is done is in {checkpoint}, and the same command goes on from there"
+    return checkpoint
+
+
+@contextlib.contextmanager
+def at_work(bar: Any) -> Iterator[None]:
+    """The line of progress, and every warning in a line of its own, but for those of which the report speaks."""
+    from jaxreg.convergence import ConvergenceWarning, GridEndWarning
+
+    def spoken(message: Any, *of_code: Any) -> None:
+        bar.clear()
+        say([message])
+
+    try:
+        bar.say("compiling, or loading what was compiled before …")
+        with warnings.catch_warnings():
+            for reported in (ConvergenceWarning, GridEndWarning):
+                warnings.simplefilter("ignore", reported)
+            warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
+            warnings.showwarning = spoken  # type: ignore[assignment]
+            yield
+    finally:
+        bar.clear()
 
 
 def _require_matplotlib() -> None:

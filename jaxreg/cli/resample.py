@@ -2,12 +2,11 @@
 
 import argparse
 import dataclasses
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxreg.cli.prepare import prepared
+from jaxreg.cli.prepare import at_work, checkpoint_in, prepared
 from jaxreg.cli.problem import grid_option
 from jaxreg.cli.shared_options import add_data_options, add_penalty_options, add_run_options
 
@@ -123,22 +122,13 @@ def _stability(options: argparse.Namespace) -> int:
 
 def _run(door: Callable[..., Any], options: argparse.Namespace, problem: Any, folder: Any, settings: Any) -> Any:
     """The result with the names of the table; blocks of it are kept beside it."""
-    from jaxreg.convergence import ConvergenceWarning
     from jaxreg.progress import Bar
 
-    bar, checkpoint = Bar("resamples" if options.command == "bootstrap" else "halves"), None
-    if folder is not None:
-        checkpoint = folder / f"{options.command}_blocks"
-        options.state = f"what is done is in {checkpoint}, and the same command goes on from there"
-    try:
-        bar.say("compiling, or loading what was compiled before …")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the report says it
-            warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
-            given = {"lams": grid_option(options.lams), "sample_weight": problem["sample_weight"], **settings}
-            result = door(problem["X"], problem["y"], **given, checkpoint=checkpoint, progress=bar)
-    finally:
-        bar.clear()
+    bar = Bar("resamples" if options.command == "bootstrap" else "halves")
+    given = {"lams": grid_option(options.lams), "sample_weight": problem["sample_weight"], **settings}
+    given["checkpoint"] = checkpoint_in(folder, options)
+    with at_work(bar):
+        result = door(problem["X"], problem["y"], **given, progress=bar)
     return dataclasses.replace(result, feature_names=tuple(problem["names"]))
 
 

@@ -3,12 +3,11 @@
 import argparse
 import contextlib
 import time
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from jaxreg.cli.prepare import prepared
+from jaxreg.cli.prepare import at_work, prepared
 from jaxreg.cli.problem import grid_option
 from jaxreg.cli.shared_options import add_data_options, add_penalty_options, add_run_options
 
@@ -46,7 +45,10 @@ def add_sweep(commands: Any) -> None:
     run = sweep.add_argument_group("run")
     add_run_options(run)
     run.add_argument(
-        "--out", metavar="DIR", help="write coefficients, curve, figures, report.html and result.json there"
+        "--out",
+        metavar="DIR",
+        help="write coefficients, curve, figures, report.html, result.json there; with --by the groups; after an "
+        "interruption the same command goes on from there",
     )
     run.add_argument("--rows", type=int, default=30, help="most features to print (default: %(default)s)")
     sweep.set_defaults(run=_sweep, parser=sweep)
@@ -57,7 +59,6 @@ def _sweep(options: argparse.Namespace) -> int:
     from jaxreg.progress import Bar
 
     problem, folder = prepared(options)
-    from jaxreg.convergence import ConvergenceWarning, GridEndWarning
     from jaxreg.cross_validation import sweep
 
     settings, bar = _settings(options, problem["folds"]), Bar("paths")
@@ -66,15 +67,8 @@ def _sweep(options: argparse.Namespace) -> int:
 
         return sweep_each(options, problem, settings, folder)
     start = time.perf_counter()
-    try:
-        bar.say("compiling, or loading what was compiled before …")
-        with _compile_clock() as compiling, warnings.catch_warnings():
-            for said in (ConvergenceWarning, GridEndWarning):
-                warnings.simplefilter("ignore", said)  # the report says it
-            warnings.filterwarnings("ignore", ".*persistent compilation cache")  # damaged: compiled anew
-            result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
-    finally:
-        bar.clear()
+    with _compile_clock() as compiling, at_work(bar):
+        result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
     seconds = time.perf_counter() - start
     result = report.named(result, problem["names"])
     facts: dict[str, Any] = {

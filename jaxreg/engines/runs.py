@@ -23,12 +23,15 @@ from jaxreg.solvers.found import Found
 from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.solvers.runs import Runs, paths_of_runs
 
-__all__ = ["RunPaths", "paths_of_each_run", "problem_of"]
+__all__ = ["Kept", "RunPaths", "paths_of_each_run", "problem_of"]
 
 # Numbers of the rows of a block, and runs in it; rows of a segment.
 NUMBERS, MOST_RUNS, MOST_ROWS = 2**20, 2**12, 256
 # Numbers of the sums that are kept to the left of a pivot.
 MOST_SUMS = 2**23
+
+# What is kept under a name, or else computed and then kept.
+Kept = Callable[[str, Callable[[], dict[str, np.ndarray]]], dict[str, np.ndarray]]
 
 _program = compiled(paths_of_runs, static_argnames=("way", "rows", "most"))
 
@@ -47,13 +50,14 @@ class RunPaths(NamedTuple):
 
 
 def paths_of_each_run(
-    problem: Problem, runs: RunsOfRows, lams: int | np.ndarray, report: Callable[[int], None] = lambda done: None
+    problem: Problem, runs: RunsOfRows, lams: int | np.ndarray, report: Callable[[int], None], kept: Kept
 ) -> RunPaths:
     """A certified path for each run.
 
     Args:
         problem: whose rows are in the order of the runs. lams: how many, each run then has a grid of its own, or (L,).
-        report: called with how many runs are done, after some of them.
+        report: called with how many runs are done, after some of them. kept: the arrays that have that name already, or
+            those that are then computed.
     """
     problem = problem._replace(degrees=False)
     each = lams if isinstance(lams, int) else np.repeat(lams[:, None], problem.y.shape[1], axis=1)
@@ -61,9 +65,14 @@ def paths_of_each_run(
     blocks = list(_blocks(problem, runs, lams if isinstance(lams, int) else len(lams)))
     found: list[RunPaths] = []
     done = 0
+
+    def solve(block: range) -> RunPaths:
+        compute = lambda: _solve_block(problem, runs, each, ways, block)._asdict()
+        return RunPaths(**kept(f"runs-{block.start:06d}-{block.stop:06d}", compute))
+
     for k in range(0, len(blocks), CORES):
         here = blocks[k : k + CORES]
-        found += share(lambda block: _solve_block(problem, runs, each, ways, block), here)
+        found += share(solve, here)
         done += sum(len(block) for block in here)
         report(done)
     return RunPaths._make(np.concatenate(v) for v in zip(*found, strict=True))

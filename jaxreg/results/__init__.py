@@ -4,7 +4,8 @@ from jaxreg.results.banded import BandedRidge
 from jaxreg.results.chosen import ChosenBootstrap
 from jaxreg.results.debiased import DebiasedLasso
 from jaxreg.results.fits import Choice, LeaveOneOut, Path, Solution, Sweep
-from jaxreg.results.grouped import GroupedPath, GroupedSolution, GroupedSweep
+from jaxreg.results.grouped import GroupedPath, GroupedSolution
+from jaxreg.results.grouped_sweep import GroupedSweep
 from jaxreg.results.honest import NestedSweep, PermutationTest
 from jaxreg.results.influence import Influence
 from jaxreg.results.jackknifed import JackknifePlus

@@ -1,4 +1,4 @@
-"""What ``by=`` returns: a fit, or a path, for each group of rows or window along an order."""
+"""What ``fit`` and ``path`` return with ``by=``: one for each group of rows or window along an order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from jaxreg.results.readable import Readable
 from jaxreg.results.summaries import Shown, cut, power, value_range, verdict
 from jaxreg.shapes import KEYS, NAMES, shaped
 
-__all__ = ["GroupedPath", "GroupedSolution", "GroupedSweep"]
+__all__ = ["GroupedPath", "GroupedSolution", "said_of"]
 
 _OF_RUNS = {
     **dict.fromkeys(("key_names", "keys"), KEYS),
@@ -196,93 +196,6 @@ class GroupedPath(_Grouped):
         key_names, keys, n_rows, scale, y_scale, constant, y_constant, by_label, feature_names: as in
             :class:`GroupedSolution`.
     """
-
-
-@shaped(
-    **dict.fromkeys(("lams", "mean_mse", "se_mse", "n_nonzero"), "G L"),
-    index="G 2",
-    **dict.fromkeys(("best", "one_se"), GroupedSolution),
-    fold_gap="G",
-    converged="",
-    n_folds="",
-)
-@dataclass(frozen=True, eq=False, repr=False)
-class GroupedSweep(Saveable, Readable):
-    """A cross-validation within each of G groups.
-
-    Attributes:
-        lams, mean_mse, se_mse, n_nonzero: (G, L), of every group along its λs: mean squared error, its standard error,
-            and coefficients that are not 0.
-        best, one_se: :class:`GroupedSolution`, of each group's least error, and at its largest λ within one standard
-            error of that; index: (G, 2), where they stand along the λs.
-        fold_gap: (G,), the largest duality gap in the folds. converged: whether all gaps are within the tolerance.
-        n_folds: K.
-    """
-
-    lams: np.ndarray
-    mean_mse: np.ndarray
-    se_mse: np.ndarray
-    n_nonzero: np.ndarray
-    index: np.ndarray
-    best: GroupedSolution
-    one_se: GroupedSolution
-    fold_gap: np.ndarray
-    converged: bool
-    n_folds: int
-
-    def __len__(self) -> int:
-        return len(self.fold_gap)
-
-    @property
-    def largest_gap(self) -> float:
-        """The largest duality gap of all fits that are kept, and of those in the folds."""
-        return float(max(np.max(self.fold_gap), self.best.largest_gap, self.one_se.largest_gap))
-
-    @property
-    def flags(self) -> list[str]:
-        """As :attr:`GroupedSolution.flags`, and whether the error still falls at an end of the group's λs, (G,)."""
-        from jaxreg.solvers.grid_ends import open_end
-
-        ends = (open_end(*of_group) for of_group in zip(self.mean_mse, self.lams, self.n_nonzero, strict=True))
-        said = [f"the error falls at the {end} λ" if end else "" for end in ends]
-        return [", ".join(filter(None, both)) for both in zip(self.best.flags, said, strict=True)]
-
-    def predict(self, X: Any, by: Any = None) -> np.ndarray:
-        """Predictions of :attr:`best` (:meth:`GroupedSolution.predict`), (n,)."""
-        return self.best.predict(X, by)
-
-    def plot(self, ax: Any = None, **options: Any) -> Any:
-        """How the coefficients of :attr:`best` spread over the groups; returns the axes."""
-        return self.best.plot(ax, **options)
-
-    def _errors(self) -> np.ndarray:
-        return self.mean_mse[np.arange(len(self)), self.index[:, 0]]
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table of the groups in words, headings first: keys, rows, best λ, error, coefficients that are not 0."""
-        best, errors = self.best, self._errors()
-        used = (best.coef != 0).sum(axis=1)
-        head = (*best.key_names, "rows", "best λ", "mean squared error", "not 0")
-        numbers = zip(best.n_rows, best.lams, errors, used, strict=True)
-        cells = [(f"{n:,}", f"{lam:.4g}", f"{error:.4g}", f"{count}") for n, lam, error, count in numbers]
-        return [head, *((*(str(key[g]) for key in best.keys), *cells[g]) for g in range(len(self)))]
-
-    def _shown(self) -> Shown:
-        """A few groups with their choices, what is unusual, and the certificate."""
-        head, *rows = self.rows()
-        title = f"GroupedSweep: {len(self):,} groups, {self.lams.shape[1]} λs each, {self.n_folds} folds"
-        fits = len(self) * self.lams.shape[1] * (self.n_folds + 1)
-        held = "all within" if self.converged else "NOT all within"
-        foot = [f"largest duality gap {power(self.largest_gap)} in {fits:,} fits, {held} the tolerance"]
-        return Shown(title, cut(head, rows), [*said_of(self.flags), *foot])
-
-    def _columns(self) -> dict[str, Any]:
-        """A row a group: its keys and rows, the two λs, the error of the first, and its coefficients."""
-        found = self.best._columns()
-        names = dict(zip(self.best.key_names, self.best.keys, strict=True))
-        first = names | {"n_rows": found.pop("n_rows"), "lam": found.pop("lam"), "lam_one_se": self.one_se.lams}
-        at = np.arange(len(self)), self.index[:, 0]
-        return first | {"mean_mse": self._errors(), "se_mse": self.se_mse[at]} | found
 
 
 def said_of(flags: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["beyond", "open_end"]
+__all__ = ["beyond", "open_end", "open_ends"]
 
 # The error counts as flat if it falls by at most this share over this part of the grid.
 FLAT, PART = 1e-3, 0.1
@@ -37,6 +37,12 @@ def open_end(error: np.ndarray, lams: np.ndarray, n_nonzero: np.ndarray) -> str 
     if best == 0 and error[0] < (1 - FLAT) * error[step] and n_nonzero[order[0]] > 0:
         return "largest"
     return None
+
+
+def open_ends(lams: np.ndarray, error: np.ndarray, n_nonzero: np.ndarray) -> list[str | None]:
+    """:func:`open_end` of each of G groups, (G, L), with NaN beyond a group's own λs."""
+    own = ~np.isnan(lams)
+    return [open_end(*(v[g][own[g]] for v in (error, lams, n_nonzero))) for g in range(len(lams))]
 
 
 def beyond(lams: np.ndarray, end: str) -> np.ndarray:

@@ -19,8 +19,9 @@ from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose, descent, moments
 from jaxreg.engines.held_out import ACCURACY, ROUNDINGS
+from jaxreg.engines.lockstep import rounded
 from jaxreg.engines.order import Order, settings_of
-from jaxreg.engines.runs import problem_of, rounded
+from jaxreg.engines.runs import Kept, problem_of
 from jaxreg.formulas.moments import all_but, mean_squared_error
 from jaxreg.formulas.moments import moments as moments_of
 from jaxreg.formulas.objective import Params
@@ -78,23 +79,29 @@ def chosen_of_groups(
     K: int,
     lams: int | np.ndarray,
     report: Callable[[int], None],
+    kept: Kept,
 ) -> ChosenOfGroups:
     """Cross-validate every group.
 
     Args:
         problem: of one target, its rows in the order of the runs. labels: (n,), the fold of each row. lams: how many,
-            or (L,), descending. report: called with how many groups are done.
+            or (G, L), descending. report: called with how many groups are done. kept: the arrays that have that name
+            already, or those that are then computed.
     """
-    problem = problem._replace(degrees=False)
-    each = lams if isinstance(lams, int) else lams[:, None]
-    fast = descent.refuses(problem, each) is None and (isinstance(lams, int) or bool(np.all(lams > 0)))
+    problem, L = problem._replace(degrees=False), lams if isinstance(lams, int) else lams.shape[1]
+    fast = descent.refuses(problem, L) is None and (isinstance(lams, int) or bool(np.all(lams > 0)))
     fast = fast and problem.X.shape[1] <= moments.WIDE * int((runs.stop - runs.start).min())
-    L = lams if isinstance(lams, int) else len(lams)
     blocks = list(_blocks(runs, K, L, padded(problem.X.shape[1])))
+    ends = np.cumsum([len(block) for block in blocks])
     found: list[ChosenOfGroups] = []
+
+    def solve(b: int) -> ChosenOfGroups:
+        compute = lambda: _of_block(problem, runs, labels, K, lams, fast, blocks[b])._asdict()
+        return ChosenOfGroups(**kept(f"{ends[b] - len(blocks[b]):06d}-{ends[b]:06d}", compute))
+
     for k in range(0, len(blocks), CORES):
-        found += share(lambda block: _of_block(problem, runs, labels, K, each, fast, block), blocks[k : k + CORES])
-        report(sum(len(block.lams) for block in found))
+        found += share(solve, range(k, min(k + CORES, len(blocks))))
+        report(int(ends[len(found) - 1]))
     back = np.argsort(np.concatenate(blocks))
     return ChosenOfGroups._make(np.concatenate(v)[back] for v in zip(*found, strict=True))
 
@@ -119,13 +126,14 @@ def _of_block(
     p, dtype = problem.X.shape[1], problem.X.dtype
     good, answers = np.zeros(len(block), bool), None
     if fast:
-        order, asked = Order(lams, 1, problem.eps), settings_of(problem, padded(p))
+        asked = settings_of(problem, padded(p))
         X, Y, s = _by_fold(problem, runs, labels, K, block)
+        number, grid = _grids(lams, block, len(X), problem.eps)
         with choose.computing(moments, problem):
-            given = X, Y, s, np.int32(len(block)), order.grid, asked, np.float64(UNIT)
+            given = X, Y, s, np.int32(len(block)), grid, asked, np.float64(UNIT)
             answers, sure = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked, problem.device)))
         of = ChosenOfGroups._make(v[: len(block)] for v in answers)
-        along = {name: getattr(of, name)[:, : order.number] for name in ("lams", "mean", "se", "n_nonzero")}
+        along = {name: getattr(of, name)[:, :number] for name in ("lams", "mean", "se", "n_nonzero")}
         of_columns = {name: getattr(of, name)[..., :p] for name in ("coef", "scale", "constant")}
         answers = of._replace(**along, **of_columns)
         good = sure[: len(block)] & np.isfinite(answers.coef).all(axis=(1, 2))
@@ -135,10 +143,21 @@ def _of_block(
             found.append(ChosenOfGroups._make(v[k] for v in answers))
             continue
         own = slice(runs.start[g], runs.stop[g])
-        found.append(_as_a_sweep(problem_of(problem, own.start, own.stop), labels[own], K, lams))
+        each = lams if isinstance(lams, int) else lams[g][:, None]
+        found.append(_as_a_sweep(problem_of(problem, own.start, own.stop), labels[own], K, each))
     stacked = ChosenOfGroups._make(np.stack(v) for v in zip(*found, strict=True))
     floats = {name: v.astype(dtype) for name, v in stacked._asdict().items() if v.dtype.kind == "f"}
     return stacked._replace(**floats)
+
+
+def _grids(lams: int | np.ndarray, block: np.ndarray, groups: int, eps: float) -> tuple[int, Grid]:
+    """How many λs, and the grid of each group of a block, filled up to so many groups."""
+    number = lams if isinstance(lams, int) else lams.shape[1]
+    grid = Order(number, 1, eps).grid
+    own = np.ones((groups, *grid.lams.shape))
+    if not isinstance(lams, int):
+        own[: len(block), :number, 0] = lams[block]
+    return number, grid._replace(lams=own, automatic=np.bool_(isinstance(lams, int)))  # type: ignore[arg-type]
 
 
 def _by_fold(problem: Problem, runs: RunsOfRows, labels: np.ndarray, K: int, block: np.ndarray) -> tuple[Any, ...]:
@@ -208,8 +227,8 @@ def _chosen_of_each(
     unit: jax.Array,
     way: str,
 ) -> tuple[ChosenOfGroups, jax.Array]:
-    """:func:`_chosen` for the first ``count`` of B groups."""
-    one = lambda b: _chosen(X[b], Y[b], weight[b], grid, settings, unit, way)
+    """:func:`_chosen` for the first ``count`` of B groups, each of which has λs of its own in the grid, (B, L, 1)."""
+    one = lambda b: _chosen(X[b], Y[b], weight[b], grid._replace(lams=grid.lams[b]), settings, unit, way)
     shape = jax.eval_shape(one, jnp.zeros((), jnp.int32))
     room = jax.tree.map(lambda v: jnp.zeros((len(X), *v.shape), v.dtype), shape)
     write = lambda b, found: jax.tree.map(lambda v, a: v.at[b].set(a), found, one(b))

@@ -15,6 +15,7 @@ from jaxreg.files import OutputError
 from jaxreg.journal import Journal
 from jaxreg.sweeps import resample_blocks
 
+posix = pytest.mark.skipif(os.name != "posix", reason="locks and signals of POSIX")
 DATA = jaxreg.datasets.diabetes()
 X, Y = DATA.X[:150], DATA.y[:150]
 CALLS = {
@@ -106,18 +107,23 @@ def test_other_folds_and_another_function_are_refused(tmp_path):
         CALLS["stability"](checkpoint=tmp_path / "a")
 
 
+def block(folder, seed, compute):
+    with Journal(folder, seed=seed) as journal:
+        return journal.block("one", compute)["found"]
+
+
 def test_a_block_that_is_damaged_or_of_another_call_is_computed_anew(tmp_path):
     compute = lambda: {"found": np.arange(3.0)}
-    Journal(tmp_path / "a", seed=0).block("one", compute)
+    block(tmp_path / "a", 0, compute)
     whole = (tmp_path / "a" / "one.npz").read_bytes()
-    again = lambda: Journal(tmp_path / "a", seed=0).block("one", compute)["found"]
+    again = lambda: block(tmp_path / "a", 0, compute)
     for cut in (0, 10, len(whole) - 5):
         (tmp_path / "a" / "one.npz").write_bytes(whole[:cut])
         np.testing.assert_array_equal(again(), np.arange(3.0))
     at = whole.index(np.arange(3.0).tobytes())
     (tmp_path / "a" / "one.npz").write_bytes(whole[:at] + b"\1" + whole[at + 1 :])  # a bit of the numbers
     np.testing.assert_array_equal(again(), np.arange(3.0))
-    Journal(tmp_path / "b", seed=1).block("one", lambda: {"found": np.zeros(3)})
+    block(tmp_path / "b", 1, lambda: {"found": np.zeros(3)})
     (tmp_path / "a" / "one.npz").write_bytes((tmp_path / "b" / "one.npz").read_bytes())
     np.testing.assert_array_equal(again(), np.arange(3.0))
 
@@ -129,6 +135,47 @@ def test_a_folder_that_is_no_journal_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write into"):
         Journal(tmp_path / "file", seed=0)
+
+
+HOLDS = """
+import sys, time
+from jaxreg.journal import Journal
+with Journal(sys.argv[1], seed=0):
+    print("holds", flush=True)
+    time.sleep(600)
+"""
+
+
+@posix
+def test_two_processes_do_not_share_a_checkpoint_and_that_of_a_killed_one_is_taken_over(tmp_path):
+    start = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(start, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "holds\n"
+        with pytest.raises(ValueError, match=f"is in use by process {process.pid}; wait until that ends"):
+            Journal(tmp_path, seed=0)
+        with pytest.raises(ValueError, match="is in use"):  # nor does the answer of another call say anything else
+            Journal(tmp_path, seed=1)
+        process.kill()
+    with pytest.warns(UserWarning, match=f"was kept by process {process.pid}, which was killed") as said:
+        Journal(tmp_path, seed=0).close()
+    assert len(said) == 1
+    assert "\n" not in str(said[0].message)
+    Journal(tmp_path, seed=0).close()  # which was closed: nothing to say
+
+
+def test_a_call_that_fails_gives_the_checkpoint_back(tmp_path):
+    with pytest.raises(Stop) as kept:  # as a notebook keeps the last error, with all that it refers to
+        CALLS["bootstrap"](checkpoint=tmp_path, progress=lambda done, total: stop())
+    CALLS["bootstrap"](checkpoint=tmp_path)
+    with pytest.raises(ValueError, match="seed was 0 and is 1") as refused:
+        CALLS["bootstrap"](checkpoint=tmp_path, seed=1)
+    CALLS["bootstrap"](checkpoint=tmp_path)
+    assert kept.tb is not None
+    assert refused.tb is not None
+
+
+def stop():
+    raise Stop
 
 
 KILLED = """
