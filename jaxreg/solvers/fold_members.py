@@ -1,4 +1,4 @@
-"""The paths of every fold and of all rows, one after the other, as one compiled program.
+"""The paths of every fold and of all rows as one compiled program: one after the other, or in lockstep.
 
 A fold k is trained on the rows that it does not hold out: total moments less those of the rows held out,
 
@@ -21,9 +21,19 @@ from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_col
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
-from jaxreg.solvers.found import Answer, Arrays, Asked, Known, Smooth, lams_of
+from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import moments_that_move, with_derivatives
-from jaxreg.solvers.members import data_at, engine, members, rows_stay, settings_of, smoothly, what_moves
+from jaxreg.solvers.members import (
+    data_at,
+    engine,
+    found_in_lockstep,
+    in_lockstep,
+    members,
+    rows_stay,
+    settings_of,
+    smoothly,
+    what_moves,
+)
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
@@ -132,18 +142,32 @@ def _without_derivatives(
     if arrays.lams is None:
         arrays = arrays._replace(lams=_automatic(asked, arrays, total))
 
-    def one(k: jax.Array) -> tuple[jax.Array, jax.Array, Answer]:
+    def member(k: jax.Array) -> tuple[Arrays, jax.Array, Moments | None, Known | None]:
+        """What trains, the weights to measure with, the moments of these rows, and those of the others."""
         fold = jnp.where(k < K, held_out[jnp.minimum(k, K - 1)], False)
         train, test = _weights(arrays, fold)
         here = arrays._replace(sample_weight=train)
         if total is None or parts is None:
-            answer = members(asked, here)
-            return held_out_error(answer.smooth.params, arrays.X, arrays.Y, test), answer.gap, answer
+            return here, test, None, None
         part = jax.tree.map(lambda v: jnp.where(k < K, v[jnp.minimum(k, K - 1)], 0.0), parts)
-        answer = members(asked, here, _rest(total, part, here))
+        return here, test, part, _rest(total, part, here)
+
+    def one(argument: tuple[jax.Array, Found | None]) -> tuple[jax.Array, jax.Array, Answer]:
+        here, test, part, rest = member(argument[0])
+        answer = members(asked, here, rest, argument[1])
+        if part is None:
+            return held_out_error(answer.smooth.params, arrays.X, arrays.Y, test), answer.gap, answer
         return _error(answer.smooth.params, part, here, test), answer.gap, answer
 
-    mse, gap, answers = jax.lax.map(one, jnp.arange(K + 1, dtype=jnp.int32))
+    each, found = jnp.arange(K + 1, dtype=jnp.int32), None
+    if in_lockstep(asked, arrays) and (kept is not None or engine(asked, arrays) == "columns"):
+
+        def train(k: jax.Array) -> tuple[Any, Known | None]:
+            here, _, _, rest = member(k)
+            return here.sample_weight, rest
+
+        found = found_in_lockstep(asked, arrays, *jax.lax.map(train, each))
+    mse, gap, answers = jax.lax.map(one, (each, found))
     return mse[:K], gap[:K], answers
 
 

@@ -10,6 +10,7 @@ two products of X with as many columns as there are members and λs.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments
@@ -31,7 +32,7 @@ def paths_of_weights_on_rows(
     count: jax.Array,
     grid: Grid,
     settings: Settings,
-    unit: jax.Array,
+    unit: ArrayLike,
     most: int,
 ) -> Found:
     """:func:`~jaxreg.solvers.from_many_moments.paths_of_weights` of one target, on the rows themselves.

@@ -7,8 +7,9 @@ The members share X, so what is read from it is read once. In this order, the fi
 2. *columns*, the same inside a working set (:mod:`~jaxreg.solvers.from_columns`): `p > 2n`, `n ≤ 2048`;
 3. *reduced*, all others, in closed form or by FISTA (:mod:`~jaxreg.solvers.reduced`).
 
-The first two go down the λs one after the other, which serves a CPU, and have no bounds; they have penalty factors, all
-above 0 and finite, where the strategy "active set" is asked for, and leave others to the third. These are the programs
+The first two go down the λs one after the other, which serves a CPU, and a lasso on an accelerator from knot to knot,
+all members in lockstep (:mod:`~jaxreg.solvers.lockstep`). They have no bounds; they have penalty factors, all above 0
+and finite, where the strategy "active set" is asked for, and leave others to the third. These are the programs
 that the host functions run as well. The device of the call decides: that on which X lies; under the user's ``jit``,
 where X lies nowhere yet, the one that ``jax.default_device`` names, or JAX's default.
 
@@ -31,7 +32,9 @@ from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
 from jaxreg.solvers.from_columns import path_from_columns
+from jaxreg.solvers.from_many_moments import paths_in_lockstep
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import (
@@ -53,6 +56,8 @@ __all__ = [
     "WIDE",
     "data_at",
     "engine",
+    "found_in_lockstep",
+    "in_lockstep",
     "members",
     "rows_stay",
     "settings_of",
@@ -143,12 +148,16 @@ def data_at(asked: Asked, a: Arrays, known: Moments | None) -> Data:
     return data_of(moments_that_move(X, a.Y, a.sample_weight, known), data, asked.standardize)
 
 
-def members(asked: Asked, arrays: Arrays, known: Known | None = None) -> Answer:
-    """:func:`solve` without derivatives. ``known``: the moments of the rows, where they are at hand."""
+def members(asked: Asked, arrays: Arrays, known: Known | None = None, found: Found | None = None) -> Answer:
+    """:func:`solve` without derivatives. ``known``: the moments of the rows, where they are at hand. ``found``: what
+    :func:`found_in_lockstep` has found."""
     in_turn = engine(asked, arrays)
     if in_turn is None:
         return _reduced(asked, arrays)
-    if in_turn == "moments":
+    if found is not None or in_lockstep(asked, arrays):
+        found = _one_in_lockstep(asked, arrays, known) if found is None else found
+        doubtful = ~((found.rounding <= arrays.tol / 10) & (found.gap <= arrays.tol))
+    elif in_turn == "moments":
         found, doubtful = _by_moments(asked, arrays, known)
     else:
         found, doubtful = _by_columns(asked, arrays)
@@ -193,10 +202,18 @@ def engine(asked: Asked, a: Arrays) -> str | None:
     n, p = a.X.shape
     factors = a.penalty_factor is not None and (asked.strategy != "active set" or asked.count is not None)
     plain = not factors and a.lower is None and a.upper is None and asked.l1_ratio != 0
-    cpu = asked.strategy == "active set" or (asked.strategy is None and not on_accelerator())
-    if not plain or not cpu:
+    together = in_lockstep(asked, a)
+    suits = together or asked.strategy == "active set" or (asked.strategy is None and not on_accelerator())
+    if not plain or not suits:
         return None
-    return "moments" if p <= WIDE * n else "columns" if n <= MOST_ROWS else None
+    if p <= WIDE * n:
+        return "moments"
+    return "columns" if n <= MOST_ROWS and not (together and a.Y.shape[1] > 1) else None
+
+
+def in_lockstep(asked: Asked, a: Arrays) -> bool:
+    """Whether lassos are solved in lockstep: on an accelerator, in float64."""
+    return asked.strategy is None and asked.l1_ratio == 1 and a.X.dtype == jnp.float64 and on_accelerator()
 
 
 def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
@@ -269,6 +286,28 @@ def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, ja
     found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), unit, _way(asked, a))
     found = found._replace(coef=found.coef[:, :p], scale=found.scale[:p], variance=found.variance[:p])
     return found, ~((found.rounding <= a.tol / 10) & (found.gap <= a.tol))
+
+
+def found_in_lockstep(asked: Asked, a: Arrays, weights: jax.Array, known: Known | None) -> Found:
+    """The lassos' paths of B members, by their moments, or on the rows that they share.
+
+    Args:
+        weights: (B, n). known: their moments, with a leading axis B; None on the rows.
+    """
+    (n, p), B = a.X.shape, len(weights)
+    grid, settings = settings_of(asked, a, p)
+    factors, unit = jnp.tile(settings.penalty_factor[None, :], (B, 1)), unit_of(n, a.X.dtype)
+    if known is None:
+        return paths_of_weights_on_rows(a.X, a.Y, weights, factors, jnp.int32(B), grid, settings, unit, n)
+    return paths_in_lockstep(known.moments, factors, jnp.int32(B), grid, settings, unit * known.times)
+
+
+def _one_in_lockstep(asked: Asked, a: Arrays, known: Known | None) -> Found:
+    s = jnp.ones((len(a.X),), a.X.dtype) if a.sample_weight is None else a.sample_weight
+    if known is None and a.X.shape[1] <= WIDE * a.X.shape[0]:
+        known = Known(moments(a.X, a.Y, s), jnp.ones((), a.X.dtype))
+    found = found_in_lockstep(asked, a, s[None, :], jax.tree.map(lambda v: v[None], known))
+    return jax.tree.map(lambda v: v[0], found)
 
 
 def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array]:
