@@ -1,4 +1,4 @@
-"""How the members of a reduced problem are found: ridge in closed form, paths on the active set, FISTA.
+"""How the members of a reduced problem are found: ridge in closed form, paths on the active set, FISTA, ADMM.
 
 Each takes the problem and its frame (:mod:`~jaxreg.solvers.reduction`), the data, λs (L, t), ρ, the tolerance and how
 many steps a member may take, (L, t), and returns u (L, p, t) and the steps taken, (L, t).
@@ -15,6 +15,7 @@ from jaxreg.formulas.arrays import broadcast_columns, only_if, varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.precision import on_accelerator
 from jaxreg.solvers import active_set, fista
+from jaxreg.solvers.admm import solve_all
 from jaxreg.solvers.reduction import Data, Frame, LeastSquares, working_penalty
 from jaxreg.solvers.ridge import ridge_grid
 
@@ -49,7 +50,9 @@ def solver_of(data: Data, l1_ratio: ArrayLike, strategy: str | None) -> Solver:
     if strategy == "active set" and not possible:
         raise ValueError("strategy='active set' needs at least as many rows as columns, and no bounds.")
     in_turn = possible and (strategy == "active set" or (strategy is None and not on_accelerator()))
-    return Solver(_active_set if in_turn else _fista)
+    if in_turn:
+        return Solver(_active_set)
+    return Solver(_admm if n >= p and strategy is None and on_accelerator() else _fista)
 
 
 def _ridge(
@@ -87,6 +90,24 @@ def _active_set(
 
     coef, n_iter = jax.lax.map(target, (lams.T, problem.correlation.T, problem.yy, data.tau))
     return jnp.moveaxis(coef, 0, 2), n_iter.T
+
+
+def _admm(
+    problem: LeastSquares, frame: Frame, data: Data, lams: jax.Array, rho: jax.Array, tol: jax.Array, most: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """All members together, each step a product with one matrix."""
+    _, v, lower, upper = columns_of(data, rho)
+    (L, t), p = lams.shape, len(v)
+    assert problem.gram is not None
+    each = lambda lam, tau: working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, tau)
+    penalty = jax.vmap(jax.vmap(each), (0, None))(lams, data.tau)
+    penalty = jax.tree.map(lambda a: jnp.broadcast_to(a, (L, t, p)).reshape(L * t, p), penalty)
+    largest = jnp.max(jnp.where(most > 0, lams, 0.0), axis=0, keepdims=True)
+    share = lams / jnp.where(largest > 0, largest, 1.0)
+    of_targets = lambda a: jnp.broadcast_to(a[None], (L, *a.shape)).reshape(L * t, *a.shape[1:])
+    given = of_targets(problem.correlation.T), of_targets(problem.yy), penalty, share.ravel(), tol, most.ravel()
+    u, n_iter = solve_all(problem.gram, *given)
+    return jnp.swapaxes(u.reshape(L, t, p), 1, 2), n_iter.reshape(L, t)
 
 
 def _fista(
