@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 
+from jaxreg.checks.claims import as_claim
 from jaxreg.checks.course import examine
 from jaxreg.checks.evaluation import Arrays, flat, in_float64, name_of
 from jaxreg.checks.inputs import Function, Tree
@@ -36,7 +37,8 @@ def check_gradient(
     Args:
         loss: ``loss(params, *args)``, a number, or a dictionary or tuple of numbers that are its terms. Terms of a sum
             are found by themselves.
-        gradient: ``gradient(params, *args)``, a pytree like the parameters. JAX or NumPy.
+        gradient: ``gradient(params, *args)``, a pytree like the parameters. JAX, NumPy, or PyTorch, which is
+            given tensors of float64.
         params: a pytree of floating-point arrays or numbers; sets shapes and magnitudes.
         *args: whatever both take. Arrays that share their first axis are taken for data with n rows.
         constants: named numbers that may be part of a wrong factor, such as ``{"δ": 1.345}``; scalar arguments are
@@ -65,6 +67,7 @@ def check_gradient(
         >>> print(report.findings[0].sentence)
         the term lam·Σ w² is 2 times too small
     """
+    gradient = as_claim(gradient)
     with in_float64():
         build = partial(gradient_subject, loss, gradient)
         subject = build(params, args)

@@ -106,7 +106,8 @@ def widths_to(most: int) -> list[int]:
 
 def with_few(count: jax.Array, widths: list[int], leading: Callable[[int], Callable[..., Any]], *arguments: Any) -> Any:
     """``leading(w)(*arguments)`` for the least of the widths, static, that is at least ``count``, ()."""
-    enough = jnp.searchsorted(jnp.asarray(widths, jnp.int32), count)
+    # As comparisons with numbers: an array would be a constant of whatever program this is traced into.
+    enough = sum(((count > width).astype(jnp.int32) for width in widths), jnp.zeros((), jnp.int32))
     return jax.lax.switch(enough, [leading(width) for width in widths], *arguments)
 
 
