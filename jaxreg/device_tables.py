@@ -4,7 +4,8 @@ The doors have checked the arguments (:mod:`jaxreg.data.on_device`). A call is o
 numbers first; what comes to the host is a few of them, or the results if they are not to stay as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
+from jaxreg.data.memory import said_clearly
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose
@@ -106,8 +108,10 @@ def sweep_there(
     return result
 
 
-def _computing(given: Problem) -> Any:
-    return computing(given.X.dtype == np.float64, given.device)
+@contextmanager
+def _computing(given: Problem) -> Iterator[None]:
+    with computing(given.X.dtype == np.float64, given.device), said_clearly("all of this at once"):
+        yield
 
 
 def _target(given: Problem) -> Any:

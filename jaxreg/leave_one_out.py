@@ -12,7 +12,7 @@ from jaxreg.data import inputs, parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.engines import choose, rows
-from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_moments, grid_of, joined, x_scale, y_scale
+from jaxreg.engines.ridge_blocks import Factors, chosen_params, factored_blocks, grid_of, joined, x_scale, y_scale
 from jaxreg.engines.ridge_data import Blocks, unit_weights
 from jaxreg.formulas.objective import Params
 from jaxreg.other_names import names_ours
@@ -106,10 +106,14 @@ def ridge_leave_one_out(
     inputs.check_values(problem.X, problem.names)
     if (unit_weights(problem) > 0).sum() < 2:
         raise ValueError("leave-one-out needs at least two rows of positive sample_weight.")
-    with given.computing():
+    with given.computing(double=True):
         data = Blocks(problem, None)
         grid = grid_of(data, lams)
-        found = [_errors(data, total, Y, grid) for total, Y in zip(data.totals, data.Y, strict=True)]
+        n, p = data.problem.X.shape
+        blocks = factored_blocks(data, data.totals if n > p else [None] * len(data.Y), grid.min())
+        found = [
+            _errors(data, k, factored if accurate else None, grid) for k, (factored, accurate) in enumerate(blocks)
+        ]
         mse, se, gcv, gap, df = (
             joined([np.asarray(getattr(block, name)) for block, _ in found], data.targets)
             for name in ("mse", "se_mse", "gcv", "gap", "df")
@@ -136,15 +140,14 @@ def ridge_leave_one_out(
     return results.LeaveOneOut(grid, mse, se, gcv, df, gap, converged, best, one_se, scale, given.names, tau)
 
 
-def _errors(data: Blocks, total: Any, Y: Any, lams: np.ndarray) -> Any:
+def _errors(data: Blocks, k: int, factored: Any, lams: np.ndarray) -> Any:
     """LeaveOneOut of a block of targets, and the factored problem: from moments and blocks of rows if they will do."""
     n, p = data.problem.X.shape
-    factored = factored_moments(data, total, lams.min()) if total is not None and n > p else None
     if factored is None:
-        return _by_rows(data.X, Y, data.s, data.v, lams, **data.centring)
+        return _by_rows(data.X, data.Y_there[k], data.s, data.v, lams, **data.centring)
     intercept = data.centring["fit_intercept"]
     program = partial(_sums_of_rows, factored, lams=lams, fit_intercept=intercept)
-    parts = data.sums(program, Y, np.arange(n), data.s)
+    parts = data.sums(program, data.Y[k], np.arange(n), data.s)
     sums = jax.tree.map(lambda *v: sum(v), *parts)._replace(leverage=np.max([of.leverage for of in parts], axis=0))
     positive = np.asarray((data.s > 0).sum(), data.s.dtype)
     return _concluded(factored, sums, lams, positive, positive - p - intercept, fit_intercept=intercept), factored

@@ -14,7 +14,7 @@ from jaxreg.data.cores import CORES, can_share, share
 from jaxreg.formulas.moments import Moments
 from jaxreg.solvers.active_set import padded
 
-__all__ = ["BLOCK", "aligned_zeros", "block_moments", "filled_up", "padded_rows", "slices"]
+__all__ = ["BLOCK", "aligned_zeros", "block_moments", "filled_up", "of_other_targets", "padded_rows", "slices"]
 
 # Numbers a block, about: enough for a fast product, few enough to stay in a processor's cache.
 BLOCK = 2**18
@@ -73,6 +73,29 @@ def block_moments(X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.n
             np.subtract(m.xx[here], np.outer(m.weight * m.x_mean[here], m.x_mean), out=xx[here, :p])
         all_xy[:p], x_mean[:p] = xy, x + m.x_mean
         return Moments(m.weight, x_mean, y + m.y_mean, xx, all_xy, yy)
+
+
+def of_other_targets(
+    m: Moments, X: np.ndarray, Y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None
+) -> Moments:
+    """:func:`block_moments` of the same rows with other targets, (n, t): `XᵀX` is not taken again.
+
+    Σ s (x − x̄)(y − ȳ) = Σ s (x − c)(y − ȳ)   for every c, as  Σ s (y − ȳ) = 0
+    """
+    p, t = X.shape[1], Y.shape[1]
+    of = lambda values, here: values[here].astype(float, copy=False)
+    weight = lambda here: np.ones(len(Y[here])) if s is None else s[here]
+    with np.errstate(all="ignore"):
+        blocks = list(slices(len(X), rows, max(EARLY, BLOCK // max(p, t))))
+        first = of(Y, blocks[0])[:1]
+        y_mean = (first + sum(weight(here) @ (of(Y, here) - first) for here in blocks) / m.weight)[0]
+        xy, yy = np.zeros((len(m.x_mean), t)), np.zeros(t)
+        for here in blocks:
+            r = of(Y, here) - y_mean
+            sr = weight(here)[:, None] * r
+            xy[:p] += (of(X, here) - m.x_mean[:p]).T @ sr
+            yy += np.einsum("nt,nt->t", r, sr)
+    return m._replace(y_mean=y_mean, xy=xy, yy=yy)
 
 
 def aligned_zeros(rows: int, columns: int) -> np.ndarray:

@@ -40,8 +40,8 @@ __all__ = [
 
 # In the order in which they are asked; the rows take what is left.
 ENGINES: tuple[Any, ...] = (some_columns, moments, columns, ridge)
-# These always compute in float64, and find numbers that are not finite by themselves.
-DOUBLE = some_columns, moments, columns
+# These always compute in float64; the first three find numbers that are not finite by themselves.
+DOUBLE = some_columns, moments, columns, ridge
 # Numbers of the table or of its moments that a result may keep, or twice its own: 32 MiB.
 MOST_KEPT = 2**22
 
@@ -94,7 +94,7 @@ def _engines(problem: Problem, lams: int | np.ndarray, alone: bool) -> Iterator[
 
 
 def computing(engine: Any, problem: Problem) -> contextlib.AbstractContextManager[None]:
-    """In the precision of this engine: moments and working sets always compute in float64."""
+    """In the precision of this engine: moments, working sets and ridge always compute in float64."""
     return problem.computing(double=engine in DOUBLE)
 
 
@@ -118,7 +118,7 @@ def solve(
     problem = members.problem(problem, b)
     for engine in _engines(problem, lams, alone):
         with computing(engine, problem):
-            if engine not in DOUBLE:
+            if engine not in DOUBLE or engine is ridge:
                 check_values(problem.X, problem.names)
             zero = np.zeros(0, bool)
             if engine is not some_columns and not isinstance(lams, int):

@@ -28,7 +28,7 @@ from jaxreg.engines.ridge_blocks import (
     x_scale,
     y_scale,
 )
-from jaxreg.engines.ridge_data import Blocks, unit_weights
+from jaxreg.engines.ridge_data import Blocks, unit_weights, with_blocks
 from jaxreg.engines.solved import Solved
 
 __all__ = ["FactoredPath", "errors_on_factors", "factor_all", "factored_path", "is_large", "refuses", "solve"]
@@ -73,7 +73,8 @@ def solve(
     del members, b, found
     rows.block_length(problem, lams)  # refuses what no memory holds
     data = Blocks(problem, None)
-    factors = solve_all(data, grid_of(data, lams if isinstance(lams, int) else lams[:, 0]))
+    asked: Any = lams if isinstance(lams, int) else lams[:, 0]
+    factors = with_blocks(data, lambda data: solve_all(data, grid_of(data, asked)))
     if not np.all(factors.gap <= problem.tol):
         return None
     lams = np.repeat(factors.lams[:, None], factors.targets, axis=1)
@@ -91,8 +92,7 @@ def solve(
 def factor_all(problem: Problem, lams: int | np.ndarray) -> Factors:
     """All rows factored; ``lams`` is how many, or (L,)."""
     check_values(problem.X, problem.names)
-    data = Blocks(problem, None)
-    return solve_all(data, grid_of(data, lams))
+    return with_blocks(Blocks(problem, None), lambda data: solve_all(data, grid_of(data, lams)))
 
 
 def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
@@ -102,13 +102,14 @@ def errors_on_factors(problem: Problem, plan: Plan, lams: np.ndarray) -> Iterato
         lams: (L,).
     """
     check_values(problem.X, problem.names)
-    with problem.computing():
+    with problem.computing(double=True):
         data = Blocks(problem, plan)
         decomposed, weight = data.by_kernel or data.totals[0] is not None, unit_weights(problem)
 
     def fold(b: int) -> tuple[np.ndarray, ...]:
-        with problem.computing():  # of this thread
-            found = solve_fold(data, data.folds[b], known_of(data, data.folds[b]), lams)
+        with problem.computing(double=True):  # of this thread
+            errors = lambda data: solve_fold(data, data.folds[b], known_of(data, data.folds[b]), lams)
+            found = with_blocks(data, errors)
             if np.all(found[-1] <= problem.tol) or _is_large(problem, found[-1].size):
                 return found
             rest = problem._replace(sample_weight=plan.training_weight(b, weight))

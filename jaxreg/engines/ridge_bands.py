@@ -105,7 +105,7 @@ class Banded:
                 def one(k: int, gamma: np.ndarray = gamma, weighted: Blocks = weighted) -> tuple[np.ndarray, ...]:
                     kernels, known = self.folds[k]
                     known = known._replace(kernel=_weighted(kernels, gamma)) if kernels else known
-                    with self.problem.computing():
+                    with self.problem.computing(double=True):
                         return solve_fold(weighted, weighted.folds[k], known, lams, self.problem.tol)
 
                 found = list(pool.map(one, range(len(share))))
@@ -171,7 +171,7 @@ class Banded:
         for gamma, some in groups:
             all_of = _filled(some)
             m = Moments(totals[0].weight, totals[0].x_mean, y_mean[all_of], totals[0].xx, xy[:, all_of], yy[all_of])
-            with self.problem.computing():
+            with self.problem.computing(double=True):
                 found = moments_params(m, self.factors(gamma), lam[all_of], **data.centring)
             coef[:, some], intercept[some] = found.coef[:p, : len(some)], found.intercept[: len(some)]
         return Params(intercept, coef)
@@ -184,7 +184,7 @@ class Banded:
         weight = np.zeros((len(self.parts), len(lam)))
         for gamma, some in groups:
             all_of = _filled(some)
-            with self.problem.computing():
+            with self.problem.computing(double=True):
                 found = dual_of(_weighted(kernels, gamma), Y[:, all_of], data.s, data.how, lam[all_of])
             z[:, some], weight[:, some] = found[:, : len(some)], gamma[:, None]
         z *= np.sqrt(share)[:, None]

@@ -4,6 +4,7 @@ The mathematics is in :mod:`jaxreg.solvers.factored_ridge`,
 :mod:`jaxreg.solvers.ridge_folds` and :mod:`jaxreg.solvers.leave_one_out`.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from jaxreg.solvers.automatic_grid import automatic_grid
 from jaxreg.solvers.factored_ridge import (
     FactoredRidge,
     factor_moments,
+    factor_other_targets,
     factor_rows,
     relative_gaps,
     ridge_intercepts,
@@ -38,7 +40,7 @@ __all__ = [
     "all_params",
     "certify",
     "chosen_params",
-    "factored_moments",
+    "factored_blocks",
     "grid_of",
     "joined",
     "known_of",
@@ -65,6 +67,12 @@ def _start(m, v, *, fit_intercept, standardize):
     xy = (m if fit_intercept else about_zero(m)).xy
     v = jnp.ones_like(scale) if v is None else v
     return grid_start(xy / m.weight, jnp.zeros((), scale.dtype), v, scale, None, None)
+
+
+@_static
+def _other_targets(decomposed, m, smallest_lam, *, fit_intercept, standardize):
+    factored = factor_other_targets(decomposed, m, fit_intercept, standardize)
+    return factored, is_accurate(factored.spectrum.e, smallest_lam / jnp.max(factored.y_scale))
 
 
 _factor_rows, _errors_from_rows = _static(factor_rows), _static(errors_from_rows)
@@ -99,10 +107,17 @@ class Factors(NamedTuple):
     columns: int
 
 
-def factored_moments(data: Blocks, m: Moments, smallest_lam: Any) -> FactoredRidge | None:
-    """The decomposition from moments; None where they are not accurate enough for this λ."""
-    found, accurate = _from_moments(m, data.v, smallest_lam, **data.centring)
-    return found if accurate else None
+def factored_blocks(data: Blocks, every: list[Moments | None], smallest_lam: Any) -> Iterator[tuple[Any, Any]]:
+    """Of every block of targets the factors, and whether they are accurate; one decomposition serves them all."""
+    one = None
+    for m in every:
+        if m is None:
+            yield None, False
+        elif one is None:
+            one, accurate = _from_moments(m, data.v, smallest_lam, **data.centring)
+            yield one, accurate
+        else:
+            yield _other_targets(one, m, smallest_lam, **data.centring)
 
 
 def moments_params(m: Moments, v: np.ndarray, lam: np.ndarray, *, fit_intercept: bool, standardize: bool) -> Params:
@@ -123,16 +138,16 @@ def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
         return lams.astype(float)
     problem, weights = data.problem, {"sample_weight": data.s, "penalty_factor": data.v}
 
-    def start(total: Moments | None, Y: jax.Array) -> Any:
+    def start(total: Moments | None, k: int) -> Any:
         if total is None:
-            return _grid(data.X, Y, 1, 0.0, None, **weights, **data.centring)[0]
+            return _grid(data.X, data.Y_there[k], 1, 0.0, None, **weights, **data.centring)[0]
         return _start(total, data.v, **data.centring)
 
     if data.by_kernel:
         given = data.problem.X, data.problem.y, data.s
         largest: Any = largest_lam(data.kernel, *given, data.how)
     else:
-        largest = max((start(*block) for block in zip(data.totals, data.Y, strict=True)), key=float)
+        largest = max((start(total, k) for k, total in enumerate(data.totals)), key=float)
     grid = np.asarray(largest) * problem.eps ** (np.arange(lams) / max(lams - 1, 1))
     return grid.astype(problem.X.dtype).astype(float)
 
@@ -140,13 +155,12 @@ def grid_of(data: Blocks, lams: int | np.ndarray) -> np.ndarray:
 def solve_all(data: Blocks, lams: np.ndarray) -> Factors:
     """All rows."""
     blocks, gaps, degrees = [], [], []
-    for total, Y in zip(data.totals, data.Y, strict=True):
+    for k, (found, accurate) in enumerate(factored_blocks(data, data.totals, lams.min())):
+        factored = found if accurate else None
         if data.by_kernel:
-            factored = factor(data.kernel, data.problem.X, Y, data.s, data.how, lams.min())
-        else:
-            factored = None if total is None else factored_moments(data, total, lams.min())
+            factored = factor(data.kernel, data.problem.X, data.Y[k], data.s, data.how, lams.min())
         if factored is None:
-            factored = _factor_rows(data.X, Y, data.s, data.v, smallest_lam=lams.min(), **data.centring)
+            factored = _factor_rows(data.X, data.Y_there[k], data.s, data.v, smallest_lam=lams.min(), **data.centring)
         gap, df = certify(factored, lams)
         blocks.append(factored)
         gaps.append(np.asarray(gap))
@@ -174,15 +188,20 @@ def known_of(data: Blocks, fold: Fold) -> Known:
     rows = fold.rows[fold.row_weight > 0]
     whole = data.plan is not None and data.plan.trained is None
 
-    def training(total: Moments | None, Y: Any) -> Moments | None:
-        if total is None:
-            return None
-        part = data.moments(Y, rows if whole else fold.train[fold.train_weight > 0])
+    if data.totals[0] is None:
+        return Known(kernel, list(data.totals))
+    parts = data.moments(rows if whole else fold.train[fold.train_weight > 0])
+    if not whole:
+        return Known(kernel, list(parts))
+    known: list[Moments | None] = []
+    xx = None  # that of the first serves all blocks
+    for total, part in zip(data.totals, parts, strict=True):
+        assert total is not None
         with np.errstate(all="ignore"):
-            train, enough = training_moments(total, part) if whole else (part, True)
-        return train if enough else None
-
-    return Known(kernel, [training(*block) for block in zip(data.totals, data.Y, strict=True)])
+            train, enough = training_moments(total, part)
+        xx = train.xx if xx is None else xx
+        known.append(train._replace(xx=xx) if enough else None)
+    return Known(kernel, known)
 
 
 def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray, enough: float = 0.0) -> tuple[np.ndarray, ...]:
@@ -193,20 +212,19 @@ def solve_fold(data: Blocks, fold: Fold, known: Known, lams: np.ndarray, enough:
     """
     found: list[Any] = []
     share = fold.row_weight / fold.row_weight.sum()
-    for train, Y in zip(known.moments, data.Y, strict=True):
+    for k, (factored, accurate) in enumerate(factored_blocks(data, known.moments, lams.min())):
+        Y, gap = data.Y[k], None
         if known.kernel is not None:
-            one, held_out = np.asarray(Y)[fold.train], (np.asarray(Y)[fold.rows], share)
+            one, held_out = Y[fold.train], (Y[fold.rows], share)
             errors = fold_errors(known.kernel, one, fold.train_weight, data.how, held_out, lams, enough)
             if errors is not None:
                 found.append(errors)
                 continue
-        factored, gap = None, None
-        if train is not None:
-            factored, accurate = _from_moments(train, data.v, lams.min(), **data.centring)
+        if factored is not None:
             gap = certify(factored, lams)[0]
             factored = factored if accurate or np.all(np.asarray(gap) <= enough) else None
         if factored is None:
-            given = data.X, Y, fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
+            given = data.X, data.Y_there[k], fold.train, fold.train_weight, fold.rows, fold.row_weight, data.v, lams
             found.append(_errors_from_rows(*given, **data.centring))
             continue
         parts = data.sums(partial(_held_out, factored, lams=lams), Y, fold.rows, fold.row_weight)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxreg.data.memory import block_bytes, in_less_memory
 from jaxreg.data.padding import padded_problem
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
@@ -20,7 +21,7 @@ from jaxreg.solvers.support_steps import support_from_rows
 
 __all__ = ["BLOCK_BYTES", "block_length", "polish", "solve"]
 
-# λs are solved in blocks whose work arrays stay below this: the stated block size of the memory bound.
+# λs are solved in blocks whose work arrays stay below this on a CPU: the stated block size of the memory bound.
 BLOCK_BYTES = 2**30
 # Solutions are polished by so many steps, each of at most so many products.
 STEPS, PRODUCTS = 200, 2**27
@@ -62,7 +63,8 @@ def block_length(problem: Problem, lams: int | np.ndarray) -> int:
             "ask for fewer λs."
         )
     rounded = 1 << max(count - 1, 0).bit_length() if count <= 16 else -(-count // 16) * 16
-    return max(1, min(rounded, BLOCK_BYTES // ((25 * p + 8 * n) * targets * size)))
+    most = block_bytes(problem.device, BLOCK_BYTES)
+    return max(1, min(rounded, most // ((25 * p + 8 * n) * targets * size)))
 
 
 def _blocks(lams: np.ndarray, length: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -101,13 +103,18 @@ def solve(problem: Problem, lams: int | np.ndarray) -> Solved:
     lams = lams.astype(X.dtype)
     ridge = problem.l1_ratio == 0 and problem.lower is None and problem.upper is None
     limits = np.float64(problem.tol), np.int32(min(problem.max_iter, 2**31 - 1)), np.bool_(problem.standardize)
-    parts, scales = [], (np.ones(0), np.ones(0))
-    for block, count in _blocks(lams.astype(float), length):
-        static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "fit_intercept": problem.fit_intercept}
-        found = _solve(X, Y, block, np.float64(problem.l1_ratio), problem.arrays(not ridge), *limits, **static)
-        params, gap, n_iter, *scales = jax.tree.map(np.asarray, found)
-        df = degrees_on_rows(problem, params.coef, block, scales[1])
-        parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
+
+    def in_blocks(length: int) -> tuple[list[Any], Any]:
+        parts, scales = [], (np.ones(0), np.ones(0))
+        for block, count in _blocks(lams.astype(float), length):
+            static = {"ridge": ridge, "some_zero": bool((block == 0).any()), "fit_intercept": problem.fit_intercept}
+            found = _solve(X, Y, block, np.float64(problem.l1_ratio), problem.arrays(not ridge), *limits, **static)
+            params, gap, n_iter, *scales = jax.tree.map(np.asarray, found)
+            df = degrees_on_rows(problem, params.coef, block, scales[1])
+            parts.append(tuple(v[:count] for v in (params.coef, params.intercept, gap, n_iter, df)))
+        return parts, scales
+
+    parts, scales = in_less_memory(in_blocks, length, "the work at one λ")
     coef, intercept, gap, n_iter, df = (np.concatenate(v) for v in zip(*parts, strict=True))
     params, (scale, y_scale) = Params(intercept, coef[:, :p]), scales
     return Solved(lams, params, gap, n_iter, df, np.full(gap.shape, np.inf), scale[:p], y_scale)

@@ -25,6 +25,7 @@ from jaxreg.solvers.spectrum import (
     coefficients,
     gap_bound,
     map_lams,
+    of_other_targets,
     products,
     spectrum_of_gram,
     spectrum_of_rows,
@@ -33,6 +34,7 @@ from jaxreg.solvers.spectrum import (
 __all__ = [
     "FactoredRidge",
     "factor_moments",
+    "factor_other_targets",
     "factor_rows",
     "relative_gaps",
     "ridge_intercepts",
@@ -100,6 +102,19 @@ def factor_moments(
     spectrum = spectrum_of_gram(gram, m.xy / m.weight / size[:, None])
     spectrum = _without_constants(spectrum, jnp.diagonal(m.xx) == 0)
     return FactoredRidge(spectrum, m.x_mean, m.y_mean, size, scale, y_scale, m.yy / m.weight, original_yy)
+
+
+def factor_other_targets(factored: FactoredRidge, m: Moments, fit_intercept: bool, standardize: bool) -> FactoredRidge:
+    """:func:`factor_moments` of other targets of the same rows, (p, t) of the same t: the decomposition is kept.
+
+    Args:
+        factored: of the same rows. m: their moments with the other targets; its ``xx`` is not looked at.
+    """
+    y_scale, original_yy = y_scale_of(m, standardize), m.yy / m.weight + m.y_mean**2
+    m = m if fit_intercept else about_zero(m)
+    spectrum = of_other_targets(factored.spectrum, m.xy / m.weight / factored.size[:, None])
+    squares = {"yy": m.yy / m.weight, "original_yy": original_yy}
+    return factored._replace(spectrum=spectrum, y_mean=m.y_mean, y_scale=y_scale, **squares)
 
 
 def factor_rows(

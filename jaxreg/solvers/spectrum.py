@@ -31,6 +31,7 @@ __all__ = [
     "gap_bound",
     "is_accurate",
     "map_lams",
+    "of_other_targets",
     "products",
     "ridge_degrees",
     "shrink",
@@ -81,15 +82,21 @@ def certificate_of(
 ) -> tuple[jax.Array, jax.Array]:
     """(miss, defect) for ``product`` `AᵀAV`, ``vectors`` V, ``side`` `Aᵀỹ`; or `AAᵀU`, U, `ỹ`, still times `‖A‖`."""
     eps = jnp.finfo(e.dtype).eps
-    evaluation = eps * (len(e) ** 0.5 + ROUNDING)
+    defect = jnp.linalg.norm(product - vectors * e[None, :]) + _evaluation(e) * jnp.max(e) + ROUNDING * eps * trace
+    return _miss(vectors, e, side, right), defect
+
+
+def _evaluation(e: jax.Array) -> float:
+    return float(jnp.finfo(e.dtype).eps) * (len(e) ** 0.5 + ROUNDING)
+
+
+def _miss(vectors: jax.Array, e: jax.Array, side: jax.Array, right: jax.Array) -> jax.Array:
     if vectors.shape[0] == len(e) < side.shape[1]:  # more targets than vectors: ‖VVᵀ − I‖ costs less, and bounds it
         distance = jnp.linalg.norm(vectors @ vectors.T - jnp.eye(len(e), dtype=e.dtype))
         miss = distance * jnp.linalg.norm(side, axis=0)
     else:
         miss = jnp.linalg.norm(vectors @ right - side, axis=0)
-    miss += evaluation * jnp.linalg.norm(right, axis=0)
-    defect = jnp.linalg.norm(product - vectors * e[None, :]) + evaluation * jnp.max(e) + ROUNDING * eps * trace
-    return miss, defect
+    return miss + _evaluation(e) * jnp.linalg.norm(right, axis=0)
 
 
 def is_accurate(e: jax.Array, smallest_lam: jax.Array) -> jax.Array:
@@ -110,6 +117,12 @@ def spectrum_of_gram(gram: jax.Array, correlation: jax.Array) -> Spectrum:
     e, V = jnp.linalg.eigh(gram)
     e, right = jnp.maximum(e, 0.0), V.T @ correlation
     return Spectrum(e, V, right, *certificate_of(gram @ V, V, e, correlation, right, jnp.trace(gram)))
+
+
+def of_other_targets(spectrum: Spectrum, correlation: jax.Array) -> Spectrum:
+    """:func:`spectrum_of_gram` of the same `AᵀA` and of other `Aᵀỹ`, (p, t): two products, and no decomposition."""
+    right = spectrum.left.T @ correlation
+    return spectrum._replace(right=right, miss=_miss(spectrum.left, spectrum.e, correlation, right))
 
 
 def spectrum_of_kernel(kernel: jax.Array, targets: jax.Array) -> Spectrum:

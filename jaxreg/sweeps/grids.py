@@ -87,7 +87,7 @@ class Grids:
         each = lams if isinstance(lams, int) else lams[:, None]
         if len(self.problems) == 1 and ridge.is_large(problem, lams) and not ridge.refuses(problem, each):
             check_values(problem.X, problem.names)
-            with problem.computing():
+            with problem.computing(double=True):
                 path: Any = ridge.factored_path(ridge.factor_all(problem, lams), problem.X.dtype, problem.tol)
         else:
             now = problem._replace(degrees=not self._counts_later(problem, lams))
