@@ -16,6 +16,7 @@ from jaxreg.solvers import active_set, homotopy, lam_blocks
 from jaxreg.solvers.active_set import penalty_at
 from jaxreg.solvers.degrees import trace_on_support
 from jaxreg.solvers.found import Found, Grid, Settings, lams_of
+from jaxreg.solvers.in_turn import in_turn
 from jaxreg.solvers.moment_problem import MomentProblem, as_returned, judge, moment_problem
 from jaxreg.solvers.reduction import LeastSquares
 from jaxreg.solvers.squares import ridge_from_moments
@@ -108,8 +109,7 @@ def paths_from_moments(
     def one(k: jax.Array) -> Found:
         return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
 
-    write = lambda k, all_found: jax.tree.map(lambda a, v: a.at[k].set(v), all_found, one(k))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(parts.weight)))
+    return in_turn(one, count, len(parts.weight))
 
 
 def paths_of_weights(
@@ -137,8 +137,7 @@ def paths_of_weights(
         own = settings._replace(penalty_factor=factors[b])
         return path_from_moments(moments(X, Y, weights[b]), None, grid, own, unit, way)
 
-    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
+    return in_turn(one, count, len(weights))
 
 
 def fold_paths_of_weights(
@@ -173,13 +172,7 @@ def fold_paths_of_weights(
 
         return jax.lax.map(without, jnp.arange(len(X) + 1)), parts
 
-    write = lambda b, all_found: jax.tree.map(lambda a, v: a.at[b].set(v), all_found, one(b))
-    return jax.lax.fori_loop(0, count, write, _room(jax.eval_shape(one, jnp.zeros((), jnp.int32)), len(weights)))
-
-
-def _room(one: Any, members: int) -> Any:
-    """Zeros for what is found for so many members, each of these shapes."""
-    return jax.tree.map(lambda v: jnp.zeros((members, *v.shape), v.dtype), one)
+    return in_turn(one, count, len(weights))
 
 
 def degrees_from_moments(
