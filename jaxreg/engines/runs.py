@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem, varies
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose, descent, moments
@@ -79,8 +80,7 @@ def paths_of_each_run(
 def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:
     """Runs that are solved by one call."""
     G, P, t = len(runs.start), padded(problem.X.shape[1]), problem.y.shape[1]
-    fits = KEPT_BYTES // (16 * 2 * L * P * t)
-    most = int(max(1, min(-(-G // CORES), MOST_RUNS, fits)))
+    most = fitting(4 * L * P * t, min(-(-G // CORES), MOST_RUNS))
     rows = max(NUMBERS // P, 1)
     first = 0
     while first < G:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, descent, moments
 from jaxreg.engines.order import Order, settings_of
@@ -72,7 +73,8 @@ def _one_way(
     asked = settings_of(problem, padded(problem.X.shape[1]))
     order = Order(each, t, problem.eps)
     fast = way is not None and moments.carries(problem)
-    size = _block_size(B, n, order.grid.lams.size * len(asked.penalty_factor)) if fast else 1
+    found_for_one = order.grid.lams.size * len(asked.penalty_factor)
+    size = fitting(n + 2 * found_for_one, padded(-(-B // CORES))) if fast else 1
     X = filled_up(problem.X, len(asked.penalty_factor)) if fast else None
 
     def some(first: int) -> list[Solved]:
@@ -107,12 +109,6 @@ def settled(problem: Problem, lams: np.ndarray, order: Order, asked: Settings, f
     if found is not None and descent.stands(found, order, asked) and descent.carried(problem, found):
         return choose.repaired(problem, order.solved(found, problem.X.shape[1], problem.X.dtype))
     return choose.solve(problem, lams)
-
-
-def _block_size(B: int, n: int, numbers: int) -> int:
-    """Members that are solved by one call: a share for each core, and no more than fits beside the table."""
-    fits = KEPT_BYTES // (8 * (n + 2 * numbers))
-    return int(max(1, min(padded(-(-B // CORES)), fits)))
 
 
 def filled_up(X: np.ndarray, columns: int) -> np.ndarray:

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT, Members
+from jaxreg.data.members import UNIT, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
@@ -110,7 +111,7 @@ def _blocks(runs: RunsOfRows, K: int, L: int, P: int) -> Iterator[np.ndarray]:
     """Numbers of groups of about the same size, which one call solves."""
     n_rows = runs.stop - runs.start
     order = np.argsort(n_rows, kind="stable")
-    most = max(1, min(-(-len(order) // CORES), KEPT_BYTES // (8 * 2 * (K + 1) * padded(L) * P)))
+    most = fitting(2 * (K + 1) * padded(L) * P, -(-len(order) // CORES))
     first = 0
     while first < len(order):
         size = int(n_rows[order[first]] * ALIKE)
