@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
+from jaxreg.data.budget import RESAMPLED_BYTES, gibibytes
 from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.problem import Problem, check_problem
@@ -29,14 +30,12 @@ from jaxreg.sweeps.resample_blocks import (
     statistics_of_resamples,
     without_each_group,
 )
-from jaxreg.sweeps.resamples import KINDS
+from jaxreg.sweeps.resamples import KINDS, MOST_GROUPS
 from jaxreg.sweeps.standard_errors import check_linear
 from jaxreg.sweeps.standard_errors import standard_errors as errors_of
 
 __all__ = ["bootstrap"]
 
-# The coefficients that a bootstrap returns may take so many bytes.
-MOST_BYTES = 2**32
 KEPT = ("coefficients", "statistics")
 
 
@@ -103,8 +102,8 @@ def bootstrap(
 
     Raises, Warns: as :func:`path`; ValueError for another kind, rule or keep, for several targets of "residual" and
         "wild" or with folds, for standard errors that have no closed form, for fewer than two resamples, and for the
-        checkpoint of another call; MemoryError before the work if the coefficients would take more than 4 GiB: ask for
-        fewer λs, or for statistics.
+        checkpoint of another call; MemoryError before the work if the coefficients would take more than 4 GiB; it says
+        what to pass.
 
     Source: Efron, *Annals of Statistics* 7, 1979; Rubin, *Annals of Statistics* 9, 1981; Mammen, *Annals of Statistics*
     21, 1993; of λ chosen in each resample, Efron, *JASA* 109, 2014.
@@ -162,7 +161,9 @@ def bootstrap(
     plan = None if folds is None else plan_of(folds, given.X, given.y[:, 0], seed, given.sample_weight)
     L = lams if isinstance(lams, int) else len(lams)
     if keep == "coefficients":
-        _check_size(B * (1 + standard_errors), 1 if folds is not None else L, given)
+        others = B * standard_errors + min(MOST_GROUPS, len(given.y)) * jackknife
+        plain = folds is None and not jackknife and not standard_errors
+        _check_size(B, others, 1 if folds is not None else L, given, plain)
     problem = choose.ready(problem, "standard_errors=True" if standard_errors else None)
     check_values(problem.X, problem.names)
     options = {"lams": lams, "n_resamples": B, "seed": seed, "kind": kind, "rule": rule, "jackknife": jackknife}
@@ -183,16 +184,26 @@ def bootstrap(
     return _paths(asked, pure, found, left, about)
 
 
-def _check_size(B: int, L: int, given: Problem) -> None:
+def _check_size(B: int, others: int, L: int, given: Problem, statistics: bool) -> None:
     """
+    Args:
+        B: resamples, others: sets of coefficients besides. L: λs that are kept of each. statistics: whether these could
+            be asked for instead.
+
     Raises:
-        MemoryError: so many coefficients are too many.
+        MemoryError: so many coefficients are too many; it says what would fit.
     """
-    if (needs := B * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
-        raise MemoryError(
-            f"the coefficients of {B} resamples at {L} λs would take {needs / 2**30:.3g} GiB; ask for fewer λs, or "
-            "for keep='statistics'."
-        )
+    of_one = L * given.X.shape[1] * given.y.shape[1]
+    if 8 * (needs := (B + others) * of_one) <= RESAMPLED_BYTES:
+        return
+    lams = RESAMPLED_BYTES // (8 * (B + others) * (of_one // L))
+    resamples = RESAMPLED_BYTES // (8 * of_one) * B // (B + others)
+    fits = ["keep='statistics'"] * statistics + [f"at most {lams:,} λs"] * (1 <= lams < L)
+    fits += [f"n_resamples of at most {resamples:,}"] * (resamples >= 2)
+    raise MemoryError(
+        f"the coefficients of {B:,} resamples at {L:,} λs would take {gibibytes(needs)}, more than "
+        f"{gibibytes(RESAMPLED_BYTES // 8)}; what fits: {', or '.join(fits) or 'fewer columns'}."
+    )
 
 
 def _fitted(problem: Problem, pure: Any, l: int) -> np.ndarray:

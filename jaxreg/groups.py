@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
+from jaxreg.data.budget import RETURNED_BYTES, gibibytes
 from jaxreg.data.frames import array_of
 from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import own_scale, without_left_out
@@ -27,9 +28,6 @@ from jaxreg.sweeps.group_grids import swept_groups
 from jaxreg.sweeps.groups import labels_within
 
 __all__ = ["Work", "fit_of_each", "path_of_each", "refuse_checkpoint", "sweep_of_each"]
-
-# Coefficients of all groups may take so many bytes.
-MOST_BYTES = 2**34
 
 
 class Work(NamedTuple):
@@ -171,10 +169,10 @@ def in_order(given: Problem, runs: RunsOfRows) -> Problem:
 
 def _solved(given: Problem, runs: RunsOfRows, lams: Any, where: str, work: Work) -> dict[str, Any]:
     G, L = len(runs.start), lams if isinstance(lams, int) else len(lams)
-    if (needs := G * L * given.X.shape[1] * given.y.shape[1] * 8) > MOST_BYTES:
+    if 8 * (needs := G * L * given.X.shape[1] * given.y.shape[1]) > RETURNED_BYTES:
         raise MemoryError(
-            f"the coefficients of {G:,} groups or windows at {L} λs would take {needs / 2**30:.3g} GiB; ask for fewer "
-            "λs, or larger steps."
+            f"the coefficients of {G:,} groups or windows at {L} λs would take {gibibytes(needs)}; ask for fewer λs, "
+            "or larger steps."
         )
     problem = in_order(given, runs)
     what = "groups" if runs.by_label else "windows"

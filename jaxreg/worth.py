@@ -12,9 +12,10 @@ import numpy as np
 
 from jaxreg.convergence import warn_unless_converged
 from jaxreg.data import parameters
+from jaxreg.data.budget import fitting
 from jaxreg.data.inputs import check_values
 from jaxreg.data.left_out_columns import without_left_out
-from jaxreg.data.members import KEPT_BYTES, Members
+from jaxreg.data.members import Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.engines import choose
@@ -177,7 +178,7 @@ def _least_errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The least mean held-out error of each target, (t,), and the largest gap of its folds at each λ, (L, t)."""
     t, weight = targets.shape[1], plan.measured @ problem.weights
-    size = max(1, KEPT_BYTES // (8 * len(lams) * problem.X.shape[1]))
+    size = fitting(len(lams) * problem.X.shape[1], t)
     least, gaps = [], []
     for first in range(0, t, size):
         block = problem._replace(y=targets[:, first : first + size])

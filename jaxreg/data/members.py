@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.data.budget import BLOCK_BYTES
 from jaxreg.data.columns import Columns, columns_of
 from jaxreg.data.cores import blas_of_one_thread, share
 from jaxreg.data.plan import Plan
@@ -17,14 +18,12 @@ from jaxreg.data.row_blocks import SHARED, block_moments
 from jaxreg.formulas.moments import Moments, lost, together
 from jaxreg.solvers.active_set import padded
 
-__all__ = ["FEW", "KEPT_BYTES", "UNIT", "Known", "Members", "moments_of"]
+__all__ = ["FEW", "UNIT", "Known", "Members", "moments_of"]
 
 # Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
 UNIT = 8 * float(np.finfo(float).eps)
 # Of the digits of the moments of all rows, so many may be lost by taking a part away; else the other parts are added.
 MOST_LOST = 100.0
-# Moments of all members are kept up to this size; coefficients of all members at once may take as much.
-KEPT_BYTES = 2**27
 # Columns that are few: what is done for them once more costs less than another program.
 FEW = 128
 
@@ -73,7 +72,7 @@ class Members:
         """Of the rows that each member is measured on; None where they take much memory, do not make up all rows, or
         lie so far from 0 that the differences of their means have few digits."""
         shape = self._problem.X.shape
-        if self.plan is None or not self._parts_make_all or len(self.plan) * padded(shape[1]) ** 2 * 8 > KEPT_BYTES:
+        if self.plan is None or not self._parts_make_all or len(self.plan) * padded(shape[1]) ** 2 * 8 > BLOCK_BYTES:
             return None
         rows = [self.plan.test_rows(b) for b in range(len(self.plan))]
         of = lambda some: moments_of(self._problem, some)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxreg.data.members import FEW, KEPT_BYTES, Known, Members
+from jaxreg.data.budget import BLOCK_BYTES
+from jaxreg.data.members import FEW, Known, Members
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import descent
@@ -126,7 +127,7 @@ def _takes_all(members: Members, order: Order, way: str) -> bool:
     if members.kept is None or not few:
         return False
     coefficients = padded(len(members.kept)) * members.total.xy.size * len(order.grid.lams)
-    return coefficients * 8 <= KEPT_BYTES
+    return coefficients * 8 <= BLOCK_BYTES
 
 
 def _first(found: Found, count: int) -> list[Any]:

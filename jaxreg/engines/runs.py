@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose, descent, moments
@@ -21,19 +22,19 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found
 from jaxreg.solvers.lockstep import LOCKSTEP
-from jaxreg.solvers.runs import Runs, paths_of_runs
+from jaxreg.solvers.runs import TOGETHER, Runs, paths_of_runs
 
 __all__ = ["Kept", "RunPaths", "paths_of_each_run", "problem_of"]
 
 # Numbers of the rows of a block, and runs in it; rows of a segment.
 NUMBERS, MOST_RUNS, MOST_ROWS = 2**20, 2**12, 256
-# Numbers of the sums that are kept to the left of a pivot.
+# Numbers of the sums that are kept to the left of a pivot, and of those of all segments.
 MOST_SUMS = 2**23
 
 # What is kept under a name, or else computed and then kept.
 Kept = Callable[[str, Callable[[], dict[str, np.ndarray]]], dict[str, np.ndarray]]
 
-_program = compiled(paths_of_runs, static_argnames=("way", "rows", "most"))
+_program = compiled(paths_of_runs, static_argnames=("way", "rows", "most", "at_once"))
 
 
 class RunPaths(NamedTuple):
@@ -81,8 +82,7 @@ def paths_of_each_run(
 def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:
     """Runs that are solved by one call."""
     G, P, t = len(runs.start), padded(problem.X.shape[1]), problem.y.shape[1]
-    fits = KEPT_BYTES // (16 * (2 * L * P * t + P * P))
-    most = int(max(1, min(-(-G // CORES), MOST_RUNS, fits)))
+    most = fitting(2 * (2 * L * P * t + P * P), min(-(-G // CORES), MOST_RUNS), problem.device)
     rows = max(NUMBERS // P, 1)
     first = 0
     while first < G:
@@ -167,13 +167,14 @@ def problem_of(problem: Problem, start: int, stop: int) -> Problem:
     return problem._replace(X=problem.X[start:stop], y=problem.y[start:stop], sample_weight=s)
 
 
-def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any, Runs, dict[str, int]]:
+def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any, Runs, dict[str, Any]]:
     """The rows of a block, its segments, and the static numbers, in shapes that others share."""
     low, high = int(start.min()), int(stop.max())
     first, last, begin, end, begins, rows, most = _segments(start - low, stop - low)
     if most * padded(problem.X.shape[1]) ** 2 > MOST_SUMS:
         first, last, begin, end, begins, rows, most = _segments_of_each(start - low, stop - low)
-    N, B, S = rounded(max(high - low, rows)), rounded(len(start)), rounded(len(begin))
+    N, B = rounded(max(high - low, rows)), rounded(len(start))
+    S = -(-rounded(len(begin)) // TOGETHER) * TOGETHER
     # Other rows fill up where there are some: they are in no segment, and nothing is copied for it.
     before = max(0, low - max(0, len(problem.y) - N))
     here = slice(low - before, min(low - before + N, len(problem.y)))
@@ -185,7 +186,8 @@ def _shaped(problem: Problem, start: np.ndarray, stop: np.ndarray) -> tuple[Any,
     fill: Any = lambda v, size: np.pad(v, (0, size - len(v))).astype(np.int32)
     count: Any = np.int32(len(start))
     segments = Runs(fill(begin, S), fill(end, S), fill(begins, S + 1), fill(first, B), fill(last, B), count)
-    return (X, Y, s), segments, {"rows": rows, "most": most}
+    at_once = S * padded(problem.X.shape[1]) ** 2 <= MOST_SUMS
+    return (X, Y, s), segments, {"rows": rows, "most": most, "at_once": at_once}
 
 
 def _segments(start: np.ndarray, stop: np.ndarray) -> tuple[Any, ...]:
@@ -219,6 +221,8 @@ def _segments_of_each(start: np.ndarray, stop: np.ndarray) -> tuple[Any, ...]:
 
 def _most_kept(first: np.ndarray, last: np.ndarray, begins: np.ndarray) -> int:
     """The most sums that are kept to the left of a pivot."""
+    if (first[1:] >= last[:-1]).all():  # no two runs share a row, and each of them is a pivot of its own
+        return int((begins[last] - begins[first]).max())
     most, g = 1, 0
     while g < len(first):
         most = max(most, int(begins[last[g]] - begins[first[g]]))

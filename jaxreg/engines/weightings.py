@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT
+from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, descent, moments
 from jaxreg.engines.lockstep import ON_ROWS, at_once, columns_of, in_lockstep, on_rows, rounded
@@ -116,7 +117,7 @@ class _Block:
         self.way, self.most = way, min(n, rounded(int(np.count_nonzero(weights > 0, axis=1).max())))
         self.asked = settings_of(problem, columns_of(way, p))
         P = len(self.asked.penalty_factor)
-        self.size = _block_size(members, n, self.order.grid.lams.size * P)
+        self.size = fitting(n + 2 * self.order.grid.lams.size * P, members, problem.device)
         self.X = filled_up(problem.X, P)
 
     def solved(self, weights: np.ndarray, factors: np.ndarray | None) -> tuple[Weighted, Found, np.ndarray]:
@@ -153,11 +154,6 @@ def settled(problem: Problem, lams: np.ndarray, order: Order, asked: Settings, f
     if descent.stands(found, order, asked) and descent.carried(problem, found):
         return choose.repaired(problem, order.solved(found, problem.X.shape[1], problem.X.dtype))
     return choose.solve(problem, lams)
-
-
-def _block_size(members: int, n: int, numbers: int) -> int:
-    """Members that are solved by one call: a share for each core, and no more than fits beside the table."""
-    return int(max(1, min(members, KEPT_BYTES // (8 * (n + 2 * numbers)))))
 
 
 def filled_up(X: np.ndarray, columns: int) -> np.ndarray:

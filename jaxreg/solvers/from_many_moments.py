@@ -4,7 +4,6 @@ In lockstep (:mod:`~jaxreg.solvers.lockstep`) the members are a leading axis of 
 solved one after the other (:mod:`~jaxreg.solvers.from_moments`), by the turns of a loop in one program.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,13 +13,13 @@ from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments, all_but, moments
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import each_in_cache, found_from, path_from_moments, posed
+from jaxreg.solvers.in_turn import in_turn
 from jaxreg.solvers.lockstep import LOCKSTEP, solve_paths
 from jaxreg.solvers.lockstep_tables import grams
 from jaxreg.solvers.moment_problem import MomentProblem
 from jaxreg.solvers.weighted_moments import moments_of_weights, moments_with_weight
 
 __all__ = [
-    "each_member",
     "fold_paths_of_weights",
     "paths_from_moments",
     "paths_in_lockstep",
@@ -75,7 +74,7 @@ def paths_from_moments(
     def one(k: jax.Array) -> Found:
         return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
 
-    return each_member(one, count, len(units))
+    return in_turn(one, count, len(units))
 
 
 def paths_of_weights(
@@ -107,7 +106,7 @@ def paths_of_weights(
         own = settings._replace(penalty_factor=factors[b])
         return path_from_moments(moments_with_weight(X, Y, weights[b], most), None, grid, own, unit, way)
 
-    return each_member(one, count, len(weights))
+    return in_turn(one, count, len(weights))
 
 
 def fold_paths_of_weights(
@@ -153,13 +152,4 @@ def fold_paths_of_weights(
 
         return jax.lax.map(without, jnp.arange(K + 1)), parts
 
-    return each_member(one, count, B)
-
-
-def each_member(one: Callable[[jax.Array], Any], count: Any, members: int) -> Any:
-    """``one(b)`` for the first ``count``, (), of so many members, stacked; zeros for the others."""
-    room = jax.tree.map(
-        lambda v: jnp.zeros((members, *v.shape), v.dtype), jax.eval_shape(one, jnp.zeros((), jnp.int32))
-    )
-    write = lambda b, found: jax.tree.map(lambda all_, v: all_.at[b].set(v), found, one(b))
-    return jax.lax.fori_loop(0, count, write, room)
+    return in_turn(one, count, B)

@@ -122,8 +122,8 @@ def found_from(
 def each_in_cache(finish: Callable[..., Found], *found: Any) -> Found:
     """``finish(*one)`` for each member of a leading axis: on a CPU one after the other, for then what is computed stays
     in its cache; on an accelerator all at once."""
-    in_turn = lambda *found: jax.lax.map(lambda one: finish(*one), found)
-    return jax.lax.platform_dependent(*found, cpu=in_turn, default=jax.vmap(finish))
+    each = lambda *found: jax.lax.map(lambda one: finish(*one), found)
+    return jax.lax.platform_dependent(*found, cpu=each, default=jax.vmap(finish))
 
 
 def degrees_from_moments(

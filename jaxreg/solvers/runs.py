@@ -24,9 +24,13 @@ from jaxreg.formulas.moments import Moments, moments
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_many_moments import paths_in_lockstep
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.in_turn import in_turn_from
 from jaxreg.solvers.lockstep import LOCKSTEP
 
-__all__ = ["Runs", "paths_of_runs"]
+__all__ = ["TOGETHER", "Runs", "paths_of_runs"]
+
+# Segments whose moments one operation adds up: of few columns each by itself takes longer to begin than to do.
+TOGETHER = 16
 
 
 class Runs(NamedTuple):
@@ -67,6 +71,7 @@ def paths_of_runs(
     way: str,
     rows: int,
     most: int,
+    at_once: bool,
 ) -> Found:
     """A path for each run.
 
@@ -75,7 +80,8 @@ def paths_of_runs(
             them.
         unit: by how much of the columns' lengths the moments of a segment may be off, ().
         way: as of :func:`~jaxreg.solvers.from_moments.path_from_moments`.
-        rows: of the longest segment, most: sums that are kept to the left of a pivot; both static.
+        rows: of the longest segment, most: sums that are kept to the left of a pivot, at_once: whether the moments of
+            all segments are known before the first run, which is faster and takes `S p²` numbers; all static.
 
     Returns:
         Found, with a leading axis B.
@@ -85,12 +91,15 @@ def paths_of_runs(
     shapes = (), (p,), (t,), (p, p), (p, t), (t,)
     nothing = Moments._make(jnp.zeros(shape, X.dtype) for shape in shapes)
 
-    def segment(s: jax.Array) -> Moments:
+    def read(s: jax.Array) -> Moments:
         begin = jnp.minimum(runs.start[s], len(X) - rows)
         cut = lambda v: jax.lax.dynamic_slice_in_dim(v, begin, rows)
         number = begin + jnp.arange(rows, dtype=begin.dtype)
         inside = (number >= runs.start[s]) & (number < runs.stop[s])
         return moments(jnp.pad(cut(X), fill), cut(Y), jnp.where(inside, cut(weight), 0.0))
+
+    known = jax.lax.map(read, jnp.arange(len(runs.start)), batch_size=TOGETHER) if at_once else None
+    segment = lambda s: read(s) if known is None else jax.tree.map(lambda v: v[s], known)
 
     def turned(queue: Queue, first: jax.Array, last: jax.Array) -> Queue:
         """With the pivot ``last``."""
@@ -123,14 +132,7 @@ def paths_of_runs(
     left = jax.tree.map(lambda v: jnp.zeros((most, *v.shape), v.dtype), nothing)
     zero = jnp.zeros((), runs.first.dtype)
     queue = Queue(zero, left, nothing, zero)
-    shape = jax.eval_shape(one, queue, zero)[1]
-    room = jax.tree.map(lambda v: jnp.zeros((len(runs.first), *v.shape), v.dtype), shape)
-
-    def member(b: jax.Array, carry: tuple[Queue, Any]) -> tuple[Queue, Any]:
-        queue, found = one(carry[0], b)
-        return queue, jax.tree.map(lambda v, a: v.at[b].set(a), carry[1], found)
-
-    found = jax.lax.fori_loop(0, runs.count, member, (queue, room))[1]
+    found = in_turn_from(queue, one, runs.count, len(runs.first))
     if not in_lockstep:
         return found
     total, off = found

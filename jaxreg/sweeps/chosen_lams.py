@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.data.budget import BLOCK_BYTES
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT, Members
+from jaxreg.data.members import UNIT, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, moments
@@ -141,7 +142,7 @@ class _Folds:
         self.asked = settings_of(problem, P)
         numbers = K * m + 2 * (K + 1) * len(self.order.grid.lams) * P + K * P * P
         fits = moments.refuses(problem, self.each) is None and K * m <= 2 * len(problem.y)
-        self.size = int(KEPT_BYTES // (8 * numbers)) if fits else 0
+        self.size = int(BLOCK_BYTES // (8 * numbers)) if fits else 0
         if self.size:
             self.X = self._by_fold(filled_up(problem.X, P))
             self.Y = self._by_fold(problem.y)

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
-from jaxreg.data.members import KEPT_BYTES, UNIT, Members
+from jaxreg.data.members import UNIT, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
@@ -29,6 +30,7 @@ from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import path_from_moments
+from jaxreg.solvers.in_turn import in_turn
 from jaxreg.sweeps.cross_validate import choices
 from jaxreg.sweeps.fold_paths import errors_of_folds
 
@@ -110,7 +112,7 @@ def _blocks(runs: RunsOfRows, K: int, L: int, P: int) -> Iterator[np.ndarray]:
     """Numbers of groups of about the same size, which one call solves."""
     n_rows = runs.stop - runs.start
     order = np.argsort(n_rows, kind="stable")
-    most = max(1, min(-(-len(order) // CORES), KEPT_BYTES // (8 * 2 * (K + 1) * padded(L) * P)))
+    most = fitting(2 * (K + 1) * padded(L) * P, -(-len(order) // CORES))
     first = 0
     while first < len(order):
         size = int(n_rows[order[first]] * ALIKE)
@@ -229,10 +231,7 @@ def _chosen_of_each(
 ) -> tuple[ChosenOfGroups, jax.Array]:
     """:func:`_chosen` for the first ``count`` of B groups, each of which has λs of its own in the grid, (B, L, 1)."""
     one = lambda b: _chosen(X[b], Y[b], weight[b], grid._replace(lams=grid.lams[b]), settings, unit, way)
-    shape = jax.eval_shape(one, jnp.zeros((), jnp.int32))
-    room = jax.tree.map(lambda v: jnp.zeros((len(X), *v.shape), v.dtype), shape)
-    write = lambda b, found: jax.tree.map(lambda v, a: v.at[b].set(a), found, one(b))
-    return jax.lax.fori_loop(0, count, write, room)
+    return in_turn(one, count, len(X))
 
 
 _program = compiled(_chosen_of_each, static_argnames="way")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg.data.budget import fitting
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose
@@ -31,8 +32,8 @@ __all__ = [
     "without_each_group",
 ]
 
-# Resamples in a block: a second or so of work for a small table, and no more than fit into so many bytes.
-MOST, BYTES = 128, 2**27
+# Resamples in a block: a second or so of work for a small table.
+MOST = 128
 
 Show = Callable[[int, int], None]
 Block = dict[str, np.ndarray]
@@ -155,7 +156,7 @@ def _blocks(asked: Asked, journal: Journal, show: Show, name: str, keep: Callabl
 
 def _slices(problem: Problem, lams: np.ndarray, number: int) -> Iterator[slice]:
     (n, p), L, t = problem.X.shape, len(lams), problem.y.shape[1]
-    size = int(max(1, min(MOST, BYTES // (8 * (n + L * p * t)))))
+    size = fitting(n + L * p * t, MOST)
     for first in range(0, number, size):
         yield slice(first, min(first + size, number))
 

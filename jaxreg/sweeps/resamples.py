@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["KINDS", "jackknife_weights", "resampled_targets", "resampled_weights"]
+__all__ = ["KINDS", "MOST_GROUPS", "jackknife_weights", "resampled_targets", "resampled_weights"]
 
 KINDS = ("pairs", "bayesian", "residual", "wild")
 # Mammen's two points: ξ = −(√5 − 1)/2 with probability (√5 + 1)/(2√5), and (√5 + 1)/2 else.

@@ -303,7 +303,7 @@ def test_memory_is_bounded(monkeypatch):
     """Where the moments of all folds do not fit into the block, each fold reads its rows again: the same answers."""
     X, Y = data(25, 5, 1)
     usual = jaxreg.sweep(X, Y[:, 0], LAMS, folds=4)
-    monkeypatch.setattr(members, "KEPT_BYTES", 0)
+    monkeypatch.setattr(members, "BLOCK_BYTES", 0)
     np.testing.assert_allclose(jaxreg.sweep(X, Y[:, 0], LAMS, folds=4).fold_mse, usual.fold_mse, rtol=1e-10)
     assert rows.BLOCK_BYTES == 2**30
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.engines import weightings
+from jaxreg.data import budget
 from jaxreg.sweeps import resamples
 from jaxreg.sweeps.intervals import bca, percentile
 
@@ -71,7 +71,7 @@ def test_moments_of_the_wild_weights():
 def test_resamples_depend_on_their_number_alone(monkeypatch):
     few, many = (jaxreg.bootstrap(X, Y, LAMS, n_resamples=B, seed=7) for B in (3, 40))
     np.testing.assert_allclose(few.coef, many.coef[:3], rtol=1e-12, atol=1e-12)
-    monkeypatch.setattr(weightings, "KEPT_BYTES", 8 * 150 * 10)  # blocks of a few members
+    monkeypatch.setattr(budget, "BLOCK_BYTES", 8 * 150 * 10)  # blocks of a few members
     blocks = jaxreg.bootstrap(X, Y, LAMS, n_resamples=40, seed=7)
     np.testing.assert_allclose(blocks.coef, many.coef, rtol=1e-12, atol=1e-12)
     other = jaxreg.bootstrap(X, Y, LAMS, n_resamples=3, seed=8)
@@ -245,7 +245,7 @@ def test_what_is_refused(options, message):
 
 
 def test_what_would_not_fit_is_refused_before_the_work():
-    with pytest.raises(MemoryError, match="fewer λs"):
+    with pytest.raises(MemoryError, match=r"what fits: keep=.statistics., or at most"):
         jaxreg.bootstrap(np.zeros((10, 5000)), np.arange(10.0), lams=1000, n_resamples=10_000)
 
 
