@@ -117,7 +117,8 @@ class _Block:
         self.way, self.most = way, min(n, rounded(int(np.count_nonzero(weights > 0, axis=1).max())))
         self.asked = settings_of(problem, columns_of(way, p))
         P = len(self.asked.penalty_factor)
-        self.size = fitting(n + 2 * self.order.grid.lams.size * P, members, problem.device)
+        tableau = {ON_ROWS: self.most * (n + self.most), LOCKSTEP: 2 * P * P}.get(way, 0)
+        self.size = fitting(n + 2 * self.order.grid.lams.size * P + tableau, members, problem.device)
         self.X = filled_up(problem.X, P)
 
     def solved(self, weights: np.ndarray, factors: np.ndarray | None) -> tuple[Weighted, Found, np.ndarray]:
