@@ -8,6 +8,8 @@ VENV := .venv
 OLDEST := .venv-oldest
 BENCH := .venv-bench
 ADELIE := .venv-adelie
+CUDA := .venv-cuda
+CUDA_PARTS := cublas cuda-cupti cuda-nvcc cuda-nvrtc cuda-runtime cudnn cufft cusolver cusparse nccl nvjitlink nvshmem
 # Test processes at once; 0 runs the tests in one process, one after the other.
 WORKERS ?= 2
 # What older versions of JAX and NumPy can break: formulas, one file of each kind of solver and of training, doors. The
@@ -87,7 +89,17 @@ make_environment() { \
 	echo "error: $$folder was not made." >&2; exit 1; }; \
 }
 
-.PHONY: help env sweep test test-slow test-oldest lint format docs notebooks bench interpreters clean
+# The GPU's compiler without a GPU: the libraries alone, beside the environment, for they are large (4.9 GB).
+$(CUDA)/.complete: $(VENV)/.complete
+	@rm -rf $(CUDA); version=$$($(VENV)/bin/python -c 'import jaxlib; print(jaxlib.__version__)'); \
+	echo "Installing the libraries of CUDA into $(CUDA) (4.9 GB) ..."; \
+	$(VENV)/bin/python -m pip install -qq --no-deps --target $(CUDA) "jax-cuda12-plugin==$$version" "jax-cuda12-pjrt==$$version" \
+		$(foreach part,$(CUDA_PARTS),nvidia-$(part)-cu12) </dev/null && touch $(CUDA)/.complete
+
+gpu-check: $(CUDA)/.complete ## what the compiler of a GPU makes of the programs, without one: launches, lengths, memory (minutes)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/$(CUDA) $(VENV)/bin/python benchmarks/gpu_check.py
+
+.PHONY: gpu-check help env sweep test test-slow test-oldest lint format docs notebooks bench interpreters clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -173,5 +185,5 @@ interpreters: ## the interpreters that can be used, newest first
 	@$(FUNCTIONS); found=$$(interpreters $(VERSIONS)); if [ -z "$$found" ]; then none_found; fi; echo "$$found"
 
 clean: ## remove the environments, caches and everything in out/
-	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ADELIE) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ADELIE) $(CUDA) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find jaxreg tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -38,20 +38,20 @@ def conjugate_gradients(
     r = right - matrix(start)
     z = inverse * r
     enough = jnp.maximum(tol**2 * jnp.dot(right, right), fall**2 * jnp.dot(r, r))
-    going = lambda carry: (jnp.dot(carry[1], carry[1]) > enough) & (carry[4] < most)
+    unfinished = lambda r, k: (jnp.dot(r, r) > enough) & (k < most)
 
     # d, the direction, is conjugate to those before it: dᵀM d' = 0.
     def step(_: int, carry: tuple) -> tuple:
-        x, r, d, rz, k = carry
+        x, r, d, rz, k, going = carry
         Md = matrix(d)
         length = rz / jnp.dot(d, Md)
         after = r - length * Md
         z = inverse * after
         rz_after = jnp.dot(after, z)
-        new = x + length * d, after, z + (rz_after / rz) * d, rz_after, k + 1
-        needed = going(carry)
-        return jax.tree.map(lambda new, old: jnp.where(needed, new, old), new, carry)
+        new = x + length * d, after, z + (rz_after / rz) * d, rz_after, k + 1, unfinished(after, k + 1)
+        return jax.tree.map(lambda new, old: jnp.where(going, new, old), new, carry)
 
     burst = lambda carry: jax.lax.fori_loop(0, BURST, step, carry)
-    carry = start, r, z, jnp.dot(r, z), jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(going, burst, varying_like(carry, carry))[0]
+    none = jnp.zeros((), jnp.int32)
+    carry = start, r, z, jnp.dot(r, z), none, unfinished(r, none)
+    return jax.lax.while_loop(lambda carry: carry[-1], burst, varying_like(carry, carry))[0]
