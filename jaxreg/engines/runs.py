@@ -63,9 +63,8 @@ def paths_of_each_run(
     problem = problem._replace(degrees=False)
     each = lams if isinstance(lams, int) else np.repeat(lams[:, None], problem.y.shape[1], axis=1)
     ways = descent.ways(problem, each)
-    blocks = list(_blocks(problem, runs, lams if isinstance(lams, int) else len(lams)))
-    found: list[RunPaths] = []
-    done = 0
+    L = lams if isinstance(lams, int) else len(lams)
+    blocks, whole = list(_blocks(problem, runs, L)), _room(problem, len(runs.start), L)
 
     def solve(block: range) -> RunPaths:
         compute = lambda: _solve_block(problem, runs, each, ways, block)._asdict()
@@ -73,10 +72,11 @@ def paths_of_each_run(
 
     for k in range(0, len(blocks), CORES):
         here = blocks[k : k + CORES]
-        found += share(solve, here)
-        done += sum(len(block) for block in here)
-        report(done)
-    return RunPaths._make(np.concatenate(v) for v in zip(*found, strict=True))
+        for block, part in zip(here, share(solve, here), strict=True):
+            for field, values in zip(whole, part, strict=True):
+                field[block.start : block.stop] = values
+        report(here[-1].stop)
+    return whole
 
 
 def _blocks(problem: Problem, runs: RunsOfRows, L: int) -> Iterator[range]:

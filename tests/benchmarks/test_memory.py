@@ -1,6 +1,7 @@
 """The table of memory: its bound, and a measurement small enough for here."""
 
 import math
+import sys
 
 import memory
 import pytest
@@ -25,3 +26,13 @@ def test_a_table_has_a_line_for_every_job_and_shape(monkeypatch):
     lines = memory.table().splitlines()
     assert len(lines) == 2 + len(memory.SHAPES) * len(memory.JOBS)
     assert lines[2] == "| lasso, path | 100,000 × 200 | 153 | 1 | 2 | 4 | 218 |"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what is resident")
+@pytest.mark.parametrize("job", memory.GROUPED)
+def test_memory_of_groups_does_not_grow_with_their_number(job):
+    few, many = (memory.in_a_process_of_its_own(job, groups, MALLOC_ARENA_MAX="1") for groups in (4_000, 16_000))
+    assert max(few + many) <= memory.bound_of_groups()
+    # X grows by 92 MiB: a copy of it would show, as would anything that is kept of every group.
+    assert many[1] - few[1] <= 48
