@@ -61,13 +61,21 @@ class Segments(NamedTuple):
     """The last M knots: below each of them another segment begins.
 
     Attributes:
-        knot: λ at the lower end of a segment, infinite where it ends nowhere, (B, M). at_zero, slope: u₀ and u₁ on it,
-            (B, M, p).
+        values: (B, M, 2p + 1): u₀ and u₁ on a segment, and λ at its lower end, infinite where it ends nowhere. In one
+            array, a knot is remembered by one operation.
     """
 
-    knot: jax.Array
-    at_zero: jax.Array
-    slope: jax.Array
+    values: jax.Array
+
+    @property
+    def knot(self) -> jax.Array:
+        """λ, (B, M)."""
+        return self.values[..., -1]
+
+    def at(self, which: jax.Array, lams: jax.Array) -> jax.Array:
+        """`u₀ + λ u₁`, (L, p), at the λs, (L,), each on its segment, (L,); of one problem."""
+        u = self.values[which, :-1].reshape(len(lams), 2, -1)
+        return u[:, 0] + lams[:, None] * u[:, 1]
 
 
 class Batch(NamedTuple):
@@ -111,8 +119,7 @@ def _solve_paths(
     last = jnp.take_along_axis(lams, jnp.maximum(count - 1, 0)[:, None], axis=1)[:, 0]
     begin = Batch(_start(correlation), table, jnp.zeros((B, L, p), dtype), jnp.zeros((B, L), jnp.int32))
     begin = varying_like(begin, begin, unit, lams, count)
-    empty = Segments(*(jnp.zeros((B, in_turn, *shape), dtype) for shape in ((), (p,), (p,))))
-    empty = varying_like(empty, begin)
+    empty = varying_like(Segments(jnp.zeros((B, in_turn, 2 * p + 1), dtype)), begin)
 
     def events(n: jax.Array, carry: tuple[Step, Any, Segments]) -> tuple[Step, Any, Segments]:
         def one(m: jax.Array, carry: tuple[Step, Any, Segments]) -> tuple[Step, Any, Segments]:
@@ -168,9 +175,9 @@ def _above(knot: jax.Array) -> jax.Array:
 
 
 def _with_segment(segments: Segments, number: jax.Array, step: Step, knot: jax.Array) -> Segments:
-    u = (jnp.where(step.sign != 0, v / step.scale, 0.0) for v in (step.at_zero, step.slope))
-    write = lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, number, 1)
-    return Segments(*(write(all_, one) for all_, one in zip(segments, (knot, *u), strict=True)))
+    u = [jnp.where(step.sign != 0, v / step.scale, 0.0) for v in (step.at_zero, step.slope)]
+    one = jnp.concatenate([*u, knot[:, None]], axis=1)
+    return Segments(jax.lax.dynamic_update_index_in_dim(segments.values, one, number, 1))
 
 
 def _solved(
@@ -185,6 +192,6 @@ def _solved(
     reached = lams[:, None] >= _above(segments.knot)[None, :]
     which = jnp.argmax(reached, axis=1).astype(jnp.int32)
     new = jnp.any(reached, axis=1) & (number >= batch.step.index) & (number < count)
-    u = segments.at_zero[which] + lams[:, None] * segments.slope[which]
+    u = segments.at(which, lams)
     index, knots = batch.step.index + jnp.sum(new, dtype=jnp.int32), batch.step.n_knots + which
     return index, jnp.where(new[:, None], u, batch.coef), jnp.where(new, knots, batch.knots)

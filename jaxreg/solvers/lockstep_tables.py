@@ -52,13 +52,12 @@ class Grams(NamedTuple):
     """`S = base + diag(diagonal) − Σ_m w_m v_m v_mᵀ` of each problem.
 
     Attributes:
-        base: (B, p, p). diagonal: (B, p). changes: v, (B, M, p). weight: w, (B, M), 0 where there is no change.
+        base: (B, p, p). diagonal: (B, p). changes: (v, w), (B, M, p + 1), w being 0 where there is no change.
     """
 
     base: jax.Array
     diagonal: jax.Array
     changes: jax.Array
-    weight: jax.Array
 
     @property
     def pending(self) -> int:
@@ -68,8 +67,9 @@ class Grams(NamedTuple):
         del step
         row = jnp.take_along_axis(self.base, k[:, None, None], axis=1)[:, 0]
         if self.changes.shape[1]:
-            at_k = jnp.take_along_axis(self.changes, k[:, None, None], axis=2)[:, :, 0] * self.weight
-            row = row - jnp.einsum("bm,bmp->bp", at_k, self.changes) + _at(k, self.diagonal)
+            v, w = self.changes[..., :-1], self.changes[..., -1]
+            at_k = jnp.take_along_axis(v, k[:, None, None], axis=2)[:, :, 0] * w
+            row = row - jnp.einsum("bm,bmp->bp", at_k, v) + _at(k, self.diagonal)
         return row, None
 
     def changed(
@@ -77,19 +77,20 @@ class Grams(NamedTuple):
     ) -> "Grams":
         del step, of_row
         one = jnp.ones_like(self.diagonal)
-        weight, more = jnp.where(passes, 1.0 / change.d, 0.0), change.more[:, None] * _at(k, one)
+        weight, more = jnp.where(passes, 1.0 / change.d, 0.0)[:, None], change.more[:, None] * _at(k, one)
         if not self.changes.shape[1]:
-            less = (weight[:, None] * change.v)[:, :, None] * change.v[:, None, :]
+            less = (weight * change.v)[:, :, None] * change.v[:, None, :]
             return self._replace(base=self.base - less + more[:, :, None] * jnp.eye(len(one.T), dtype=one.dtype)[None])
-        write = lambda all_, new: jax.lax.dynamic_update_index_in_dim(all_, new, m, 1)
-        changes, weights = write(self.changes, change.v), write(self.weight, weight)
-        return self._replace(diagonal=self.diagonal + more, changes=changes, weight=weights)
+        new = jnp.concatenate([change.v, weight], axis=1)
+        changes = jax.lax.dynamic_update_index_in_dim(self.changes, new, m, 1)
+        return self._replace(diagonal=self.diagonal + more, changes=changes)
 
     def settled(self) -> "Grams":
         if not self.changes.shape[1]:
             return self
-        less = jnp.einsum("bmi,bmj->bij", self.changes * self.weight[:, :, None], self.changes)
-        return self._replace(base=self.base - less, weight=jnp.zeros_like(self.weight))
+        v, w = self.changes[..., :-1], self.changes[..., -1:]
+        less = jnp.einsum("bmi,bmj->bij", v * w, v)
+        return self._replace(base=self.base - less, changes=jnp.zeros_like(self.changes))
 
 
 def _at(k: jax.Array, values: jax.Array) -> jax.Array:
@@ -101,7 +102,7 @@ def grams(G: jax.Array) -> Grams:
     """Without active columns S is G, (B, p, p)."""
     B, p = G.shape[:2]
     M = 0 if p <= NARROW else 1 << round(0.5 * math.log2(2 * p))
-    return Grams(G, jnp.zeros((B, p), G.dtype), jnp.zeros((B, M, p), G.dtype), jnp.zeros((B, M), G.dtype))
+    return Grams(G, jnp.zeros((B, p), G.dtype), jnp.zeros((B, M, p + 1), G.dtype))
 
 
 def solve_path(
