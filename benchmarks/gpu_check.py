@@ -203,6 +203,7 @@ def main() -> None:
     from jax.experimental import topologies
     from tables import table
 
+    jax.default_backend = lambda: "gpu"  # what depends on the device is as on one
     topology = topologies.get_topology_desc(platform="cuda", target_config=DEVICE, topology="1x1x1")
     everywhere = jax.sharding.NamedSharding(topologies.make_mesh(topology, (1,), ("d",)), jax.sharding.PartitionSpec())
     array = lambda *shape, dtype=jnp.float64: jax.ShapeDtypeStruct(shape, dtype, sharding=everywhere)

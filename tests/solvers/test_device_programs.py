@@ -34,6 +34,15 @@ LASSOS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def as_on_a_gpu():
+    jax.clear_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "default_backend", lambda: "gpu")
+        yield
+    jax.clear_caches()
+
+
 def inner(equation):
     for value in equation.params.values():
         for part in value if isinstance(value, (tuple, list)) else [value]:
