@@ -106,7 +106,7 @@ class Path(Saveable, Readable):
         from jaxreg import plot
 
         if self.coef.ndim == 3:
-            raise ValueError("the path has several targets; plot one: jaxreg.plot.coefficient_paths(coef[:, :, k]).")
+            raise ValueError("path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k]).")
         here = self.on_host()
         given = {"names": self.feature_names, "scale": here.scale, "df": here.df}
         return plot.coefficient_paths(here.lams, here.coef, ax=ax, **(given | options))
