@@ -7,10 +7,8 @@ Its Fenchel dual is the maximum over θ of
     D(θ) = ½‖ỹ‖² − ½‖ỹ − θ‖² − Σ_j h_j*(z_j),    z = Zᵀθ,    h_j*(z) = max over lower_j ≤ w ≤ upper_j of  z w − h_j(w)
 
 so `F(w) − D(θ)` bounds what w is still away from the minimum. At the minimum `θ = r`, the residual: `θ = c·r` is tried
-with the best c in (0, 1]. The gap is reported as a share of `‖ỹ‖²`, so it has no units.
-
-The functions of scalar products and slopes take JAX arrays, or NumPy arrays with further axes after that of the
-columns, for many problems at once (:mod:`jaxreg.engines.certificate`).
+with the best c in (0, 1]. The gap is reported as a share of `‖ỹ‖²`, so it has no units. Functions of scalar products
+also take NumPy arrays with axes after that of the columns, of many problems (:mod:`jaxreg.engines.certificate`).
 
 Source: Fenchel–Rockafellar duality, Bauschke and Combettes, *Convex Analysis and Monotone Operator Theory*, §15; the
 rescaled residual: Mairal, *Sparse coding for machine learning*, 2010, appendix D.

@@ -106,9 +106,7 @@ class Path(Saveable, Readable):
         from jaxreg import plot
 
         if self.coef.ndim == 3:
-            raise ValueError(
-                "the path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k])."
-            )
+            raise ValueError("path has several targets; plot one with jaxreg.plot.coefficient_paths(coef[:, :, k]).")
         here = self.on_host()
         given = {"names": self.feature_names, "scale": here.scale, "df": here.df}
         return plot.coefficient_paths(here.lams, here.coef, ax=ax, **(given | options))
@@ -235,10 +233,7 @@ class Sweep(Saveable, Readable):
         return self.best.predict(X)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """The curve of the measure by which was chosen, at the best l1_ratio (:func:`jaxreg.plot.error_curve`).
-
-        Returns the axes.
-        """
+        """The curve of the measure by which was chosen (:func:`jaxreg.plot.error_curve`); returns the axes."""
         from jaxreg import plot
 
         if self.mean_mse.ndim == 3:

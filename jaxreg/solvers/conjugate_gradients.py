@@ -1,7 +1,8 @@
 """Conjugate gradients, in bursts of so many steps that nobody has to ask after each whether to go on.
 
 On a GPU a loop whose end depends on the data sends its predicate to the host in every turn, which costs more than the
-step. So :data:`BURST` steps are one turn, a loop of known length; those after the last one needed change nothing.
+step. So there :data:`BURST` steps are one turn, a loop of known length; those after the last one needed change nothing.
+On a CPU, where asking costs nothing and steps do, each is a turn.
 
 Source: Hestenes and Stiefel, J. Res. Nat. Bur. Standards 49(6), 1952; with a preconditioner: Golub and Van Loan,
 *Matrix Computations*, 4th edition, 2013, §11.5.
@@ -13,10 +14,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import varying_like
+from jaxreg.precision import on_accelerator
 
 __all__ = ["BURST", "conjugate_gradients"]
 
-# On a CPU, where asking costs nothing, half of a burst is lost on average, of the tens of steps that a system takes.
+# Half of a burst is lost on average, of the tens of steps that a system takes.
 BURST = 8
 
 
@@ -51,7 +53,7 @@ def conjugate_gradients(
         new = x + length * d, after, z + (rz_after / rz) * d, rz_after, k + 1, unfinished(after, k + 1)
         return jax.tree.map(lambda new, old: jnp.where(going, new, old), new, carry)
 
-    burst = lambda carry: jax.lax.fori_loop(0, BURST, step, carry)
+    burst = lambda carry: jax.lax.fori_loop(0, BURST, step, carry) if on_accelerator() else step(0, carry)
     none = jnp.zeros((), jnp.int32)
     carry = start, r, z, jnp.dot(r, z), none, unfinished(r, none)
     return jax.lax.while_loop(lambda carry: carry[-1], burst, varying_like(carry, carry))[0]

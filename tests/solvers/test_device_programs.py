@@ -12,6 +12,7 @@ import pytest
 
 from jaxreg import solvers, sweeps
 from jaxreg.formulas.duality import Penalty
+from jaxreg.solvers import support
 from jaxreg.solvers.conjugate_gradients import BURST, conjugate_gradients
 from jaxreg.solvers.fista import SQUARINGS, STEPS_A_CHECK, largest_eigenvalue
 from jaxreg.solvers.reduction import LeastSquares
@@ -32,6 +33,15 @@ LASSOS = {
         *(array(4, N), X, Y),
     ),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def as_on_a_gpu():
+    jax.clear_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "default_backend", lambda: "gpu")
+        yield
+    jax.clear_caches()
 
 
 def inner(equation):
@@ -137,3 +147,34 @@ def test_newton_steps_from_a_wrong_support_settle_on_the_right_one(rng):
         u, settled = newton_on_support(problem, penalty, start, problem.gram @ start)
         assert bool(settled)
         np.testing.assert_allclose(u / size, found.params.coef, rtol=1e-9, atol=1e-12)
+
+
+def test_less_is_multiplied_while_the_support_moves(rng, monkeypatch):
+    """From a start whose support changes in many rounds, roughly solved systems take fewer products than exact ones."""
+    X = rng.normal(size=(60, 30))
+    for j in range(1, 30):
+        X[:, j] = 0.95 * X[:, j - 1] + 0.3 * X[:, j]
+    y = X[:, ::5] @ np.arange(1.0, 7) + rng.normal(size=60)
+    A, target = (v - v.mean(0) for v in (X, y))
+    A = jnp.asarray(A / np.linalg.norm(A, axis=0))
+    c, none = A.T @ target, jnp.full(30, jnp.inf)
+    problem = LeastSquares(A, A.T @ A, c, jnp.asarray(target @ target))
+    penalty = Penalty(jnp.full(30, 0.02 * float(jnp.abs(c).max())), jnp.zeros(30), -none, none)
+    real, products = support.conjugate_gradients, []
+
+    def counted(matrix, *given):
+        def with_word(v):
+            jax.debug.callback(lambda: products.append(1))
+            return matrix(v)
+
+        return real(with_word, *given)
+
+    monkeypatch.setattr(support, "conjugate_gradients", counted)
+    counts = []
+    for roughly in (support.ROUGHLY, 0.0):
+        monkeypatch.setattr(support, "ROUGHLY", roughly)
+        products.clear()
+        newton_on_support(problem, penalty, jnp.zeros(30), jnp.zeros(30))
+        jax.effects_barrier()
+        counts.append(len(products))
+    assert counts[0] < 0.8 * counts[1], counts
