@@ -80,7 +80,9 @@ def of_other_targets(
 ) -> Moments:
     """:func:`block_moments` of the same rows with other targets, (n, t): `XᵀX` is not taken again.
 
-    Σ s (x − x̄)(y − ȳ) = Σ s (x − c)(y − ȳ)   for every c, as  Σ s (y − ȳ) = 0
+        Σ s (x − x̄)(y − ȳ) = Σ s (x − c)(y − ȳ) + (c − x̄) Σ s (y − ȳ)
+
+    and the last sum is 0, so that c need not be the mean to the last digit.
     """
     p, t = X.shape[1], Y.shape[1]
     of = lambda values, here: values[here].astype(float, copy=False)
