@@ -22,11 +22,11 @@ from jaxreg.regression import fit
 from jaxreg.solvers.fold_members import moments_of_folds
 from jaxreg.solvers.members import MOST_ROWS, WIDE
 from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.sweeps.criteria import CRITERIA, HELD_OUT, PRICED, Rows
+from jaxreg.sweeps.criteria import CRITERIA, PRICED, Rows
 from jaxreg.sweeps.descent import lbfgs, with_optax
 from jaxreg.sweeps.folds import plan_of
-from jaxreg.sweeps.starts import held_out_of, labels_of, starting_points
-from jaxreg.sweeps.tuning import NAMES, Given, Space, box_of, hyper_of, judge_of
+from jaxreg.sweeps.starts import held_out_of, labels_of, names_of_tuned, starting_points
+from jaxreg.sweeps.tuning import Given, Space, box_of, hyper_of, judge_of
 
 __all__ = ["tune"]
 
@@ -135,7 +135,7 @@ def tune(
         raise ValueError(f"criterion is {criterion!r}; it must be one of {', '.join(CRITERIA)}.")
     steps, starts = (parameters.check_positive(v, name, int) for v, name in ((steps, "steps"), (starts, "starts")))
     seed = parameters.check_whole_number(seed, "seed")
-    names = _check_tuned(tuned, criterion)
+    names = names_of_tuned(tuned, criterion)
     problem = choose.ready(given, "tune")
     inputs.check_values(problem.X, problem.names)
     p, n = problem.X.shape[1], len(problem.y)
@@ -250,24 +250,8 @@ def _hyper_at(z: np.ndarray, space: Space, origin: Given) -> Any:
     return hyper_of(jax.numpy.asarray(z), space, origin, count)
 
 
-def _check_tuned(tuned: Any, criterion: str) -> tuple[str, ...]:
-    """The names that are tuned, in the order of :data:`NAMES`; none for a function."""
-    if callable(tuned):
-        return ()
-    names = (tuned,) if isinstance(tuned, str) else tuple(tuned)
-    wrong = [name for name in names if name not in NAMES]
-    if wrong or not names:
-        raise ValueError(f"tuned is {tuned!r}; it must be some of {', '.join(NAMES)}, or a function.")
-    if "sample_weight" in names and criterion not in HELD_OUT:
-        raise ValueError(
-            f"sample_weight is tuned by {criterion!r}, which measures on the rows that it weighs: it would take the "
-            "weight off every row that is hard to fit. Use criterion='cv' or 'held_out'."
-        )
-    return tuple(name for name in NAMES if name in names)
-
-
 def _noise(problem: Problem) -> float:
-    """σ² of the residuals: of least squares, or where rows are too few of a cross-validated lasso."""
+    """`σ²` of the residuals: of least squares, or where rows are too few of a cross-validated lasso."""
     from jaxreg.cross_validation import sweep
 
     n, p = problem.X.shape
@@ -309,15 +293,7 @@ def _outer(
     for k in range(len(plan)):
         train, test = plan.training_rows(k), plan.test_rows(k)
         s = None if problem.sample_weight is None else problem.sample_weight[train]
-        model = tune(
-            problem.X[train],
-            target[train],
-            tuned,
-            start=start,
-            folds=folds,
-            sample_weight=s,
-            penalty_factor=penalty_factor,
-            **how,
-        )
+        given = {"start": start, "folds": folds, "sample_weight": s, "penalty_factor": penalty_factor}
+        model = tune(problem.X[train], target[train], tuned, **given, **how)
         errors.append(np.average((target[test] - model.predict(problem.X[test])) ** 2, weights=problem.weights[test]))
     return np.array(errors)

@@ -48,11 +48,11 @@ class Tuned(Saveable, Readable):
             behind it; gradient_norm: the largest entry of its gradient by logarithms, which is not 0 at a kink.
         trace: the best value so far of each of S starts after each of T rounds, (S, T). n_judged: how many points.
         flat: whether the criterion does not depend on what is tuned. at_bound: whether some of it stands at a bound.
-        scale: σ, (p,). y_scale: τ. sigma2_estimated, approximate: whether σ² was estimated; whether the criterion is an
+        scale: σ, (p,). y_scale: τ. sigma2_estimated: whether `σ²` was. approximate: whether the criterion is an
             approximation (leave-one-out of a lasso).
         penalty_factor: v, (p,), sample_weight: s, (n,): those that were tuned, or given factors; else None.
-        sigma2: σ² that the criterion took, or None. outer_mse: errors on rows held out from all tuning, (F,), or None.
-        feature_names: of a frame, or None.
+        sigma2: `σ²` that the criterion took, or None. outer_mse: errors on rows that were held out from all tuning,
+            (F,), or None. feature_names: of a frame, or None.
     """
 
     lam: float

@@ -47,7 +47,7 @@ class Hyper(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What it is judged on: X (n, p), y (n,), weights (n,) or None, rows held out (K, n) or None, σ² () or None; and
+    """What it is judged on: X (n, p), y (n,), weights (n,) or None, rows held out (K, n) or None, `σ²` () or None; and
     the moments of the folds where they are at hand."""
 
     X: Any

@@ -7,9 +7,9 @@ import numpy as np
 from jaxreg.data.problem import Problem
 from jaxreg.sweeps.criteria import HELD_OUT
 from jaxreg.sweeps.folds import plan_of
-from jaxreg.sweeps.tuning import Space
+from jaxreg.sweeps.tuning import NAMES, Space
 
-__all__ = ["held_out_of", "labels_of", "starting_points"]
+__all__ = ["held_out_of", "labels_of", "names_of_tuned", "starting_points"]
 
 # λs that are judged before the first step, in equal ratios from λ_max down to a share of it; more of them where degrees
 # of freedom have a price: a lasso's jump where its support changes, which no gradient sees.
@@ -67,3 +67,19 @@ def starting_points(
         noise = np.random.default_rng(seed).standard_normal((starts - len(points), len(first)))
         points = np.concatenate([points, points[:1] + noise])
     return np.clip(points, low, high), looked[np.isfinite(looked)]
+
+
+def names_of_tuned(tuned: Any, criterion: str) -> tuple[str, ...]:
+    """The names that are tuned, in the order of :data:`NAMES`; none for a function."""
+    if callable(tuned):
+        return ()
+    names = (tuned,) if isinstance(tuned, str) else tuple(tuned)
+    wrong = [name for name in names if name not in NAMES]
+    if wrong or not names:
+        raise ValueError(f"tuned is {tuned!r}; it must be some of {', '.join(NAMES)}, or a function.")
+    if "sample_weight" in names and criterion not in HELD_OUT:
+        raise ValueError(
+            f"sample_weight is tuned by {criterion!r}, which measures on the rows that it weighs: it would take the "
+            "weight off every row that is hard to fit. Use criterion='cv' or 'held_out'."
+        )
+    return tuple(name for name in NAMES if name in names)
