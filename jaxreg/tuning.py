@@ -20,7 +20,8 @@ from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.regression import fit
 from jaxreg.solvers.fold_members import moments_of_folds
-from jaxreg.solvers.members import MOST_ROWS, WIDE
+from jaxreg.solvers.member_paths import WIDE
+from jaxreg.solvers.members import MOST_ROWS
 from jaxreg.solvers.reduced import lambda_grid, prepare
 from jaxreg.sweeps.criteria import CRITERIA, PRICED, Rows
 from jaxreg.sweeps.descent import lbfgs, with_optax

@@ -16,7 +16,8 @@ from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.from_columns import path_from_columns
 from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
-from jaxreg.solvers.members import MOST_ROWS, WIDE
+from jaxreg.solvers.member_paths import WIDE
+from jaxreg.solvers.members import MOST_ROWS
 
 __all__ = ["MOST_ROWS", "of_all_members", "refuses", "solve"]
 

@@ -20,7 +20,7 @@ from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_many_moments import paths_from_moments
 from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.lockstep import LOCKSTEP
-from jaxreg.solvers.members import WIDE
+from jaxreg.solvers.member_paths import WIDE
 
 __all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "way"]
 

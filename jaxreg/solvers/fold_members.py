@@ -23,14 +23,13 @@ from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import moments_that_move, with_derivatives
+from jaxreg.solvers.member_paths import found_in_lockstep, settings_of
 from jaxreg.solvers.members import (
     data_at,
     engine,
-    found_in_lockstep,
     in_lockstep,
     members,
     rows_stay,
-    settings_of,
     smoothly,
     what_moves,
 )

@@ -24,19 +24,14 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from jaxreg.formulas.arrays import broadcast_columns, change_of, only_if, varying_like, without_columns
+from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
 from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
-from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Grid, Known, Settings, Smooth
-from jaxreg.solvers.from_columns import path_from_columns
-from jaxreg.solvers.from_many_moments import paths_in_lockstep
-from jaxreg.solvers.from_moments import path_from_moments
-from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
+from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
 from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
-from jaxreg.solvers.moment_problem import unit_of
+from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
 from jaxreg.solvers.reduced import (
     CERTIFY,
     END,
@@ -49,29 +44,21 @@ from jaxreg.solvers.reduced import (
 )
 from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.row_solvers import Solver, fista_in_turn
-from jaxreg.solvers.working_set import CHUNK
 
 __all__ = [
     "MOST_ROWS",
-    "WIDE",
     "data_at",
     "engine",
-    "found_in_lockstep",
     "in_lockstep",
     "members",
     "rows_stay",
-    "settings_of",
     "smoothly",
     "solve",
     "what_moves",
 ]
 
-# With more columns than this many times the rows, products with the rows cost less than those with the Gram matrix.
-WIDE = 2
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
-# What a path has of every λ.
-OF_LAMS = ("lams", "coef", "intercept", "n_iter", "df", "n_nonzero", "gap", "rounding", "settled")
 
 
 def solve(asked: Asked, arrays: Arrays) -> Answer:
@@ -150,17 +137,17 @@ def data_at(asked: Asked, a: Arrays, known: Moments | None) -> Data:
 
 def members(asked: Asked, arrays: Arrays, known: Known | None = None, found: Found | None = None) -> Answer:
     """:func:`solve` without derivatives. ``known``: the moments of the rows, where they are at hand. ``found``: what
-    :func:`found_in_lockstep` has found."""
+    :func:`~jaxreg.solvers.member_paths.found_in_lockstep` has found."""
     in_turn = engine(asked, arrays)
     if in_turn is None:
         return _reduced(asked, arrays)
     if found is not None or in_lockstep(asked, arrays):
-        found = _one_in_lockstep(asked, arrays, known) if found is None else found
+        found = one_in_lockstep(asked, arrays, known) if found is None else found
         doubtful = ~((found.rounding <= arrays.tol / 10) & (found.gap <= arrays.tol))
     elif in_turn == "moments":
-        found, doubtful = _by_moments(asked, arrays, known)
+        found, doubtful = by_moments(asked, arrays, known)
     else:
-        found, doubtful = _by_columns(asked, arrays)
+        found, doubtful = by_columns(asked, arrays)
     lost = _underflows(arrays, found.variance)
     if arrays.penalty_factor is not None:
         lost = lost | ~jnp.all((arrays.penalty_factor > 0) & jnp.isfinite(arrays.penalty_factor))
@@ -168,7 +155,7 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None, found: Fou
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
     if asked.count is None:
         assert arrays.lams is not None
-        place = _order(arrays.lams)[1]
+        place = order_of(arrays.lams)[1]
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
         some, df, lams, doubtful = jax.tree.map(given, some), given(df), arrays.lams, given(doubtful)
     # What is not known well enough, or late, is certified from X, and improved if it is late; λ = 0 is solved there.
@@ -227,101 +214,6 @@ def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
         return jnp.any(small & jnp.any(differs, axis=0))
 
     return only_if(jnp.any(small), varies, jnp.zeros((), bool))
-
-
-def _order(lams: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Where the λs, (L, t), stand when they descend, and back. `λ = 0` is left to least squares, and comes first."""
-    largest = jnp.max(lams, axis=0, keepdims=True)
-    order = jnp.argsort(-jnp.where(lams > 0, lams, jnp.where(largest > 0, largest, 1.0)), axis=0)
-    return order, jnp.argsort(order, axis=0)
-
-
-def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
-    """In the form in which paths go down a grid, with so many columns."""
-    dtype = a.X.dtype
-    if a.lams is None:
-        assert asked.count is not None
-        lams = jnp.ones((asked.count, a.Y.shape[1]), dtype)
-    elif asked.count is not None:
-        lams = a.lams
-    else:
-        largest = jnp.max(a.lams, axis=0, keepdims=True)
-        positive = jnp.where(a.lams > 0, a.lams, jnp.where(largest > 0, largest, 1.0))
-        lams = jnp.take_along_axis(positive, _order(a.lams)[0], axis=0)
-    grid = Grid(lams, jnp.asarray(len(lams), jnp.int32), jnp.asarray(a.lams is None), a.eps)
-    v = broadcast_columns(a.penalty_factor, a.X.shape[1], 1.0, dtype)
-    v = jnp.where((v > 0) & jnp.isfinite(v), v, 1.0)
-    return grid, Settings(
-        l1_ratio=a.l1_ratio,
-        penalty_factor=jnp.pad(v, (0, columns - a.X.shape[1]), constant_values=1.0),
-        lower=jnp.full((columns,), -jnp.inf, dtype),
-        upper=jnp.full((columns,), jnp.inf, dtype),
-        tol=a.tol,
-        max_iter=jnp.asarray(min(asked.max_iter, 2**31 - 1), jnp.int32),
-        fit_intercept=jnp.asarray(asked.fit_intercept),
-        standardize=jnp.asarray(asked.standardize),
-        degrees=jnp.asarray(asked.degrees),
-        single=jnp.asarray(False),
-    )
-
-
-def _way(asked: Asked, a: Arrays) -> str:
-    """A lasso goes from knot to knot, an elastic net by blocks of λs; rounding of float32 would end that early."""
-    if a.X.dtype != jnp.float64 or asked.l1_ratio is None:
-        return "newton"
-    return "knots" if asked.l1_ratio == 1 else "blocks"
-
-
-def _by_moments(asked: Asked, a: Arrays, known: Known | None) -> tuple[Found, jax.Array]:
-    """What is found, and which gaps are above the tolerance or not known well enough, (L, t)."""
-    p = a.X.shape[1]
-    m, times = known or (moments(a.X, a.Y, a.sample_weight), 1.0)
-    fill = padded(p) - p
-    full = m._replace(
-        x_mean=jnp.pad(m.x_mean, (0, fill)),
-        xx=jnp.pad(m.xx, ((0, fill), (0, fill))),
-        xy=jnp.pad(m.xy, ((0, fill), (0, 0))),
-    )
-    unit = times * unit_of(a.X.shape[0], a.X.dtype)
-    found = path_from_moments(full, None, *settings_of(asked, a, padded(p)), unit, _way(asked, a))
-    found = found._replace(coef=found.coef[:, :p], scale=found.scale[:p], variance=found.variance[:p])
-    return found, ~((found.rounding <= a.tol / 10) & (found.gap <= a.tol))
-
-
-def found_in_lockstep(asked: Asked, a: Arrays, weights: jax.Array, known: Known | None) -> Found:
-    """The lassos' paths of B members, by their moments, or on the rows that they share.
-
-    Args:
-        weights: (B, n). known: their moments, with a leading axis B; None on the rows.
-    """
-    (n, p), B = a.X.shape, len(weights)
-    grid, settings = settings_of(asked, a, p)
-    factors, unit = jnp.tile(settings.penalty_factor[None, :], (B, 1)), unit_of(n, a.X.dtype)
-    if known is None:
-        return paths_of_weights_on_rows(a.X, a.Y, weights, factors, jnp.int32(B), grid, settings, unit, n)
-    return paths_in_lockstep(known.moments, factors, jnp.int32(B), grid, settings, unit * known.times)
-
-
-def _one_in_lockstep(asked: Asked, a: Arrays, known: Known | None) -> Found:
-    s = jnp.ones((len(a.X),), a.X.dtype) if a.sample_weight is None else a.sample_weight
-    if known is None and a.X.shape[1] <= WIDE * a.X.shape[0]:
-        known = Known(moments(a.X, a.Y, s), jnp.ones((), a.X.dtype))
-    found = found_in_lockstep(asked, a, s[None, :], jax.tree.map(lambda v: v[None], known))
-    return jax.tree.map(lambda v: v[0], found)
-
-
-def _by_columns(asked: Asked, a: Arrays) -> tuple[Found, jax.Array]:
-    """As :func:`_by_moments`; the gaps, which are those of the path itself, do not do."""
-    p = a.X.shape[1]
-    s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
-    offset = (s / jnp.sum(s)) @ a.X if asked.fit_intercept else jnp.zeros((p,), a.X.dtype)
-    grid, settings = settings_of(asked, a, p)
-    L = len(grid.lams)
-    grid = grid._replace(lams=jnp.pad(grid.lams, ((0, max(CHUNK - L, 0)), (0, 0)), mode="edge"))
-    how = grid, settings, 1, _way(asked, a)
-    found = path_from_columns(a.X.T - offset[:, None], offset, a.Y, s, *how)
-    found = found._replace(**{name: getattr(found, name)[:L] for name in OF_LAMS})
-    return found, jnp.ones_like(found.settled)
 
 
 def _reduced(asked: Asked, a: Arrays) -> Answer:

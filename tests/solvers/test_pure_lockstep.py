@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxreg import solvers, sweeps
-from jaxreg.solvers import fold_members, members
+from jaxreg.solvers import fold_members, member_paths, members
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +17,13 @@ def _x64():
 @pytest.fixture
 def together(monkeypatch):
     """calls: with how many members, and on which of the two kinds of tables."""
-    calls, solve = [], members.found_in_lockstep
+    calls, solve = [], member_paths.found_in_lockstep
 
     def note(asked, arrays, weights, known):
         calls.append((len(weights), "rows" if known is None else "moments"))
         return solve(asked, arrays, weights, known)
 
-    for module in (members, fold_members):
+    for module in (member_paths, fold_members):
         monkeypatch.setattr(module, "found_in_lockstep", note)
     monkeypatch.setattr(members, "on_accelerator", lambda *_: True)
     jax.clear_caches()
