@@ -6,8 +6,9 @@ Reading order: ``reduction`` → ``spectrum`` → ``ridge`` → ``factored_ridge
 → ``shared_newton`` → ``lam_blocks``, ``moment_problem`` → ``from_moments`` (down the λs); ``lockstep`` →
 ``lockstep_tables``, ``weighted_moments`` → ``from_many_moments``, ``from_same_rows`` (many members, one knot of each at
 a time); ``walks`` → ``working_set`` → ``from_columns`` (down the λs for `p ≫ n`); ``multi_task`` →
-``multi_task_columns`` (targets that share their columns); ``support_system`` → ``implicit``, ``member_paths`` → ``members`` → ``paths``
-(who solves what, derivatives, the public functions); ``kinks``, ``influence`` (where derivatives end; what a row does).
+``multi_task_columns`` (targets that share their columns); ``support_system`` → ``implicit``, ``member_paths`` →
+``members`` → ``paths`` (who solves what, derivatives, the public functions); ``kinks``, ``influence`` (where
+derivatives end; what a row does).
 """
 
 from jaxreg.solvers.kinks import KinkDistance, kink_distance
