@@ -5,7 +5,7 @@ done at a knot is the same for all of them, a few operations on arrays with a le
 cores is kept busy by the problems together, where one problem alone leaves it waiting.
 
 **Segments.** Between two knots a solution is linear in λ, `u(λ) = u₀ + λ u₁`. So a knot is remembered by its λ and by
-(u₀, u₁) above it, and after some knots all λs of the grid that lie among them are solved together: no λ of the grid
+`u₀, u₁` above it, and after some knots all λs of the grid that lie among them are solved together: no λ of the grid
 costs an event.
 
 **Tableaus.** The rows of the tableau, and its changes, come from a table, of which there are two kinds
@@ -61,8 +61,8 @@ class Segments(NamedTuple):
     """The last M knots: below each of them another segment begins.
 
     Attributes:
-        values: (B, M, 2p + 1): u₀ and u₁ on a segment, and λ at its lower end, infinite where it ends nowhere. In one
-            array, a knot is remembered by one operation.
+        values: (B, M, 2p + 1): `u₀` and `u₁` on a segment, and λ at its lower end, infinite where it ends nowhere. In
+            one array, a knot is remembered by one operation.
     """
 
     values: jax.Array

@@ -6,7 +6,7 @@ problems its change of rank one is made at once. In wide ones, M changes are kep
 product: of the cost of an event, `M p` numbers are read to have a row and `2 p²/M` are moved for the product, which is
 least for `M = √(2p)`.
 
-**Rows.** With p ≫ n no tableau of `p²` numbers is worth its memory. For a member with weights s, `W = Σs`, let
+**Rows.** With `p ≫ n` no tableau of `p²` numbers is worth its memory. For a member with weights s, `W = Σs`, let
 
     x̂_j = (x_j − x̄_j) / d_j       ⟨a, b⟩ = Σ_i s_i a_i b_i / W        G_ij = ⟨x̂_i, x̂_j⟩
 
@@ -24,7 +24,7 @@ The columns `x̂_N` of all members are those of one matrix X, moved and scaled, 
 
     ⟨x̂_j, v⟩ = ( Σ_i x_ij s_i v_i − x̄_j Σ_i s_i v_i ) / (W d_j)
 
-The inverse changes by rank one, with `d = S_kk` and e_k where k enters:
+The inverse changes by rank one, with `d = S_kk` and `e_k` where k enters:
 
     H ← H + (c − e_k)(c − e_k)ᵀ / d         or, where k leaves,      H ← H + c cᵀ / d,   d = −H_kk
 
@@ -121,8 +121,8 @@ class SameRows(NamedTuple):
     """The rows that all members share, and the inverse of each.
 
     Attributes:
-        X: (n, p), of which no column is far from 0. share: `s/W`, (B, n). mean: x̄, size: d, (B, p).
-        column: which column is in each of K slots, p where there is none, (B, K). active: these columns x̂, (B, K, n).
+        X: (n, p), of which no column is far from 0. share: `s/W`, (B, n). mean: `x̄`, size: d, (B, p).
+        column: which column is in each of K slots, p where there is none, (B, K). active: these columns `x̂`, (B, K, n).
         inverse: H, (B, K, K), 0 where a slot is free.
     """
 
