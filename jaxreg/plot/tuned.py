@@ -32,6 +32,8 @@ def trace_curves(trace: ArrayLike, label: str, ax: "Axes | None" = None, **optio
     ax.plot(rounds, trace[best], color=colours(ax)[1], linewidth=2, label=name, **options)
     if name:
         ax.legend()
+    ax.ticklabel_format(axis="y", useOffset=False)  # else matplotlib would write what is small above the axis
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("round")
     ax.set_ylabel(label)
     return ax
