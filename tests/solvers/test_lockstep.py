@@ -87,7 +87,7 @@ def test_rows_and_gram_matrices_on_hard_designs(design, design_name, n):
     stand = both[0].settled & both[1].settled
     # On rows with weight: there, other columns may coincide.
     there = (weights > 0)[:, None, :]
-    fitted = [there * (np.einsum("np,blp->bln", X, found.coef[..., 0]) + found.intercept) for found in both]
+    fitted = [there * (np.einsum("np,blp->bln", X, found.coef[..., 0]) + np.asarray(found.intercept)) for found in both]
     np.testing.assert_allclose(*(np.where(stand, f, 0.0) for f in fitted), atol=1e-6 * np.abs(fitted[0]).max())
 
 
