@@ -121,8 +121,9 @@ def _about_means(X: jax.Array, Y: jax.Array, s: jax.Array) -> Moments:
     X, Y = X - x_first[None, :], Y - y_first[None, :]
     x_mean, y_mean = share @ X, share @ Y
     root = jnp.sqrt(s)[:, None]
-    # The barrier keeps XLA from centring the rows anew for each product.
-    Z, R = jax.lax.optimization_barrier((root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])))
+    # Barriers keep XLA from centring the rows anew for each product; one for both could not be transposed by JAX where
+    # only one of them is differentiated.
+    Z, R = map(jax.lax.optimization_barrier, (root * (X - x_mean[None, :]), root * (Y - y_mean[None, :])))
     return Moments(weight, x_first + x_mean, y_first + y_mean, _gram(Z), Z.T @ R, jnp.sum(R**2, axis=0))
 
 

@@ -128,3 +128,12 @@ def test_halves_of_a_large_gram_matrix(rng, p):
     X = rng.standard_normal((20, p))
     Z = X - X.mean(axis=0)
     np.testing.assert_allclose(moments(X, X[:, 0]).xx, Z.T @ Z, rtol=0, atol=1e-13)
+
+
+def test_tangents_of_some_arguments_are_transposed(rng):
+    """As reverse over forward needs it: where y stands still, `Σ C dxx(dX) = Σ dX dxxᵀ(C)`."""
+    X, y, dX, C = (rng.normal(size=shape) for shape in ((9, 3), 9, (9, 3), (3, 3)))
+    with jax.enable_x64(True):
+        tangent = lambda t: jax.jvp(moments, (X, y), (t, jnp.zeros(9)))[1].xx
+        (back,) = jax.linear_transpose(tangent, X)(C)
+        np.testing.assert_allclose(jnp.sum(C * tangent(dX)), jnp.sum(back * dX), rtol=1e-12)
