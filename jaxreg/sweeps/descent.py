@@ -129,7 +129,7 @@ def with_optax(
     """As :func:`lbfgs`, by the updates of an ``optax.GradientTransformation``, each projected on the box."""
     z = np.clip(starts, low, high)
     state = jax.vmap(optimizer.init)(jnp.asarray(z))
-    update = jax.jit(jax.vmap(optimizer.update))
+    update = jax.vmap(optimizer.update)
     best, least, slope, trace = z.copy(), np.full(len(z), np.inf), np.zeros_like(z), []
     for _ in range(rounds):
         values, gradients = judge(z)

@@ -102,8 +102,8 @@ def implicit(solution: Tree, optimality: Function, *args: Tree, tol: float | Non
         >>> loss = lambda w, y, lam: 0.5 * jnp.sum((w - y) ** 2)
         >>> optimality = stationary(loss, lambda w, step, y, lam: soft_threshold(w, lam * step))
         >>> y, w = jnp.array([3.0, 0.5]), jnp.array([2.0, 0.0])  # the solution at lam = 1
-        >>> jax.jacobian(lambda lam: implicit(w, optimality, y, lam).params)(1.0)
-        Array([-1.,  0.], dtype=float32)
+        >>> jax.jacobian(lambda lam: implicit(w, optimality, y, lam).params)(1.0).tolist()
+        [-1.0, 0.0]
     """
     params = solution.params if isinstance(solution, Training) else solution
     dtype = floating_dtype(params=None, **{f"args[{k}]": leaf for k, leaf in enumerate(jax.tree.leaves(args))})

@@ -136,6 +136,7 @@ class Training(NamedTuple):
 for _name, _function in {
     "_shown": reading.shown,
     "_columns": reading.columns,
+    "on_host": lambda self: self,
     "_figure": Readable._figure,
     "_repr_html_": Readable._repr_html_,
 }.items():
