@@ -33,7 +33,7 @@ def trace_curves(trace: ArrayLike, label: str, ax: "Axes | None" = None, **optio
     if name:
         ax.legend()
     ax.ticklabel_format(axis="y", useOffset=False)  # else matplotlib would write what is small above the axis
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.set_xlabel("round")
     ax.set_ylabel(label)
     return ax
