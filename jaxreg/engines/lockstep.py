@@ -15,10 +15,11 @@ __all__ = ["ON_ROWS", "at_once", "columns_of", "in_lockstep", "on_rows", "rounde
 
 # The way of a lasso in lockstep that needs no Gram matrix.
 ON_ROWS = "rows"
-# On a CPU: up to so many columns, and from so many members on.
-MOST_COLUMNS, LEAST_MEMBERS = 208, 4
+# On a CPU (benchmarks/lockstep.py): up to so many columns, and from so many members a core on; beyond, there is nothing
+# between the two ways.
+MOST_COLUMNS, LEAST_MEMBERS = 32, 32
 # On a CPU, with more columns than moments take: a table of up to so many numbers, for so many members at a time.
-MOST_NUMBERS, FEW_MEMBERS = 2**19, 4
+MOST_NUMBERS, FEW_MEMBERS = 700_000, 4
 
 
 def in_lockstep(problem: Problem, members: int) -> bool:
@@ -32,7 +33,7 @@ def on_rows(problem: Problem, way: str | None, members: int) -> bool:
     """Whether so many lassos on the rows of this table, of more columns than moments take, are solved in lockstep."""
     if way != "knots" or problem.y.shape[1] > 1 or is_sparse(problem.X):
         return False
-    return members >= LEAST_MEMBERS and (on_accelerator(problem.device) or problem.X.size <= MOST_NUMBERS)
+    return members >= FEW_MEMBERS and (on_accelerator(problem.device) or problem.X.size <= MOST_NUMBERS)
 
 
 def at_once(problem: Problem, members: int) -> int:
