@@ -69,11 +69,12 @@ def test_moments_of_the_wild_weights():
 
 
 def test_resamples_depend_on_their_number_alone(monkeypatch):
+    """To 1e-9: a few members go down the λs one after the other, many in lockstep, and both end at a gap near 1e-15."""
     few, many = (jaxreg.bootstrap(X, Y, LAMS, n_resamples=B, seed=7) for B in (3, 40))
-    np.testing.assert_allclose(few.coef, many.coef[:3], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(few.coef, many.coef[:3], rtol=1e-9, atol=1e-9)
     monkeypatch.setattr(budget, "BLOCK_BYTES", 8 * 150 * 10)  # blocks of a few members
     blocks = jaxreg.bootstrap(X, Y, LAMS, n_resamples=40, seed=7)
-    np.testing.assert_allclose(blocks.coef, many.coef, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(blocks.coef, many.coef, rtol=1e-9, atol=1e-9)
     other = jaxreg.bootstrap(X, Y, LAMS, n_resamples=3, seed=8)
     assert np.abs(other.coef - few.coef).max() > 1
 
