@@ -24,6 +24,8 @@ from jaxreg.engines.lockstep import in_lockstep, on_rows
 __all__ = ["measure"]
 
 RESULTS = Path(__file__).parent / "results" / "lockstep.md"
+PAGE = Path(__file__).parents[1] / "docs" / "which_engine.md"
+BEGIN, END = "<!-- lockstep -->\n", "<!-- lockstep end -->"
 # Rows, columns and members.
 SHAPES = (
     (200, 10, 10),
@@ -72,6 +74,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     head = ["table", "members", "lockstep by", "one after the other s", "lockstep s", "ratio", "gap", "chooser's pick"]
+    measured = table(head, measure(options.repeats))
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{measured}\n\n{END}{after}", encoding="utf-8")
     text = "\n".join(
         [
             "# Lassos in lockstep",
@@ -79,7 +85,7 @@ def main() -> None:
             f"{CORES} cores; jaxreg {jaxreg.__version__}; best of {options.repeats}; 100 λs a path. The last column is",
             "the time of the way that jaxreg chooses, as a multiple of the faster one. On a GPU: not measured.",
             "",
-            table(head, measure(options.repeats)),
+            measured,
             "",
         ]
     )

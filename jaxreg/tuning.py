@@ -27,7 +27,7 @@ from jaxreg.sweeps.criteria import CRITERIA, PRICED, Rows
 from jaxreg.sweeps.descent import lbfgs, with_optax
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.starts import held_out_of, labels_of, names_of_tuned, starting_points
-from jaxreg.sweeps.tuning import Given, Space, box_of, hyper_of, judge_of
+from jaxreg.sweeps.tuning import Given, Space, box_of, hyper_at, judge_of
 
 __all__ = ["tune"]
 
@@ -196,7 +196,7 @@ def tune(
                 "the criterion does not depend on what the function for tuned is given: its gradient is 0."
             )
         z = found.best[k]
-        hyper = jax.tree.map(np.asarray, _hyper_at(z, space, origin))
+        hyper = hyper_at(z, space, origin)
     at_bound = bool(np.any((z <= low) | (z >= high)))
     _warn(flat, at_bound, z, low, high, space, origin)
     whole = fit(
@@ -215,7 +215,8 @@ def tune(
     warn_unless_converged(np.array([worst]), np.array([float(hyper.lam)]), problem.tol, "tune, in the criterion")
     outer = None
     if outer_folds is not None:
-        again = {"criterion": criterion, "groups": groups, "l1_ratio": l1_ratio, "sigma2": sigma2, "steps": steps}
+        again = {"criterion": criterion, "groups": groups, "l1_ratio": l1_ratio, "steps": steps}
+        again["sigma2"] = None if estimated else sigma2  # what is estimated is so on the other folds
         again |= {"optimizer": optimizer, "starts": starts, "seed": seed, "tol": tol, "dtype": dtype, "device": device}
         again |= options
         outer = _outer(problem, tuned, given_start, outer_folds, folds, penalty_factor, again)
@@ -243,12 +244,6 @@ def tune(
         y_scale=float(whole.y_scale),
         feature_names=given.names,
     )
-
-
-def _hyper_at(z: np.ndarray, space: Space, origin: Given) -> Any:
-    sizes = {"lam": 1, "l1_ratio": 1, "penalty_factor": origin.groups, "sample_weight": origin.row_groups}
-    count = tuple(v if isinstance(v, int) else int(v.max()) + 1 for v in (sizes[name] for name in space.names))
-    return hyper_of(jax.numpy.asarray(z), space, origin, count)
 
 
 def _noise(problem: Problem) -> float:

@@ -9,13 +9,12 @@ from jaxreg.data.members import UNIT, Members
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import descent
-from jaxreg.engines.lockstep import rounded
+from jaxreg.engines.lockstep import paths_on_rows, rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved, improved
 from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.from_columns import path_from_columns
-from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 from jaxreg.solvers.member_paths import WIDE
 from jaxreg.solvers.members import MOST_ROWS
 
@@ -25,7 +24,6 @@ __all__ = ["MOST_ROWS", "of_all_members", "refuses", "solve"]
 ELASTIC_SPREAD = 4
 
 _program = compiled(path_from_columns, static_argnames=("spread", "way"))
-_on_rows = compiled(paths_of_weights_on_rows, static_argnames="most")
 
 
 def refuses(problem: Problem, lams: int | np.ndarray) -> str | None:
@@ -98,7 +96,7 @@ def _in_lockstep(problem: Problem, lams: int | np.ndarray, weights: np.ndarray) 
     asked, (B, n) = settings_of(problem, P), weights.shape
     X = np.pad(np.asarray(problem.X, float), ((0, 0), (0, P - problem.X.shape[1])))
     factors, count = np.tile(asked.penalty_factor, (B, 1)), np.int32(B)
-    found = _on_rows(X, problem.y, weights, factors, count, order.grid, asked, np.float64(UNIT), most=n)
+    found = paths_on_rows(X, problem.y, weights, factors, count, order.grid, asked, np.float64(UNIT), most=n)
     found = jax.tree.map(np.asarray, found)
     each = [jax.tree.map(lambda v, b=b: v[b], found) for b in range(B)]
     stand = [descent.stands(one, order, asked) and descent.carried(problem, one) for one in each]

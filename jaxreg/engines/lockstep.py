@@ -8,10 +8,15 @@ and the tableau's triangle is changed once where lockstep changes the square.
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.precision import on_accelerator
+from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
+from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 from jaxreg.solvers.lockstep import LOCKSTEP
 
-__all__ = ["ON_ROWS", "at_once", "columns_of", "in_lockstep", "on_rows", "rounded"]
+__all__ = ["ON_ROWS", "at_once", "columns_of", "in_lockstep", "on_rows", "paths_on_rows", "rounded"]
+
+# Of blocks of resamples, and of the folds of a sweep.
+paths_on_rows = compiled(paths_of_weights_on_rows, static_argnames="most")
 
 # The way of a lasso in lockstep that needs no Gram matrix.
 ON_ROWS = "rows"

@@ -1,8 +1,9 @@
 """Many weightings of the rows of one table, each with a path of its own: bootstraps, halves, jackknives.
 
-The table goes to the device once, and no copy of it is made for a member: a member is its weights, (n,), and one turn
-of a loop in a compiled program reads the rows, adds up the moments and goes down the λs. Where moments are refused, or
-their answer does not stand, the member is a problem like any other (:mod:`~jaxreg.engines.choose`).
+The table goes to the device once, and no copy of it is made for a member: a member is its weights, (n,). A compiled
+program takes a block of them, in lockstep or one after the other (:mod:`~jaxreg.engines.lockstep`), and what it finds
+is certified as arrays of the block. Where no program takes the problem, or an answer does not stand, the member is a
+problem like any other (:mod:`~jaxreg.engines.choose`).
 """
 
 from collections.abc import Callable
@@ -16,20 +17,18 @@ from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, descent, moments
-from jaxreg.engines.lockstep import ON_ROWS, at_once, columns_of, in_lockstep, on_rows, rounded
+from jaxreg.engines.lockstep import ON_ROWS, at_once, columns_of, in_lockstep, on_rows, paths_on_rows, rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.solved import Solved
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.found import Found, Settings
 from jaxreg.solvers.from_many_moments import paths_of_weights
-from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 from jaxreg.solvers.lockstep import LOCKSTEP
 
 __all__ = ["Weighted", "filled_up", "paths_of_weightings", "settled"]
 
 _program = compiled(paths_of_weights, static_argnames=("way", "most"))
-_on_rows = compiled(paths_of_weights_on_rows, static_argnames="most")
 
 
 class Weighted(NamedTuple):
@@ -130,7 +129,7 @@ class _Block:
         given = np.concatenate([weights, np.ones((self.size - B, n))]), v, np.int32(B)
         with choose.computing(moments, problem):
             of_all = self.X, problem.y, *given, self.order.grid, self.asked, np.float64(UNIT)
-            solve: Any = _on_rows if self.way == ON_ROWS else partial(_program, way=self.way)
+            solve: Any = paths_on_rows if self.way == ON_ROWS else partial(_program, way=self.way)
             found: Any = solve(*of_all, most=self.most)
             found = Found._make(np.asarray(a)[:B] for a in found)
         own = lambda b: problem._replace(sample_weight=weights[b])

@@ -35,9 +35,8 @@ __all__ = ["solve_all"]
 
 # The over-relaxation: between 1.5 and 1.8 in the source.
 ALPHA = 1.7
-# ϱ where λ is at least this share of the largest. Of 1,000 × 150 made tables, elastic nets (ρ = ½) at 50 λs down to
-# λ_max/10,000 took 20, 30, 50 and 40 steps (independent columns, chains of correlation 0.9 and 0.99, ten factors); with
-# ϱ = 1 throughout 10, 110, 1,160 and 1,320, and proximal gradient steps 20, 300, 2,360 and 1,140.
+# ϱ where λ is at least this share of the largest. By benchmarks/steps.py, elastic nets of four kinds of columns take 20
+# to 60 steps so, 10 to 1,270 with ϱ = 1 throughout, and 20 to 2,600 by proximal gradients.
 LADDER = ((0.25, 3.0), (0.04, 1.0), (0.006, 0.3), (0.001, 0.1), (0.0, 0.03))
 # The gap is looked at every so many steps.
 STEPS_A_CHECK = 10

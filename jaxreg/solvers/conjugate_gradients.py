@@ -29,16 +29,16 @@ def conjugate_gradients(
     most: int,
     tol: float,
     fall: jax.Array | float = 0.0,
-    inverse: jax.Array | float = 1.0,
+    inverse: Callable[[jax.Array], jax.Array] = lambda r: r,
 ) -> jax.Array:
     """x with `‖right − Mx‖ ≤ max(tol ‖right‖, fall ‖right − M start‖)`, (p,), or what ``most`` steps have reached.
 
     Args:
         matrix: v ↦ M v, M positive semidefinite; a system that has solutions may be singular. right, start: (p,).
-        most: steps, static. inverse: the diagonal of a preconditioner, about `M⁻¹`, (p,) or a number.
+        most: steps, static. inverse: a preconditioner, r ↦ about `M⁻¹ r`.
     """
     r = right - matrix(start)
-    z = inverse * r
+    z = inverse(r)
     enough = jnp.maximum(tol**2 * jnp.dot(right, right), fall**2 * jnp.dot(r, r))
     unfinished = lambda r, k: (jnp.dot(r, r) > enough) & (k < most)
 
@@ -48,7 +48,7 @@ def conjugate_gradients(
         Md = matrix(d)
         length = rz / jnp.dot(d, Md)
         after = r - length * Md
-        z = inverse * after
+        z = inverse(after)
         rz_after = jnp.dot(after, z)
         new = x + length * d, after, z + (rz_after / rz) * d, rz_after, k + 1, unfinished(after, k + 1)
         return jax.tree.map(lambda new, old: jnp.where(going, new, old), new, carry)

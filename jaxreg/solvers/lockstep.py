@@ -25,13 +25,13 @@ from jaxreg.formulas.arrays import varying_like
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.homotopy import KNOTS, MORE_KNOTS, ROUNDINGS, Change, Step, crossed, next_knot
 
-__all__ = ["LOCKSTEP", "Table", "solve_paths"]
+__all__ = ["LOCKSTEP", "NARROW", "Table", "solve_paths"]
 
 # The name of this way down the λs.
 LOCKSTEP = "lockstep"
 
 # Knots in one trip: of a problem of few columns, which has few; of others on a CPU; and where each trip waits for the
-# host to be asked.
+# host to be asked. Up to so many columns are few: their tableau is changed at once.
 FEW, MANY, MOST, NARROW = 8, 16, 64, 64
 
 

@@ -39,13 +39,10 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.solvers.homotopy import Change, Step
-from jaxreg.solvers.lockstep import solve_paths
+from jaxreg.solvers.lockstep import NARROW, solve_paths
 from jaxreg.solvers.reduction import LeastSquares
 
 __all__ = ["Grams", "SameRows", "grams", "same_rows", "solve_path"]
-
-# Up to so many columns a tableau is changed at once.
-NARROW = 64
 
 
 class Grams(NamedTuple):

@@ -73,7 +73,7 @@ def solve_pieces(
     start, right = jnp.where(inside, u, 0.0), jnp.where(inside, right, 0.0)
     most, tol = 2 * min(problem.rows.shape) + 20, 4 * float(jnp.finfo(u.dtype).eps)
     inverse = jnp.where(inside, 1.0 / (1.0 + penalty.l2), 1.0)
-    return jnp.where(inside, conjugate_gradients(matrix, right, start, most, tol, fall, inverse), fixed)
+    return jnp.where(inside, conjugate_gradients(matrix, right, start, most, tol, fall, lambda r: inverse * r), fixed)
 
 
 def newton_on_support(

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 
 from jaxreg.formulas.arrays import only_if, varying_like, widths_to, with_few
+from jaxreg.solvers.conjugate_gradients import conjugate_gradients
 
 __all__ = ["singular_below", "support_solve"]
 
@@ -103,8 +104,10 @@ def _solved(
             return B.T @ twice(B @ within)
 
         none = jnp.all(~inside | (D == 0))
-        z = _conjugate_gradients(matrix, jnp.where(none, 0.0, right), nearly)
-        return only_if(none, nothing_added, z)
+        some = jnp.where(none, 0.0, right)
+        tol = 4 * float(jnp.finfo(right.dtype).eps)
+        z = conjugate_gradients(matrix, some, jnp.zeros_like(some), TURNS, tol, inverse=nearly)
+        return only_if(none, nothing_added, z + 0.0 * jnp.sum(right))  # not a number if the right side is none
 
     leading = lambda w: wide if w > most else narrow(w)
     widths = widths if most == p else [*widths, p]
@@ -117,26 +120,3 @@ def _least_norm(M: jax.Array, right: jax.Array, small: float) -> jax.Array:
     e, V = jnp.linalg.eigh(jnp.where(jnp.isfinite(M), M, 0.0))
     inverse = jnp.where(e > small * jnp.max(e), 1.0 / jnp.where(e > 0, e, 1.0), 0.0)
     return V @ (inverse * (V.T @ right))
-
-
-def _conjugate_gradients(matrix: Callable, right: jax.Array, nearly: Callable) -> jax.Array:
-    """x with `‖right − Mx‖ ≤ 4ε ‖right‖`, from 0 (Hestenes and Stiefel 1952); ``nearly``: r ↦ `M⁻¹ r`, about."""
-    enough = (4 * float(jnp.finfo(right.dtype).eps)) ** 2 * jnp.dot(right, right)
-
-    def unfinished(carry: tuple) -> jax.Array:
-        _, r, _, _, k = carry
-        return (jnp.dot(r, r) > enough) & (k < TURNS)
-
-    def turn(carry: tuple) -> tuple:
-        x, r, d, rz, k = carry
-        Md = matrix(d)
-        step = rz / jnp.dot(d, Md)
-        r = r - step * Md
-        z = nearly(r)
-        after = jnp.dot(r, z)
-        return x + step * d, r, z + (after / rz) * d, after, k + 1
-
-    z = nearly(right)
-    start = (jnp.zeros_like(right), right, z, jnp.dot(right, z), jnp.zeros((), jnp.int32))
-    x, *_ = jax.lax.while_loop(unfinished, turn, varying_like(start, start))
-    return x + 0.0 * jnp.sum(right)  # not a number if the right side is none

@@ -21,7 +21,7 @@ from jax.flatten_util import ravel_pytree
 from jaxreg.programs import compiled
 from jaxreg.sweeps.criteria import Hyper, Rows, judged
 
-__all__ = ["NAMES", "Given", "Space", "box_of", "hyper_of", "judge_of"]
+__all__ = ["NAMES", "Given", "Space", "box_of", "hyper_at", "judge_of"]
 
 NAMES = ("lam", "l1_ratio", "penalty_factor", "sample_weight")
 # λ from this share of λ_max to a little beyond it; penalty factors and weights by so much from what was given; and ρ
@@ -54,6 +54,11 @@ def _counts(given: Given) -> dict[str, int]:
     """How many numbers belong to each name."""
     most = lambda labels: 0 if labels is None else int(np.max(labels)) + 1
     return {"lam": 1, "l1_ratio": 1, "penalty_factor": most(given.groups), "sample_weight": most(given.row_groups)}
+
+
+def _numbers(space: Space, given: Given) -> tuple[int, ...]:
+    """How many belong to each name that is tuned: static."""
+    return tuple(_counts(given)[name] for name in space.names)
 
 
 def box_of(space: Space, given: Given, largest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,6 +103,11 @@ def hyper_of(z: jax.Array, space: Space, given: Given, count: tuple[int, ...]) -
     return made
 
 
+def hyper_at(z: np.ndarray, space: Space, given: Given) -> Hyper:
+    """The hyperparameters at a point, (d,), as NumPy arrays; ρ that is not tuned as it is."""
+    return jax.tree.map(np.asarray, hyper_of(jnp.asarray(z), space, given, _numbers(space, given)))
+
+
 def _at(z, rows, given, space, count, criterion, fit_intercept, standardize, strategy):
     """The criterion, with its gradient, and the largest gap behind it."""
 
@@ -127,7 +137,7 @@ def judge_of(
         together: whether the points are one batch, which serves an accelerator, or go one after the other.
         how: fit_intercept, standardize, strategy.
     """
-    count = tuple(_counts(given)[name] for name in space.names)
+    count = _numbers(space, given)
 
     def judge(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         arguments = (rows, given, space, count, criterion, *how)

@@ -23,10 +23,15 @@ def accelerator(monkeypatch):
 
     for module in (columns, descent, lockstep, moments):
         monkeypatch.setattr(module, "on_accelerator", lambda device=None: True)
-    for module, name in ((moments, "_program"), (moments, "_programs"), (columns, "_program"), (columns, "_on_rows")):
+    for module, name in (
+        (moments, "_programs"),
+        (moments, "_program"),
+        (columns, "_program"),
+        (weightings, "_program"),
+    ):
         counted(module, name)
-    for name in ("_program", "_on_rows"):
-        counted(weightings, name)
+    for module in (columns, weightings):
+        counted(module, "paths_on_rows")
     return calls
 
 
@@ -41,7 +46,7 @@ def table(n, p, seed=0):
     [
         ((120, 30), {"moments._programs lockstep"}),
         ((300, 150), {"moments._programs lockstep"}),
-        ((50, 140), {"columns._on_rows"}),
+        ((50, 140), {"columns.paths_on_rows"}),
     ],
 )
 def test_a_sweep_of_lassos_is_in_lockstep(accelerator, monkeypatch, shape, programs):
@@ -57,7 +62,7 @@ def test_a_sweep_of_lassos_is_in_lockstep(accelerator, monkeypatch, shape, progr
     np.testing.assert_allclose(ours.path.coef, expected.path.coef, atol=1e-9)
 
 
-@pytest.mark.parametrize(("shape", "program"), [((120, 30), "_program lockstep"), ((40, 100), "_on_rows")])
+@pytest.mark.parametrize(("shape", "program"), [((120, 30), "_program lockstep"), ((40, 100), "paths_on_rows")])
 def test_a_bootstrap_is_in_lockstep(accelerator, monkeypatch, shape, program):
     X, y = table(*shape)
     ours = jaxreg.bootstrap(X, y, lams=[0.3, 0.1], n_resamples=20)

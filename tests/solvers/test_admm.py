@@ -41,11 +41,11 @@ def test_equals_scikit_learn(calls, ratio):
 
 
 def test_every_lam_of_a_hard_path_settles(design, design_name):
-    """To λ_max/1,000, where the proximal gradient needs hundreds of steps; designs as in test_robust."""
+    """To λ_max/1,000, where the proximal gradient needs up to thousands of steps; designs as in test_robust."""
     X, y = design(design_name, 150, 40, 0)
     found = solvers.path(X, y, 30, 0.5, eps=1e-3, standardize=False)
     assert np.asarray(found.converged).all()
-    assert np.asarray(found.n_iter).max() <= 3_000
+    assert np.asarray(found.n_iter).max() <= 200  # 90 at most were measured
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.3])

@@ -120,7 +120,7 @@ def test_conjugate_gradients_solve(singular, rng):
     solve = lambda most, **how: conjugate_gradients(lambda v: M @ v, M @ x, jnp.ones(12), most, 1e-15, **how)
     found = solve(100)
     np.testing.assert_allclose(M @ found, M @ x, rtol=1e-10)
-    np.testing.assert_allclose(M @ solve(100, inverse=1 / np.diag(M)), M @ x, rtol=1e-10)
+    np.testing.assert_allclose(M @ solve(100, inverse=lambda r: r / np.diag(M)), M @ x, rtol=1e-10)
     # So many steps and no more, wherever in a burst: p of them solve it.
     off = [float(jnp.linalg.norm(M @ (solve(most) - x))) for most in range(14)]
     assert len(set(off[:10])) == 10

@@ -10,7 +10,9 @@ from jaxreg.engines.order import Order, settings
 from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import moments
 from jaxreg.solvers import lockstep
+from jaxreg.solvers.active_set import padded
 from jaxreg.solvers.from_many_moments import paths_from_moments, paths_in_lockstep, paths_of_weights
+from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.from_same_rows import paths_of_weights_on_rows
 from jaxreg.solvers.lockstep_tables import grams, same_rows
 from jaxreg.solvers.weighted_moments import moments_of_weights, squares_of_weights
@@ -38,6 +40,13 @@ def grid_of(lams):
     return Order(lams if isinstance(lams, int) else lams[:, None], 1, 1e-3, least=1, up=lambda number: number).grid
 
 
+def filled_up(m, p):
+    """Moments of so many columns, those beyond of 0."""
+    more = p - len(m.x_mean)
+    xx, xy = jnp.pad(m.xx, ((0, more), (0, more))), jnp.pad(m.xy, ((0, more), (0, 0)))
+    return m._replace(x_mean=jnp.pad(m.x_mean, (0, more)), xx=xx, xy=xy)
+
+
 def largest_gaps(X, y, lams, coef, weights):
     """By the textbook, from the rows: of a lasso that is not standardised, (L,)."""
     s = weights / weights.sum()
@@ -50,20 +59,31 @@ def largest_gaps(X, y, lams, coef, weights):
     return (primal - dual) / (s @ r**2)
 
 
-# Here tableaus lose digits, and columns that depend on others end paths: what is lost is flagged.
-HARD = {"near duplicates 1e-6", "near duplicates 1e-9", "polynomials", "dependent"}
+# Copies that differ by less than a tableau can tell end a path; it is flagged.
+HARD = {"near duplicates 1e-6", "near duplicates 1e-9"}
 
 
 @pytest.mark.parametrize("p", [40, 100])
 def test_gaps_on_hard_designs(design, design_name, p):
-    """Of 20 problems at once: the gap by the textbook is within the tolerance, or the path is flagged."""
+    """Of 20 problems at once: the gap by the textbook is within the tolerance, or the path is flagged; and what is
+    predicted is what the paths predict one after the other, to rounding."""
     data = [design(design_name, 150, p, seed) for seed in range(SEEDS)]
     m = jax.tree.map(lambda *v: jnp.stack(v), *[moments(X, y) for X, y in data])
     P = m.xx.shape[1]
     found = in_lockstep(m, jnp.ones((SEEDS, P)), SEEDS, grid_of(30), asked(P), jnp.full(SEEDS, UNIT))
     lams, coef, good = (np.asarray(v)[..., 0] for v in (found.lams, found.coef, found.settled))
-    assert good.all() or design_name in HARD
-    assert not good.all() or "near" not in design_name
+    assert good.mean() > 0.98 or design_name in HARD
+    assert not good.all() or design_name not in HARD
+    Q = padded(P)
+    alone = lambda m: path_from_moments(m, None, grid_of(30), asked(Q), UNIT, "knots")
+    m = jax.vmap(lambda m: filled_up(m, Q))(m)
+    one_by_one = jax.jit(lambda m: jax.lax.map(alone, m))(m)
+    both = good & np.asarray(one_by_one.settled)[..., 0]
+    assert (good == both).mean() > 0.98
+    X = np.stack([X for X, _ in data])
+    predicted = [X @ np.swapaxes(w, 1, 2) for w in (coef, np.asarray(one_by_one.coef)[:, :, :P, 0])]
+    largest = np.abs(predicted[1]).max()
+    np.testing.assert_allclose(*(np.where(both[:, None], f, 0.0) for f in predicted), atol=1e-12 * largest)
     for b, (X, y) in enumerate(data):
         gap = largest_gaps(X, y, lams[b], coef[b], np.ones(len(y)))
         assert (gap[good[b]] <= 1e-10).all()
@@ -79,7 +99,7 @@ def test_rows_and_gram_matrices_on_hard_designs(design, design_name, n):
     both = of_weights(*given, way="lockstep", most=n), on_rows(*given, most=n)
     for found in both:
         good = np.asarray(found.settled)[..., 0]
-        assert good.mean() > 0.9 or design_name in HARD
+        assert good.mean() > 0.98 or design_name in HARD
         lams, coef = (np.asarray(v)[..., 0] for v in (found.lams, found.coef))
         for b in range(SEEDS):
             gap = largest_gaps(X, y, lams[b], coef[b], weights[b])
@@ -88,7 +108,7 @@ def test_rows_and_gram_matrices_on_hard_designs(design, design_name, n):
     # On rows with weight: there, other columns may coincide.
     there = (weights > 0)[:, None, :]
     fitted = [there * (np.einsum("np,blp->bln", X, found.coef[..., 0]) + np.asarray(found.intercept)) for found in both]
-    np.testing.assert_allclose(*(np.where(stand, f, 0.0) for f in fitted), atol=1e-6 * np.abs(fitted[0]).max())
+    np.testing.assert_allclose(*(np.where(stand, f, 0.0) for f in fitted), atol=1e-9 * np.abs(fitted[0]).max())
 
 
 def test_the_knots_are_those_of_lars():

@@ -8,6 +8,7 @@ from sklearn.linear_model import RidgeCV
 
 import jaxreg
 from jaxreg.convergence import TuningWarning
+from jaxreg.sweeps.folds import plan_of
 
 FOLDS = np.arange(60) % 4
 
@@ -159,3 +160,18 @@ def test_constant_columns_and_fewer_rows_than_columns():
     assert np.isfinite(found.value)
     assert found.coef[3] == 0
     assert np.isfinite(found.trace[:, -1]).all()
+
+
+@pytest.mark.filterwarnings("ignore:tune. 1 of 1")  # few rows may ask for no penalty, or for all
+def test_outer_folds_measure_what_is_tuned_on_the_others(data):
+    """The error of each outer fold is that of a model whose λ was tuned, and fitted, without its rows."""
+    X, y = data[0], data[1] + 4 * np.random.default_rng(3).standard_normal(60)
+    found = jaxreg.tune(X, y, folds=4, l1_ratio=0.0, outer_folds=3, steps=20)
+    assert found.outer_mse.shape == (3,)
+    assert found.outer_mse.min() > 0
+    plan = plan_of(3, X, y, 0, None)
+    for k, error in enumerate(found.outer_mse):
+        train, test = plan.training_rows(k), plan.test_rows(k)
+        own = jaxreg.tune(X[train], y[train], folds=4, l1_ratio=0.0, steps=20)
+        np.testing.assert_allclose(error, ((y[test] - own.predict(X[test])) ** 2).mean(), rtol=1e-12)
+    assert "honest error" in repr(found)
