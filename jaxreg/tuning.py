@@ -17,33 +17,18 @@ from jaxreg.data.problem import Problem, check_problem
 from jaxreg.engines import choose
 from jaxreg.other_names import names_ours
 from jaxreg.precision import on_accelerator
-from jaxreg.programs import compiled
 from jaxreg.regression import fit
-from jaxreg.solvers.fold_members import moments_of_folds
-from jaxreg.solvers.member_paths import WIDE
-from jaxreg.solvers.members import MOST_ROWS
-from jaxreg.solvers.reduced import lambda_grid, prepare
-from jaxreg.sweeps.criteria import CRITERIA, PRICED, Rows
+from jaxreg.sweeps.criteria import CRITERIA, PRICED
 from jaxreg.sweeps.descent import lbfgs, with_optax
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.starts import held_out_of, labels_of, names_of_tuned, starting_points
+from jaxreg.sweeps.tuned_rows import largest_lam, rows_of, strategy_for
 from jaxreg.sweeps.tuning import Given, Space, box_of, hyper_at, judge_of
 
 __all__ = ["tune"]
 
 # A criterion that changes by no more than this share of itself over all that was judged is flat.
 FLAT = 1e-9
-# Moments of the folds are kept up to this size.
-KEPT_BYTES = 2**29
-
-
-# Compiled: `λ_max` of all rows.
-def _largest_of(X, y, s, v, rho, *, fit_intercept, standardize):
-    return lambda_grid(prepare(X, y, fit_intercept, standardize, s, v, None, None), 1, rho, None)[0]
-
-
-_largest = compiled(_largest_of, static_argnames=("fit_intercept", "standardize"))
-_moments_of_folds = compiled(moments_of_folds)
 
 
 @names_ours
@@ -155,21 +140,14 @@ def tune(
     of_rows = labels_of(row_groups, n, "row_groups") if "sample_weight" in names else None
     space = Space(names, given.l1_ratio, tuned if callable(tuned) else None)
     with given.computing(double=True):
-        table, target = np.asarray(problem.X, float), problem.y[:, 0]
-        s, v, how = problem.sample_weight, problem.penalty_factor, (given.fit_intercept, given.standardize)
-        options: dict[str, Any] = {"fit_intercept": given.fit_intercept, "standardize": given.standardize}
-        top = float(_largest(table, target, s, v, max(given.l1_ratio, 1e-3), **options))
-        kept = None
-        fixed = "sample_weight" not in names and space.function is None
-        if fixed and held_out is not None and p <= WIDE * n and 8 * len(held_out) * p * p <= KEPT_BYTES:
-            kept = _moments_of_folds(table, problem.y, s, held_out)
-        strategy = None
-        if not on_accelerator(given.device) and (p <= WIDE * n or n <= MOST_ROWS):
-            strategy = "active set"
-        rows = jax.device_put(Rows(table, target, s, held_out, sigma2, kept))
+        top = largest_lam(problem)
+        rows = rows_of(problem, space, held_out, sigma2)
         tree = jax.tree.map(lambda leaf: np.asarray(leaf, float), given_start) if callable(tuned) else None
-        origin = Given(np.float64(top if start is None or tree is not None else start), v, s, of_columns, of_rows, tree)
-        judge = judge_of(criterion, space, origin, rows, on_accelerator(given.device) and starts > 1, *how, strategy)
+        at = np.float64(top if start is None or tree is not None else start)
+        origin = Given(at, problem.penalty_factor, problem.sample_weight, of_columns, of_rows, tree)
+        together = on_accelerator(given.device) and starts > 1
+        how = given.fit_intercept, given.standardize, strategy_for(problem)
+        judge = judge_of(criterion, space, origin, rows, together, *how)
         first, low, high = box_of(space, origin, top)
         points, looked = starting_points(
             judge, first, low, high, space, top, starts, seed, given_start is None, criterion in PRICED
@@ -199,12 +177,13 @@ def tune(
         hyper = hyper_at(z, space, origin)
     at_bound = bool(np.any((z <= low) | (z >= high)))
     _warn(flat, at_bound, z, low, high, space, origin)
+    options: dict[str, Any] = {"fit_intercept": given.fit_intercept, "standardize": given.standardize}
     whole = fit(
         problem.X,
-        target,
+        problem.y[:, 0],
         float(hyper.lam),
         float(hyper.l1_ratio),
-        sample_weight=s if hyper.sample_weight is None else hyper.sample_weight,
+        sample_weight=problem.sample_weight if hyper.sample_weight is None else hyper.sample_weight,
         penalty_factor=hyper.penalty_factor,
         **options,
         tol=tol,

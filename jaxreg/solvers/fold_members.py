@@ -36,7 +36,7 @@ from jaxreg.solvers.members import (
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
-__all__ = ["FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments", "moments_of_folds"]
+__all__ = ["KEPT_BYTES", "FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments", "moments_of_folds"]
 
 # Of the digits of all rows' moments, so many may be lost by taking a fold's away.
 MOST_LOST = 100.0
