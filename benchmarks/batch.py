@@ -8,12 +8,11 @@ stops at its own gap of 1e-4 of ‖y‖². A loop over it, shared by the process
 scaled up: each takes as long as any other.
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import numpy as np
-from clock import best
+from clock import best, repeats_asked
 from joblib import Parallel, delayed
 from sklearn.linear_model import lasso_path
 from tables import seconds, table
@@ -77,16 +76,14 @@ def measure(repeats: int) -> dict[str, list[list[str]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    found = measure(options.repeats)
+    repeats = repeats_asked(__doc__)
+    found = measure(repeats)
     head = ["work", "paths of 100 λ", "jaxreg s", "gap", f"scikit-learn s, {CORES} cores, gap 1e-4", "ratio", "at most"]
     text = "\n".join(
         [
             "# Batches of resamples",
             "",
-            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {options.repeats}. On a GPU: not measured.",
+            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {repeats}. On a GPU: not measured.",
             "",
             table(head, found["work"]),
             "",

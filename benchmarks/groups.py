@@ -8,14 +8,13 @@ and fits it by scikit-learn, the lasso to its gap of 1e-10 as well; it is timed 
 takes as long as any other. polars-ols, where it is installed, solves the same groups in one expression.
 """
 
-import argparse
 import importlib.util
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from clock import best
+from clock import best, repeats_asked
 from sklearn.linear_model import Lasso, LassoCV, LinearRegression, Ridge
 from tables import seconds, table
 
@@ -99,16 +98,14 @@ def measure(repeats: int) -> dict[str, list[list[str]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
-    found = measure(options.repeats)
+    repeats = repeats_asked(__doc__)
+    found = measure(repeats)
     head = ["work", "groups", "jaxreg s", "gap", "scikit-learn s", "ratio", "polars-ols s", "ratio", "at most"]
     text = "\n".join(
         [
             "# A model for each group",
             "",
-            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {options.repeats}. The loop over scikit-learn "
+            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {repeats}. The loop over scikit-learn "
             "runs on one core. On a GPU: not measured.",
             "",
             table(head, found["work"]),

@@ -8,14 +8,13 @@ hidimstat's, which are scikit-learn's, at its default of 1e-4; ours at 1e-10. hi
 installed.
 """
 
-import argparse
 import importlib.util
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
-from clock import best
+from clock import best, repeats_asked
 from sklearn.linear_model import Lasso
 from tables import seconds, table
 
@@ -71,17 +70,15 @@ def measure(repeats: int) -> list[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    repeats = repeats_asked(__doc__)
     head = ["debiased lasso, 300 × 500", "jaxreg s", "scikit-learn s", "ratio", "hidimstat s", "ratio", "at most"]
     text = "\n".join(
         [
             "# Debiased lasso",
             "",
-            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {options.repeats}. On a GPU: not measured.",
+            f"{CORES} cores; jaxreg {jaxreg.__version__}; the best of {repeats}. On a GPU: not measured.",
             "",
-            table(head, measure(options.repeats)),
+            table(head, measure(repeats)),
             "",
         ]
     )

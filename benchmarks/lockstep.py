@@ -7,12 +7,11 @@ the members among the cores. With more columns than moments take, one after the 
 GPU: not measured.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from clock import best
+from clock import best, repeats_asked
 from tables import seconds, table
 
 import jaxreg
@@ -70,11 +69,9 @@ def measure(repeats: int) -> list[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    repeats = repeats_asked(__doc__)
     head = ["table", "members", "lockstep by", "one after the other s", "lockstep s", "ratio", "gap", "chooser's pick"]
-    measured = table(head, measure(options.repeats))
+    measured = table(head, measure(repeats))
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n{measured}\n\n{END}{after}", encoding="utf-8")
@@ -82,7 +79,7 @@ def main() -> None:
         [
             "# Lassos in lockstep",
             "",
-            f"{CORES} cores; jaxreg {jaxreg.__version__}; best of {options.repeats}; 100 λs a path. The last column is",
+            f"{CORES} cores; jaxreg {jaxreg.__version__}; best of {repeats}; 100 λs a path. The last column is",
             "the time of the way that jaxreg chooses, as a multiple of the faster one. On a GPU: not measured.",
             "",
             measured,
