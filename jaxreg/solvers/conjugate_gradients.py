@@ -1,7 +1,7 @@
 """Conjugate gradients, in bursts of so many steps that nobody has to ask after each whether to go on.
 
 On a GPU a loop whose end depends on the data sends its predicate to the host in every turn, which costs more than the
-step. So there :data:`BURST` steps are one turn, a loop of known length; those after the last one needed change nothing.
+step. So there ``BURST`` steps are one turn, a loop of known length; those after the last one needed change nothing.
 On a CPU, where asking costs nothing and steps do, each is a turn.
 
 Source: Hestenes and Stiefel, J. Res. Nat. Bur. Standards 49(6), 1952; with a preconditioner: Golub and Van Loan,

@@ -5,7 +5,7 @@ Which factor is the least work depends on the number k of columns in I:
     k ≤ min(n, p)     M itself, (k, k), from moments or from the support's rows, by Cholesky
     k > n             M⁻¹ = D⁻¹ − D⁻¹Bᵀ (I + B D⁻¹ Bᵀ)⁻¹ B D⁻¹,   B = √S A_I,   D = diag(l2_I)   (Woodbury 1950)
 
-In the second D is made at least :data:`LEAST`, and what that changes is put right by conjugate gradients, of which two
+In the second D is made at least ``LEAST``, and what that changes is put right by conjugate gradients, of which two
 turns suffice where D was large enough. Where M is singular z is the solution of least squares and least norm, in units
 in which M has ones on its diagonal.
 """
