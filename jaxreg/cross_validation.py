@@ -60,6 +60,7 @@ def sweep(
     dtype: Any = None,
     device: Any = None,
     device_arrays: bool = False,
+    mesh: Any = None,
     progress: Progress = None,
     by: Any = None,
     checkpoint: Any = None,
@@ -78,7 +79,7 @@ def sweep(
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (`1 − R²`, `R²`
             the share of the fold's own variance that is explained). The first and the last are always in the result;
             mean absolute errors, which cost a product with the held-out rows, where they are asked for.
-        device_arrays: as in :func:`jaxreg.fit`; grids are not extended there, and ``measure`` is "mse".
+        device_arrays, mesh: as in :func:`jaxreg.fit`; grids are not extended there, and ``measure`` is "mse".
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
@@ -120,12 +121,13 @@ def sweep(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
-        stays=measure == "mse" and stays(X, device, device_arrays, runs is not None),
+        mesh=mesh,
+        stays=measure == "mse" and stays(X, device, device_arrays, runs is not None, mesh),
     )
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
-    if device_arrays and measure != "mse":
-        raise ValueError(f"measure is {measure!r}; with device_arrays=True it must be 'mse'.")
+    if (device_arrays or mesh is not None) and measure != "mse":
+        raise ValueError(f"measure is {measure!r}; with device_arrays=True or mesh it must be 'mse'.")
     lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
     if runs is not None:
         if measure != "mse":
@@ -134,7 +136,7 @@ def sweep(
     refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
         plan = plan_of_table(folds, given, seed)
-        if suits(plan, device_arrays):
+        if suits(plan, device_arrays or mesh is not None):
             return sweep_there(given, ratios, lams, plan, device_arrays)
         given = brought(given)
     else:

@@ -17,6 +17,7 @@ from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converge
 from jaxreg.data.memory import said_clearly
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
+from jaxreg.devices import Devices
 from jaxreg.engines import choose
 from jaxreg.precision import computing
 from jaxreg.programs import compiled
@@ -52,9 +53,10 @@ def path_there(given: Problem, lams: int | np.ndarray, stay: bool) -> results.Pa
 
 def plan_of_table(folds: Any, given: Problem, seed: int) -> Plan:
     """The plan that ``folds`` asks for. A splitter is shown as many rows, and y, which it may stratify by."""
-    rows = np.broadcast_to(np.zeros((), given.X.dtype), given.X.shape)
-    y: Any = np.asarray(_target(given)) if hasattr(folds, "split") else None
-    weight = None if given.sample_weight is None else np.asarray(given.sample_weight)
+    n = given.device.rows if isinstance(given.device, Devices) else len(given.X)
+    rows = np.broadcast_to(np.zeros((), given.X.dtype), (n, given.X.shape[1]))
+    y: Any = np.asarray(_target(given))[:n] if hasattr(folds, "split") else None
+    weight = None if given.sample_weight is None else np.asarray(given.sample_weight)[:n]
     return plan_of(folds, rows, y, seed, weight)
 
 
@@ -66,7 +68,7 @@ def suits(plan: Plan, wanted: bool) -> bool:
     """
     right = plan.trained is None and plan.measured.dtype == bool
     if wanted and not right:
-        raise ValueError("folds that do not train on all other rows, once, are not for device_arrays=True.")
+        raise ValueError("folds that do not train on all other rows, once, are not for device_arrays=True, nor for mesh.")
     return right
 
 
@@ -84,9 +86,10 @@ def sweep_there(
     choose.check_size(given, lams)
     with _computing(given):
         y, s, ratios = _target(given), given.sample_weight, tuple(ratios)
-        found = cross_validate(given.X, y, plan.measured, lams, ratios, eps=given.eps, **_options(given))
+        held_out = given.device.filled_up(plan.measured, 1) if isinstance(given.device, Devices) else plan.measured
+        found = cross_validate(given.X, y, held_out, lams, ratios, eps=given.eps, **_options(given))
         _check(found.path.coef)
-        shares = _shares(found.fold_mse, y, s, plan.measured, found.lams)
+        shares = _shares(found.fold_mse, y, s, held_out, found.lams)
         found, shares = (found, shares) if stay else jax.device_get((found, shares))
     gaps = np.asarray(found.fold_gap), np.asarray(found.path.gap)
     grid, steps = np.asarray(found.lams), bool(np.any(found.path.n_iter))

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from jaxreg.devices import Devices
+
 __all__ = ["computing", "device_of", "find_device", "full_precision", "host", "on_accelerator", "takes_double"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,7 +96,9 @@ def computing(double: bool, device: Any) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(double))
-        if device:
+        if isinstance(device, Devices):
+            stack.enter_context(jax.set_mesh(device.mesh))
+        elif device:
             stack.enter_context(jax.default_device(device))
         for direction in ("host_to_device", "device_to_device", "device_to_host"):
             if getattr(jax.config, f"jax_transfer_guard_{direction}") in ("disallow", "log"):

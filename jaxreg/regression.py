@@ -44,6 +44,7 @@ def fit(
     dtype: Any = None,
     device: Any = None,
     device_arrays: bool = False,
+    mesh: Any = None,
     by: Any = None,
     checkpoint: Any = None,
     progress: Progress = None,
@@ -116,7 +117,8 @@ def fit(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
-        stays=stays(X, device, device_arrays, runs is not None),
+        mesh=mesh,
+        stays=stays(X, device, device_arrays, runs is not None, mesh),
     )
     t = given.y.shape[1]
     lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
@@ -163,6 +165,7 @@ def path(
     dtype: Any = None,
     device: Any = None,
     device_arrays: bool = False,
+    mesh: Any = None,
     by: Any = None,
     checkpoint: Any = None,
     progress: Progress = None,
@@ -205,7 +208,8 @@ def path(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
-        stays=stays(X, device, device_arrays, runs is not None),
+        mesh=mesh,
+        stays=stays(X, device, device_arrays, runs is not None, mesh),
     )
     lams = parameters.check_lams(lams, given.X.dtype)
     if runs is not None:

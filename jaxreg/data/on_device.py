@@ -12,22 +12,26 @@ import numpy as np
 
 from jaxreg.data import inputs
 from jaxreg.data.values import largest_of
+from jaxreg.devices import Devices
 from jaxreg.precision import computing, device_of, on_accelerator
 from jaxreg.programs import compiled
 
 __all__ = ["check_table", "stays"]
 
 
-def stays(X: Any, device: Any, wanted: bool, grouped: bool = False) -> bool:
-    """Whether a table is solved where it lies: results are to stay on the device, or X is an array on an accelerator.
+def stays(X: Any, device: Any, wanted: bool, grouped: bool = False, mesh: Any = None) -> bool:
+    """Whether a table is solved where it lies: results are to stay on the device, X is an array on an accelerator, or
+    its rows are divided among the devices of a mesh.
 
     Raises:
         ValueError: it is wanted of groups of rows.
     """
     if wanted and grouped:
         raise ValueError("device_arrays=True is for one table; leave by out, or the results come as NumPy arrays.")
-    if wanted or grouped:
-        return wanted
+    if mesh is not None and grouped:
+        raise ValueError("mesh divides the rows of one table; leave by out.")
+    if wanted or grouped or mesh is not None:
+        return wanted or mesh is not None
     given = isinstance(X, jax.Array) and not isinstance(X, jax.core.Tracer) and X.ndim == 2
     return given and jnp.issubdtype(X.dtype, jnp.floating) and on_accelerator(device_of(device, X))
 
@@ -53,7 +57,12 @@ def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> 
     elif sample_weight is not None and sample_weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},); got {sample_weight.shape}.")
     with computing(dtype == np.float64, device):
-        flat, table = y.ndim == 1, jax.tree.map(lambda v: jnp.asarray(v, dtype), (X, y.reshape(n, -1), sample_weight))
+        flat, table = y.ndim == 1, (X, y.reshape(n, -1), sample_weight)
+        if isinstance(device, Devices):
+            if sample_weight is None:
+                table = *table[:2], np.ones(n)
+            table = jax.tree.map(lambda v: device.placed(v.astype(dtype)), table)
+        table = jax.tree.map(lambda v: jnp.asarray(v, dtype), table)
         seen = [float(v) for v in _extremes(*table)]
     if not _is_right(seen, *table):
         inputs.check_matrix(X, "X", dtype)

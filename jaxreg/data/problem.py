@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxreg.data import inputs, on_device, parameters
 from jaxreg.data.sparse import is_sparse, same_in_all_rows
+from jaxreg.devices import Devices, check_mesh
 from jaxreg.precision import computing, device_of, takes_double
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.reduced import default_tol
@@ -26,7 +27,8 @@ class Problem(NamedTuple):
         names: of the columns, or None. sample_weight: (n,), penalty_factor, lower, upper: (p,), each or None.
         l1_ratio: ρ. fit_intercept, standardize, tol, max_iter: as in the public functions. eps: `λ_min / λ_max` of an
             automatic grid. strategy: "active set", "parallel", or None to choose.
-        device: a jax.Device, or None for JAX's default.
+        device: a jax.Device, or None for JAX's default; or the devices that share the rows, which are then filled up to
+            a multiple of their number.
         degrees: whether degrees of freedom are counted, which costs a factorisation for every λ where `ρ < 1`.
     """
 
@@ -87,6 +89,7 @@ def check_problem(
     max_iter: Any = 1,
     strategy: Any = None,
     device: Any = None,
+    mesh: Any = None,
     stays: bool = False,
 ) -> Problem:
     """The arguments of :func:`jaxreg.path` checked, X as a NumPy array or a sparse table; defaults are those of the
@@ -99,10 +102,11 @@ def check_problem(
     Raises:
         ValueError, TypeError: as :func:`jaxreg.fit`.
     """
-    names, device = inputs.feature_names_of(X), device_of(device, X, y)
+    names = inputs.feature_names_of(X)
+    device = device_of(device, X, y) if mesh is None else check_mesh(mesh, device, len(X))
     if stays:
         X, y, sample_weight, flat = on_device.check_table(X, y, sample_weight, _check_dtype(dtype), device)
-        n, p = X.shape
+        n, p = device.rows if isinstance(device, Devices) else len(X), X.shape[1]
     else:
         X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
         if is_sparse(X) or X.size <= SMALL:

@@ -21,6 +21,7 @@ from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_col
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
+from jaxreg.solvers.divided import over_rows
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import found_in_lockstep, settings_of
@@ -221,10 +222,16 @@ def moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array | None, held_out: 
     """The moments of all rows, and of the rows that each fold holds out, stacked, (K, ...).
 
     Rows are sorted by fold and read in blocks that end where a fold does. Where a row is held out twice, each fold
-    reads all rows.
+    reads all rows. Each device of a mesh reads its own.
     """
+    s = jnp.ones((len(X),), X.dtype) if s is None else s
+    read = lambda X, Y, s, held_out: _moments_of_folds(X, Y, s, held_out.T)
+    add = lambda these, those: (these[0] + those[0], jax.vmap(Moments.__add__)(these[1], those[1]))
+    return over_rows(read, add, X, Y, s, held_out.T)
+
+
+def _moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array, held_out: jax.Array) -> tuple[Moments, Moments]:
     (K, n), p, t, dtype = held_out.shape, X.shape[1], Y.shape[1], X.dtype
-    s = jnp.ones((n,), dtype) if s is None else s
     fold = jnp.where(jnp.any(held_out, axis=0), jnp.argmax(held_out, axis=0), K).astype(jnp.int32)
     order = jnp.argsort(fold, stable=True)
     rows, targets, weight, fold = X[order], Y[order], s[order], fold[order]

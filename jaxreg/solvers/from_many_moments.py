@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments, all_but, moments
+from jaxreg.solvers.divided import over_members
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import each_in_cache, found_from, path_from_moments, posed
 from jaxreg.solvers.in_turn import in_turn
@@ -50,7 +51,8 @@ def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, se
     correlation, each = (jnp.swapaxes(v, 1, 2).reshape(B * t, -1) for v in (problem.correlation, lams))
     penalty = jax.tree.map(lambda v: v.reshape(B * t, p), penalty)
     end = jnp.repeat(jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0), t)
-    u, n_iter = solve_paths(grams(gram), correlation, each, end, penalty)
+    solve = lambda members, _: solve_paths(grams(members[0]), *members[1:])
+    u, n_iter = over_members(solve, (gram, correlation, each, end, penalty))
 
     def finish(problem: MomentProblem, factors: jax.Array, lams: Any, u: Any, n_iter: Any, unit: Any) -> Found:
         return found_from(problem, own(factors), lams, u, n_iter, unit, None)

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxreg.formulas.duality import Penalty
 from jaxreg.formulas.moments import Moments
+from jaxreg.solvers.divided import over_members
 from jaxreg.solvers.found import Found, Grid, Settings
 from jaxreg.solvers.from_moments import each_in_cache, found_from, posed
 from jaxreg.solvers.lockstep import solve_paths
@@ -58,9 +59,10 @@ def paths_of_weights_on_rows(
     origin = centred(jnp.mean(X, axis=0))
     Z, mean = X - origin[None, :], centred(m.x_mean - origin[None, :])
     share = weights / jnp.where(m.weight > 0, m.weight, 1.0)[:, None]
-    table = same_rows(Z, share, mean, problem.size, most)
     end = jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0)
-    u, n_iter = solve_paths(table, problem.correlation[:, :, 0], lams[:, :, 0], end, penalty)
+    solve = lambda members, Z: solve_paths(same_rows(Z, *members[:3], most), *members[3:])
+    asked = problem.correlation[:, :, 0], lams[:, :, 0], end, penalty
+    u, n_iter = over_members(solve, (share, mean, problem.size, *asked), Z)
 
     def products(coef: jax.Array) -> Products:
         """Of coef, (B, L, p)."""

@@ -29,6 +29,7 @@ from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.degrees import degrees_of_freedom
+from jaxreg.solvers.divided import devices
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
 from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
@@ -199,8 +200,9 @@ def engine(asked: Asked, a: Arrays) -> str | None:
 
 
 def in_lockstep(asked: Asked, a: Arrays) -> bool:
-    """Whether lassos are solved in lockstep: on an accelerator, in float64."""
-    return asked.strategy is None and asked.l1_ratio == 1 and a.X.dtype == jnp.float64 and on_accelerator()
+    """Whether lassos are solved in lockstep: on an accelerator or several devices, in float64."""
+    lasso = asked.strategy is None and asked.l1_ratio == 1 and a.X.dtype == jnp.float64
+    return lasso and (on_accelerator() or devices() > 1)
 
 
 def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
