@@ -66,6 +66,7 @@ def bootstrap(
     strategy: str | None = None,
     dtype: Any = None,
     device: Any = None,
+    mesh: Any = None,
     checkpoint: Any = None,
     progress: Progress = None,
 ) -> Bootstrap | ChosenBootstrap | BootstrapStatistics:
@@ -88,6 +89,7 @@ def bootstrap(
             ridge and least squares alone.
         keep: "coefficients", or "statistics": how often each is chosen, with which sign, its mean and standard
             deviation. These need no more memory for more resamples.
+        mesh: devices that share the resamples, as in :func:`jaxreg.fit`; each holds all rows.
         checkpoint: a folder, of this call alone: blocks of resamples are kept there, and the same call goes on from
             them after an interruption, to the same bits; another call is refused.
         progress: called as ``progress(done, total)`` when some resamples are done; True shows a line in a terminal or
@@ -137,6 +139,7 @@ def bootstrap(
         max_iter=max_iter,
         strategy=strategy,
         device=device,
+        mesh=mesh,
     )
     B = parameters.check_positive(n_resamples, "n_resamples", int)
     if B < 2:

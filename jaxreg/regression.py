@@ -73,6 +73,8 @@ def fit(
             by ``jax.device_put``, else JAX's default.
         device_arrays: whether the results stay on the device, as JAX arrays. X and y that lie on an accelerator are
             used where they lie in any case, in their own precision.
+        mesh: devices that share the work, a ``jax.sharding.Mesh``, a list of ``jax.Device``, or how many: each holds
+            its share of the rows, and solves its share of folds and targets. One table, dense, by mean squared errors.
         by: a fit for each group of rows: (n,) labels, several such in a list, or names of columns of a frame, which
             are then no features; or for each window of them, :func:`jaxreg.rolling` and :func:`jaxreg.expanding`.
             Standardisation, and λ in units of y, are those of the group. Without it X may be several data sets, an

@@ -55,9 +55,12 @@ def blas_of_one_thread() -> Iterator[None]:
         _sets.release()
 
 
-def share(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
-    """[task(a) for a in arguments], several at a time where BLAS can be told to take one core; not within a share."""
-    if not can_share() or len(arguments) < 2:
+def share(task: Callable[[Any], Any], arguments: Sequence[Any], alone: bool = False) -> list[Any]:
+    """[task(a) for a in arguments], several at a time where BLAS can be told to take one core; not within a share.
+
+    ``alone``: whether a task takes several devices, which two of them at a time would wait for in different orders.
+    """
+    if alone or not can_share() or len(arguments) < 2:
         return [task(a) for a in arguments]
 
     def one(argument: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import jax
 
+from jaxreg.devices import Devices
 from jaxreg.precision import find_device
 
 __all__ = ["SHARE", "block_bytes", "in_less_memory", "said_clearly"]
@@ -20,9 +21,11 @@ def block_bytes(device: Any, of_host: int) -> int:
     """Bytes for the work arrays of a block.
 
     Args:
-        device: a jax.Device; None is the one that ``jax.default_device`` names, or JAX's own default.
+        device: a jax.Device, or several that share the members; None is the one that ``jax.default_device`` names, or JAX's own default.
         of_host: what a CPU takes, which does not say what is free, and any other device that does not.
     """
+    if isinstance(device, Devices):
+        return device.number * block_bytes(device.mesh.devices.flat[0], of_host)
     device = find_device(jax.config.jax_default_device) if device is None else device
     device = jax.devices()[0] if device is None else device
     said: Any = getattr(device, "memory_stats", lambda: None)() or {}

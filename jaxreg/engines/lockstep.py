@@ -7,6 +7,7 @@ and the tableau's triangle is changed once where lockstep changes the square.
 
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
+from jaxreg.devices import Devices
 from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
@@ -31,6 +32,7 @@ def in_lockstep(problem: Problem, members: int) -> bool:
     """Whether so many lassos on the moments of this table are solved in lockstep."""
     if on_accelerator(problem.device):
         return True
+    members //= problem.device.number if isinstance(problem.device, Devices) else 1
     return problem.X.shape[1] <= MOST_COLUMNS and members >= LEAST_MEMBERS
 
 
@@ -43,7 +45,8 @@ def on_rows(problem: Problem, way: str | None, members: int) -> bool:
 
 def at_once(problem: Problem, members: int) -> int:
     """Of them on the rows, as many as one call takes."""
-    return members if on_accelerator(problem.device) else min(members, FEW_MEMBERS)
+    few = FEW_MEMBERS * (problem.device.number if isinstance(problem.device, Devices) else 1)
+    return members if on_accelerator(problem.device) else min(members, few)
 
 
 def columns_of(way: str, p: int) -> int:

@@ -16,6 +16,7 @@ from jaxreg.data.budget import fitting
 from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import UNIT
 from jaxreg.data.problem import Problem
+from jaxreg.devices import Devices
 from jaxreg.engines import choose, descent, moments
 from jaxreg.engines.lockstep import ON_ROWS, at_once, columns_of, in_lockstep, on_rows, paths_on_rows, rounded
 from jaxreg.engines.order import Order, settings_of
@@ -91,7 +92,7 @@ def _one_way(
 
     starts, solved, done = range(0, len(weights), size), [], 0
     for k in range(0, len(starts), CORES):
-        for found in share(some, starts[k : k + CORES]):
+        for found in share(some, starts[k : k + CORES], isinstance(problem.device, Devices)):
             solved.append(found)
             done += len(found.gap)
         report(done)
@@ -108,7 +109,8 @@ class _Block:
     def __init__(self, problem: Problem, each: np.ndarray, way: str, weights: np.ndarray) -> None:
         (n, p), t = problem.X.shape, problem.y.shape[1]
         self.problem, self.order = problem, Order(each, t, problem.eps, least=1, up=rounded)
-        members = padded(-(-len(weights) // CORES))
+        divided = isinstance(problem.device, Devices)
+        members = padded(len(weights) if divided else -(-len(weights) // CORES))
         if not moments.carries(problem):
             way, members = ON_ROWS, at_once(problem, members)
         elif way == "knots" and in_lockstep(problem, members):

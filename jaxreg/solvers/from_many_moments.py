@@ -50,7 +50,7 @@ def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, se
     gram = problem.gram if t == 1 else jnp.repeat(problem.gram, t, axis=0)
     correlation, each = (jnp.swapaxes(v, 1, 2).reshape(B * t, -1) for v in (problem.correlation, lams))
     penalty = jax.tree.map(lambda v: v.reshape(B * t, p), penalty)
-    end = jnp.repeat(jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0), t)
+    end = jnp.repeat(jnp.where(_first(count, B), grid.solved, 0), t)
     solve = lambda members, _: solve_paths(grams(members[0]), *members[1:])
     u, n_iter = over_members(solve, (gram, correlation, each, end, penalty))
 
@@ -73,10 +73,17 @@ def paths_from_moments(
         factors = jnp.tile(settings.penalty_factor[None, :], (len(units), 1))
         return paths_in_lockstep(training, factors, count, grid, settings, units)
 
-    def one(k: jax.Array) -> Found:
-        return path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
+    def some(members: Any, shared: Any) -> Found:
+        (total, grid, settings), (parts, units, here) = shared, members
+        one = lambda k: path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
+        return in_turn(one, jnp.sum(here), len(units))
 
-    return in_turn(one, count, len(units))
+    return over_members(some, (parts, units, _first(count, len(units))), (total, grid, settings))
+
+
+def _first(count: Any, members: int) -> jax.Array:
+    """Whether a member is one of the first so many, (B,)."""
+    return jnp.arange(members, dtype=jnp.int32) < count
 
 
 def paths_of_weights(
@@ -100,15 +107,21 @@ def paths_of_weights(
     Returns:
         Found, with a leading axis B.
     """
-    if way == LOCKSTEP:
-        m, times = moments_of_weights(X, Y, weights, most)
-        return paths_in_lockstep(m, factors, count, grid, settings, unit * times)
 
-    def one(b: jax.Array) -> Found:
-        own = settings._replace(penalty_factor=factors[b])
-        return path_from_moments(moments_with_weight(X, Y, weights[b], most), None, grid, own, unit, way)
+    def some(members: Any, shared: Any) -> Found:
+        (X, Y, grid, settings, unit), (weights, factors, here) = shared, members
+        count = jnp.sum(here)
+        if way == LOCKSTEP:
+            m, times = moments_of_weights(X, Y, weights, most)
+            return paths_in_lockstep(m, factors, count, grid, settings, unit * times)
 
-    return in_turn(one, count, len(weights))
+        def one(b: jax.Array) -> Found:
+            own = settings._replace(penalty_factor=factors[b])
+            return path_from_moments(moments_with_weight(X, Y, weights[b], most), None, grid, own, unit, way)
+
+        return in_turn(one, count, len(weights))
+
+    return over_members(some, (weights, factors, _first(count, len(weights))), (X, Y, grid, settings, unit))
 
 
 def fold_paths_of_weights(
@@ -133,7 +146,21 @@ def fold_paths_of_weights(
     Returns:
         Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
     """
-    B, K = len(weights), len(X)
+    some = lambda members, shared: _fold_paths_of_weights(*shared, *members, way)
+    return over_members(some, (weights, _first(count, len(weights))), (X, Y, grid, settings, unit))
+
+
+def _fold_paths_of_weights(
+    X: jax.Array,
+    Y: jax.Array,
+    grid: Grid,
+    settings: Settings,
+    unit: jax.Array,
+    weights: jax.Array,
+    here: jax.Array,
+    way: str,
+) -> tuple[Found, Moments]:
+    B, K, count = len(weights), len(X), jnp.sum(here)
     if way == LOCKSTEP:
         of_fold = lambda X, Y, weights: moments_of_weights(X, Y, weights, X.shape[0])
         parts, times = jax.vmap(of_fold, (0, 0, 1), 1)(X, Y, weights)

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxreg.formulas.arrays import varying_like
+
 __all__ = ["in_turn", "in_turn_from"]
 
 
@@ -31,6 +33,7 @@ def in_turn_from(begin: Any, one: Callable[[Any, jax.Array], tuple[Any, Any]], c
     """
     shape = jax.eval_shape(one, begin, jnp.zeros((), jnp.int32))[1]
     room = jax.tree.map(lambda v: jnp.zeros((members, *v.shape), v.dtype), shape)
+    begin, room = varying_like((begin, room), count)
 
     def member(b: jax.Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         left, found = one(carry[0], b)

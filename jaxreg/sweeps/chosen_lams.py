@@ -23,6 +23,7 @@ from jaxreg.data.cores import CORES, share
 from jaxreg.data.members import UNIT, Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
+from jaxreg.devices import Devices
 from jaxreg.engines import choose, moments
 from jaxreg.engines.lockstep import columns_of, in_lockstep
 from jaxreg.engines.order import Order, settings_of
@@ -78,7 +79,8 @@ def chosen_of_weightings(
     B = len(weights)
     folds = _Folds(problem, plan, lams) if np.all(lams > 0) and plan.divides(problem.weights > 0) else None
     together = folds is not None and folds.size > 0
-    size = min(folds.size, padded(-(-B // CORES))) if folds is not None and together else 1
+    divided = isinstance(problem.device, Devices)
+    size = min(folds.size, padded(B if divided else -(-B // CORES))) if folds is not None and together else 1
 
     def some(first: int) -> list[tuple[Any, ...]]:
         here = weights[first : first + size]
@@ -92,7 +94,7 @@ def chosen_of_weightings(
     starts, chosen = range(0, B, size), []
     step = CORES if together else 1
     for k in range(0, len(starts), step):
-        for block in share(some, starts[k : k + step]):
+        for block in share(some, starts[k : k + step], divided):
             chosen += block
         report(len(chosen))
     return Chosen(*(np.stack(v) for v in zip(*chosen, strict=True)))

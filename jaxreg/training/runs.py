@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxreg.devices import check_mesh
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress, following
 from jaxreg.training.arguments import (
@@ -32,7 +33,7 @@ from jaxreg.training.loop import Step, Stop
 from jaxreg.training.programs import Inputs, Member, Plan, Recipe, run_recipe
 from jaxreg.training.result import Training
 from jaxreg.training.schedules import lifted
-from jaxreg.training.shares import joined, rows_of, run_side_by_side, share_of
+from jaxreg.training.shares import divided, joined, rows_of, run_side_by_side, share_of
 
 __all__ = ["DivergenceWarning", "train", "train_grid"]
 
@@ -159,6 +160,7 @@ def train_grid(
     folds: Any = None,
     measure: Function | None = None,
     seed: int = 0,
+    mesh: Any = None,
 ) -> Any:
     """Train every member of a grid of hyperparameters at once: one compilation, ``args`` shared and never copied.
 
@@ -182,6 +184,7 @@ def train_grid(
         folds: chooses among the members by cross-validation: a number of folds, a label for every row, a splitter or
             pairs, as in :func:`jaxreg.sweep`. Rows are the leading axis of all ``args``. seed: of the random folds.
         measure: (params, *args) -> (), of the rows held out; without it ``validation_loss``, or the loss itself.
+        mesh: devices that share the members, as in :func:`jaxreg.fit`; each holds all ``args``.
         key: one for all, which then see the same batches, or an array of G keys, ``jax.random.split(key, G)``.
         loss, params, args, optimizer, steps, record_every, tol, gap, batch_size, batches, has_aux, validation,
             validation_loss, patience: as in :func:`train`. A Training to go on from has the same members.
@@ -238,7 +241,11 @@ def train_grid(
     key, keys = _keys(key, count)
     inputs = Inputs(None if earlier else tree, args, Stop(tol, patience), key, validation, _first_step(earlier))
     everyone = Member(arrays, keys, _of_all(earlier, count), made.numbers if made else ())
-    share = block if batches is not None else share_of(block, everyone, args)
+    devices = None if mesh is None else check_mesh(mesh, None, count)
+    share = block if batches is not None or devices else share_of(block, everyone, args)
+    if devices is not None:
+        share += -share % devices.number
+        inputs = divided(devices, inputs, whole=True)
     parts, counts = [], []
     with following(progress, "members") as show:
         for start in range(0, count, block):
@@ -247,6 +254,8 @@ def train_grid(
             # The last share is filled up with its last member, so that one program serves all.
             rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
             shares = [everyone] if share == count else [rows_of(everyone, places) for places in rows]
+            if devices is not None:
+                shares = [divided(devices, one) for one in shares]
             if len(shares) == 1:
                 parts.append(run_recipe(recipe, inputs, shares[0], batches))
             else:
@@ -255,7 +264,7 @@ def train_grid(
             if end < count or watched:
                 jax.block_until_ready(parts)  # the next block needs the memory
             show(end, count)
-    result = parts[0] if len(parts) == 1 else joined(parts, tuple(counts))
+    result = parts[0] if [share] == counts else joined(parts, tuple(counts))
     retain(functions, optimizer, programs)
     warn_divergence(result, recipe, tree, arrays, args, earlier)
     return result._replace(grid=arrays)

@@ -12,12 +12,14 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxreg.devices import AXIS, Devices
 from jaxreg.training.arguments import Tree
 from jaxreg.training.programs import Inputs, Member, Recipe, program
 from jaxreg.training.result import Training
 
-__all__ = ["joined", "rows_of", "run_side_by_side", "share_of"]
+__all__ = ["divided", "joined", "rows_of", "run_side_by_side", "share_of"]
 
 # Members × numbers in the data that make a share (2 MB of float64: what a step makes of them fits a core's cache),
 # unless that is fewer members than are worth a product.
@@ -32,6 +34,13 @@ def rows_of(members: Member, places: np.ndarray) -> Member:
         return jnp.asarray(np.asarray(values)[places]) if plain else values[places]
 
     return jax.tree.map(rows, members)
+
+
+def divided(devices: Devices, tree: Tree, whole: bool = False) -> Tree:
+    """Arrays on all devices, each holding its share of the leading axis, or the ``whole``."""
+    where = NamedSharding(devices.mesh, PartitionSpec() if whole else PartitionSpec(AXIS))
+    place = lambda leaf: jax.device_put(leaf, where) if isinstance(leaf, (jax.Array, np.ndarray)) else leaf
+    return jax.tree.map(place, tree)
 
 
 def share_of(block: int, members: Member, args: Tree) -> int:
