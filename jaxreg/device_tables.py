@@ -68,7 +68,9 @@ def suits(plan: Plan, wanted: bool) -> bool:
     """
     right = plan.trained is None and plan.measured.dtype == bool
     if wanted and not right:
-        raise ValueError("folds that do not train on all other rows, once, are not for device_arrays=True, nor for mesh.")
+        raise ValueError(
+            "folds that do not train on all other rows, once, are not for device_arrays=True, nor for mesh."
+        )
     return right
 
 

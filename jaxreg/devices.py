@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["AXIS", "Devices", "check_mesh"]
+__all__ = ["AXIS", "Devices", "check_mesh", "dividing"]
 
 # The axis of the mesh, whatever axes the caller's has.
 AXIS = "jaxreg"
@@ -45,6 +45,14 @@ class Devices(NamedTuple):
     def placed(self, values: Any) -> jax.Array:
         """Rows, each device having as many of them."""
         return jax.device_put(self.filled_up(values), NamedSharding(self.mesh, PartitionSpec(AXIS)))
+
+
+def dividing() -> int:
+    """Among how many devices work is divided where this is traced: by a mesh of :class:`Devices` alone. Under the
+    caller's own ``shard_map``, and within our own, a device does what it is given."""
+    mesh = jax.sharding.get_abstract_mesh()
+    types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    return int(mesh.shape[AXIS]) if types.get(AXIS) == AxisType.Auto else 1
 
 
 def check_mesh(mesh: Any, device: Any, rows: int) -> Devices:

@@ -2,7 +2,8 @@
 
 What counts is a function of jaxreg between the door and the step from knot to knot. A function that is defined inside
 another one is part of it, the call of a compiled program (``jaxreg.programs``, around ``jax.jit``) is JAX's, as is the
-loop over members (``jaxreg.solvers.in_turn``, around ``jax.lax.fori_loop``), and what looks at the names of the
+loop over members (``jaxreg.solvers.in_turn``, around ``jax.lax.fori_loop``) or devices (``jaxreg.solvers.divided``,
+around ``jax.shard_map``), and what looks at the names of the
 arguments (``jaxreg.other_names``) is Python's.
 """
 
@@ -19,7 +20,12 @@ import jaxreg
 from jaxreg.solvers import homotopy
 
 MOST_CALLS, MOST_ENTRIES = 7, 2
-NOT_COUNTED = "programs.py", "precision.py", "other_names.py", str(Path("solvers", "in_turn.py"))
+NOT_COUNTED = (
+    "programs.py",
+    "precision.py",
+    "other_names.py",
+    *(str(Path("solvers", file)) for file in ("in_turn.py", "divided.py")),
+)
 FOLDER = str(Path(jaxreg.__file__).parent)
 DOORS = {
     "path": lambda X, y: jaxreg.path(X, y, 20),

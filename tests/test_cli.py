@@ -397,7 +397,15 @@ def test_the_names_and_defaults_of_the_options_are_those_of_python():
         del options[the_data]
     for the_command in ("help", "out", "rows"):
         del options[the_command]
-    assert set(of_python) - set(options) == {"X", "y", "penalty_factor", "progress", "checkpoint", "device_arrays"}
+    assert set(of_python) - set(options) == {
+        "X",
+        "y",
+        "penalty_factor",
+        "progress",
+        "checkpoint",
+        "device_arrays",
+        "mesh",
+    }
     assert set(options) <= set(of_python)
     for name, action in options.items():
         assert f"--{name.replace('_', '-')}" in action.option_strings

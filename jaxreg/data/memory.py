@@ -21,7 +21,8 @@ def block_bytes(device: Any, of_host: int) -> int:
     """Bytes for the work arrays of a block.
 
     Args:
-        device: a jax.Device, or several that share the members; None is the one that ``jax.default_device`` names, or JAX's own default.
+        device: a jax.Device, or several that share the members; None is that which
+            ``jax.default_device`` names, or JAX's own default.
         of_host: what a CPU takes, which does not say what is free, and any other device that does not.
     """
     if isinstance(device, Devices):

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxreg.devices import dividing
+
 __all__ = [
     "NO_BOUND",
     "broadcast_columns",
@@ -15,6 +17,7 @@ __all__ = [
     "floating_dtype",
     "only_if",
     "per_row",
+    "row_of",
     "varying_like",
     "widths_to",
     "with_few",
@@ -109,6 +112,13 @@ def with_few(count: jax.Array, widths: list[int], leading: Callable[[int], Calla
     # As comparisons with numbers: an array would be a constant of whatever program this is traced into.
     enough = sum(((count > width).astype(jnp.int32) for width in widths), jnp.zeros((), jnp.int32))
     return jax.lax.switch(enough, [leading(width) for width in widths], *arguments)
+
+
+def row_of(X: jax.Array, i: jax.Array) -> jax.Array:
+    """Row i, (); of rows that several devices share as a sum, which spares each of them a copy of all rows."""
+    if dividing() == 1:
+        return X[i]
+    return jnp.sum(jnp.where((jnp.arange(len(X)) == i)[:, None], X, 0.0), axis=0)
 
 
 def varying_like(tree: Any, *data: Any) -> Any:

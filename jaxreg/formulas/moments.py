@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxreg.formulas.arrays import floating
+from jaxreg.formulas.arrays import floating, row_of
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision
 
@@ -117,7 +117,7 @@ def _about_means(X: jax.Array, Y: jax.Array, s: jax.Array) -> Moments:
     weight = jnp.sum(s)
     share = s / jnp.where(weight > 0, weight, 1.0)
     first = jnp.argmax(s > 0)  # rows of weight 0 may be padding
-    x_first, y_first = X[first], Y[first]
+    x_first, y_first = row_of(X, first), row_of(Y, first)
     X, Y = X - x_first[None, :], Y - y_first[None, :]
     x_mean, y_mean = share @ X, share @ Y
     root = jnp.sqrt(s)[:, None]

@@ -1,7 +1,6 @@
 """The devices of a mesh, each with its share: of the rows where they are read, of the members where they are solved.
 
-Only a mesh that jaxreg itself has set divides (:mod:`jaxreg.devices`); elsewhere these functions do nothing, and under
-the caller's own ``shard_map`` each device solves what it is given.
+Where nothing is divided (:func:`jaxreg.devices.dividing`) these functions call what they are given, and do no more.
 """
 
 from collections.abc import Callable
@@ -9,18 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, PartitionSpec
+from jax.sharding import PartitionSpec
 
-from jaxreg.devices import AXIS
+from jaxreg.devices import AXIS, dividing
 
-__all__ = ["devices", "over_members", "over_rows"]
-
-
-def devices() -> int:
-    """Among how many devices work is divided here."""
-    mesh = jax.sharding.get_abstract_mesh()
-    types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
-    return int(mesh.shape[AXIS]) if types.get(AXIS) == AxisType.Auto else 1
+__all__ = ["over_members", "over_rows"]
 
 
 def over_rows(read: Callable[..., Any], merge: Callable[[Any, Any], Any], *rows: Any) -> Any:
@@ -29,7 +21,7 @@ def over_rows(read: Callable[..., Any], merge: Callable[[Any, Any], Any], *rows:
     Args:
         rows: arrays whose leading axis is a multiple of the number of devices.
     """
-    D = devices()
+    D = dividing()
     if D == 1:
         return read(*rows)
     of_one = lambda *rows: jax.tree.map(lambda v: v[None], read(*rows))
@@ -51,7 +43,7 @@ def over_members(solve: Callable[..., Any], members: Any, shared: Any = ()) -> A
     Returns:
         What ``solve`` returns, arrays with a leading axis B.
     """
-    D = devices()
+    D = dividing()
     if D == 1:
         return solve(members, shared)
     B = jax.tree.leaves(members)[0].shape[0]

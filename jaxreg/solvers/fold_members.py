@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxreg.devices import dividing
 from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
 from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
-from jaxreg.solvers.divided import devices, over_members, over_rows
+from jaxreg.solvers.divided import over_members, over_rows
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import by_moments, found_in_lockstep, settings_of
@@ -167,7 +168,7 @@ def _without_derivatives(
             return here.sample_weight, rest
 
         found = found_in_lockstep(asked, arrays, *jax.lax.map(train, each))
-    elif kept is not None and devices() > 1:  # else one after the other, each with its certificate
+    elif kept is not None and dividing() > 1:  # else one after the other, each with its certificate
         found = _shared_out(asked, arrays, jax.lax.map(lambda k: member(k)[3], each))
     mse, gap, answers = jax.lax.map(one, (each, found))
     return mse[:K], gap[:K], answers
@@ -175,8 +176,9 @@ def _without_derivatives(
 
 def _shared_out(asked: Asked, a: Arrays, rests: Known | None) -> Found:
     """The path of each member from its moments, on several devices; no rows go with it."""
-    shape = lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype)
-    without_rows = a._replace(X=None, Y=None, sample_weight=None)
+    shape: Any = lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype)
+    nothing: Any = None
+    without_rows = a._replace(X=nothing, Y=nothing, sample_weight=None)
 
     def some(rests: Known, without_rows: Arrays) -> Found:
         here = without_rows._replace(X=shape(a.X), Y=shape(a.Y))

@@ -146,7 +146,7 @@ def fold_paths_of_weights(
     Returns:
         Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
     """
-    some = lambda members, shared: _fold_paths_of_weights(*shared, *members, way)
+    some: Any = lambda members, shared: _fold_paths_of_weights(*shared, *members, way)
     return over_members(some, (weights, _first(count, len(weights))), (X, Y, grid, settings, unit))
 
 

@@ -8,6 +8,8 @@ A Gram matrix of its own for each member would be larger than the table. The mem
 two products of X with as many columns as there are members and λs.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -60,7 +62,7 @@ def paths_of_weights_on_rows(
     Z, mean = X - origin[None, :], centred(m.x_mean - origin[None, :])
     share = weights / jnp.where(m.weight > 0, m.weight, 1.0)[:, None]
     end = jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0)
-    solve = lambda members, Z: solve_paths(same_rows(Z, *members[:3], most), *members[3:])
+    solve: Any = lambda members, Z: solve_paths(same_rows(Z, *members[:3], most), *members[3:])
     asked = problem.correlation[:, :, 0], lams[:, :, 0], end, penalty
     u, n_iter = over_members(solve, (share, mean, problem.size, *asked), Z)
 

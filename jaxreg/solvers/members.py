@@ -24,12 +24,12 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
+from jaxreg.devices import dividing
+from jaxreg.formulas.arrays import change_of, only_if, row_of, varying_like, without_columns
 from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.degrees import degrees_of_freedom
-from jaxreg.solvers.divided import devices
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
 from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
@@ -202,7 +202,7 @@ def engine(asked: Asked, a: Arrays) -> str | None:
 def in_lockstep(asked: Asked, a: Arrays) -> bool:
     """Whether lassos are solved in lockstep: on an accelerator or several devices, in float64."""
     lasso = asked.strategy is None and asked.l1_ratio == 1 and a.X.dtype == jnp.float64
-    return lasso and (on_accelerator() or devices() > 1)
+    return lasso and (on_accelerator() or dividing() > 1)
 
 
 def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
@@ -212,7 +212,7 @@ def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:
 
     def varies(_: jax.Array) -> jax.Array:
         here = jnp.ones((len(a.X),), bool) if a.sample_weight is None else a.sample_weight > 0
-        differs = (a.X[jnp.argmax(here)][None, :] != a.X) & here[:, None]
+        differs = (row_of(a.X, jnp.argmax(here))[None, :] != a.X) & here[:, None]
         return jnp.any(small & jnp.any(differs, axis=0))
 
     return only_if(jnp.any(small), varies, jnp.zeros((), bool))

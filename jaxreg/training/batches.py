@@ -1,11 +1,15 @@
-"""Mini-batches of arrays that are larger than the device: they stay in NumPy (or on disk) until their step."""
+"""Mini-batches of arrays that are larger than the device, which stay in NumPy (or on disk) until their step.
+
+And the keys by which they are drawn.
+"""
 
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["minibatches"]
+__all__ = ["keys_of", "minibatches"]
 
 
 def minibatches(key: jax.Array, *arrays: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, ...]]:
@@ -45,3 +49,14 @@ def _endless(key: jax.Array, arrays: tuple, n: int, batch_size: int) -> Iterator
             rows = np.sort(order[start : start + batch_size])  # in order of storage: kinder to a memory map
             yield tuple(np.asarray(a[rows]) for a in arrays)
         epoch += 1
+
+
+def keys_of(key: jax.Array | None, count: int) -> tuple[jax.Array | None, jax.Array | None]:
+    """(the key of all, None), or (None, one key a member)."""
+    if key is None:
+        return None, None
+    typed = jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key)
+    shape = jnp.shape(key) if typed else jnp.shape(key)[:-1]
+    if shape not in ((), (count,)):
+        raise ValueError(f"key has shape {shape}; it must be one key, or one for each of the {count} members.")
+    return (None, key) if shape else (key, None)

@@ -26,6 +26,7 @@ from jaxreg.training.arguments import (
     names_taken,
     takes_float64,
 )
+from jaxreg.training.batches import keys_of
 from jaxreg.training.divergence import DivergenceWarning, warn_divergence
 from jaxreg.training.folds import cross_validation
 from jaxreg.training.kept import programs_of, retain
@@ -223,10 +224,8 @@ def train_grid(
     taken = frozenset().union(*(names_taken(function, arrays) for function in (*functions, optimizer)))
     for name in arrays:
         if name not in taken:
-            raise ValueError(
-                f"grid[{name!r}] is taken by nobody: neither the loss nor params, optimizer, gap or validation_loss "
-                f"(where they are functions) have a parameter of that name."
-            )
+            why = "neither the loss nor params, optimizer, gap or validation_loss (where they are functions) have"
+            raise ValueError(f"grid[{name!r}] is taken by nobody: {why} a parameter of that name.")
     watched = progress is not None and progress is not False
     if block is None:
         block = math.ceil(count / 10) if watched else count
@@ -238,14 +237,13 @@ def train_grid(
     made = programs.lifting(lambda: lifted(optimizer, arrays))
     plan = Plan(steps, record_every, batch_size, has_aux, True, False, made and made.structure)
     recipe = Recipe(loss, optimizer, gap, make_params, validation_loss, plan, programs, made)
-    key, keys = _keys(key, count)
+    key, keys = keys_of(key, count)
     inputs = Inputs(None if earlier else tree, args, Stop(tol, patience), key, validation, _first_step(earlier))
     everyone = Member(arrays, keys, _of_all(earlier, count), made.numbers if made else ())
     devices = None if mesh is None else check_mesh(mesh, None, count)
     share = block if batches is not None or devices else share_of(block, everyone, args)
-    if devices is not None:
-        share += -share % devices.number
-        inputs = divided(devices, inputs, whole=True)
+    if devices:
+        share, inputs = share + -share % devices.number, divided(devices, inputs, whole=True)
     parts, counts = [], []
     with following(progress, "members") as show:
         for start in range(0, count, block):
@@ -254,8 +252,7 @@ def train_grid(
             # The last share is filled up with its last member, so that one program serves all.
             rows = [np.minimum(np.arange(first, first + share), end - 1) for first in firsts]
             shares = [everyone] if share == count else [rows_of(everyone, places) for places in rows]
-            if devices is not None:
-                shares = [divided(devices, one) for one in shares]
+            shares = [divided(devices, one) if devices else one for one in shares]
             if len(shares) == 1:
                 parts.append(run_recipe(recipe, inputs, shares[0], batches))
             else:
@@ -293,14 +290,3 @@ def _of_all(earlier: Training | None, count: int) -> Training | None:
             "members; it must be what train_grid returned for as many."
         )
     return earlier
-
-
-def _keys(key: jax.Array | None, count: int) -> tuple[jax.Array | None, jax.Array | None]:
-    """(the key of all, None), or (None, one key a member)."""
-    if key is None:
-        return None, None
-    typed = jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key)
-    shape = jnp.shape(key) if typed else jnp.shape(key)[:-1]
-    if shape not in ((), (count,)):
-        raise ValueError(f"key has shape {shape}; it must be one key, or one for each of the {count} members.")
-    return (None, key) if shape else (key, None)
