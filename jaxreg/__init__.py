@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jaxreg.relaxation import relaxed_path, relaxed_sweep
     from jaxreg.results.moments import Moments
     from jaxreg.stability import stability_selection
+    from jaxreg.streams.read import fold_moments
     from jaxreg.training.arguments import product
     from jaxreg.training.implicit import implicit
     from jaxreg.training.methods import fista, ista
@@ -74,6 +75,7 @@ __all__ = [
     "expanding",
     "fista",
     "fit",
+    "fold_moments",
     "formulas",
     "implicit",
     "influence",
@@ -130,6 +132,7 @@ _HOMES = {
     "relaxation": ("relaxed_path", "relaxed_sweep"),
     "results.moments": ("Moments",),
     "stability": ("stability_selection",),
+    "streams.read": ("fold_moments",),
     "training.arguments": ("product",),
     "training.implicit": ("implicit",),
     "training.methods": ("fista", "ista"),

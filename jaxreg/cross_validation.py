@@ -5,7 +5,7 @@ As the other doors it checks the arguments and owns no mathematics: what is comp
 :mod:`jaxreg.sweeps.cross_validate`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -26,6 +26,7 @@ from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
+from jaxreg.streams import is_stream, read_stream
 from jaxreg.sweeps.cross_validate import Sweep, choices, conclude
 from jaxreg.sweeps.factored import conclude_factored
 from jaxreg.sweeps.folds import plan_of
@@ -66,6 +67,8 @@ def sweep(
     by: Any = None,
     checkpoint: Any = None,
     moments_by_fold: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Sweep, or a GroupedSweep
     """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
 
@@ -89,6 +92,9 @@ def sweep(
         checkpoint: with ``by``, a folder in which blocks of groups are kept, as in :func:`jaxreg.fit`.
         moments_by_fold: :class:`jaxreg.Moments` of the rows of each fold, in place of X, y, sample_weight and folds,
             for what ``moments`` serve in :func:`jaxreg.fit`; ``measure`` is "mse" or "r2".
+        target, table: where X is a file, a pattern, a folder or an iterator of batches: the column to predict, and how
+            the table is read, the other arguments of :func:`jaxreg.fold_moments` by their names. ``folds`` may then be
+            the name of a column, ``sample_weight`` is one, and ``checkpoint`` keeps the sums of what has been read.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
@@ -111,6 +117,10 @@ def sweep(
     if measure not in MEASURES:
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     ratios = _check_ratios(l1_ratio)
+    if is_stream(X):
+        given_table = {**(table or {}), "sample_weight": sample_weight, "checkpoint": checkpoint, "progress": progress}
+        moments_by_fold = read_stream(X, target, folds, seed, **given_table).folds
+        X = sample_weight = checkpoint = None
     if moments_by_fold is not None:
         with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
         more = {"device": device, "device_arrays": device_arrays, "checkpoint": checkpoint}
@@ -152,8 +162,8 @@ def sweep(
             return sweep_there(given, ratios, lams, plan, device_arrays)
         given = brought(given)
     else:
-        target = given.y[:, 0] if given.flat else given.y
-        plan = plan_of(folds, given.X, target, seed, given.sample_weight)
+        of_splitter = given.y[:, 0] if given.flat else given.y
+        plan = plan_of(folds, given.X, of_splitter, seed, given.sample_weight)
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]

@@ -4,6 +4,7 @@ They check the arguments, hand them to an engine (:mod:`jaxreg.engines`), and ow
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,6 +22,7 @@ from jaxreg.engines import choose
 from jaxreg.groups import Work, fit_of_each, path_of_each, refuse_checkpoint
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress
+from jaxreg.streams import is_stream, read_stream
 from jaxreg.without_rows import fit_of_moments, path_of_moments, refuse_rows, require_rows
 
 __all__ = ["fit", "path"]
@@ -49,6 +51,8 @@ def fit(
     checkpoint: Any = None,
     progress: Progress = None,
     moments: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Solution, or a GroupedSolution
     """Minimise the objective at one λ.
 
@@ -84,6 +88,7 @@ def fit(
             terminal or notebook, and elsewhere prints one now and then. A single fit has nothing to count.
         moments: :class:`jaxreg.Moments` in place of X, y and sample_weight: for ridge without bounds, and for the other
             penalties with `λ > 0`, penalty factors above 0 and bounds that are 0 or infinite.
+        target, table: where X is a file, a pattern, a folder or an iterator of batches, as in :func:`jaxreg.sweep`.
 
     Returns:
         :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
@@ -105,6 +110,11 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
+    if is_stream(X):
+        moments, X, sample_weight, checkpoint = (
+            _read(X, target, table, sample_weight, checkpoint, progress),
+            *[None] * 3,
+        )
     if moments is not None:
         with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
         refuse_rows("fit", "moments", **with_rows, device=device, device_arrays=device_arrays, checkpoint=checkpoint)
@@ -178,6 +188,8 @@ def path(
     checkpoint: Any = None,
     progress: Progress = None,
     moments: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Path, or a GroupedPath
     """Minimise the objective at every λ of a grid.
 
@@ -200,6 +212,11 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
+    if is_stream(X):
+        moments, X, sample_weight, checkpoint = (
+            _read(X, target, table, sample_weight, checkpoint, progress),
+            *[None] * 3,
+        )
     if moments is not None:
         with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
         refuse_rows("path", "moments", **with_rows, device=device, device_arrays=device_arrays, checkpoint=checkpoint)
@@ -239,3 +256,11 @@ def path(
     warn_unless_converged(pure.gap, along, problem.tol, "path", bool(pure.n_iter.any()))
     pure = pure._replace(scale=own_scale(pure.scale, given))
     return results.Path(**pure._asdict(), feature_names=given.names)
+
+
+def _read(
+    source: Any, target: Any, table: Mapping[str, Any] | None, sample_weight: Any, checkpoint: Any, progress: Progress
+) -> results.Moments:
+    """The moments of all rows of a stream."""
+    given = {**(table or {}), "sample_weight": sample_weight, "checkpoint": checkpoint, "progress": progress}
+    return read_stream(source, target, 1, 0, **given).folds[0]

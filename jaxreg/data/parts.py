@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxreg.formulas.moments import Moments, lost, together
 
-__all__ = ["MOST_LOST", "UNIT", "Known", "Parts", "added", "lost_times", "offset"]
+__all__ = ["MOST_LOST", "UNIT", "Known", "Parts", "added", "lost_times", "offset", "squares_alone"]
 
 # Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
 UNIT = 8 * float(np.finfo(float).eps)
@@ -59,7 +59,11 @@ class Parts:
 
 def added(parts: Sequence[Moments], unit: float) -> tuple[Moments, float]:
     """The moments of all parts, and by how much of the columns' lengths they may be off, where each may be by unit."""
-    return together(parts), unit + UNIT * offset(parts)
+    total = together(parts)
+    with np.errstate(all="ignore"):
+        moved = _moved([squares_alone(m) for m in parts])
+        times = np.where(moved > 0, moved / squares_alone(total).yy, 0.0)
+    return total, unit + UNIT * float(np.max(times, initial=0.0))
 
 
 def lost_times(total: Moments, part: Moments) -> float:
@@ -86,6 +90,12 @@ def offset(parts: Sequence[Moments]) -> float:
     """
     of = [squares_alone(m) for m in parts]
     with np.errstate(all="ignore"):
-        moved: Any = 2 * sum(m.weight * np.abs(m.y_mean - of[0].y_mean) * np.abs(m.y_mean) for m in of)
+        moved = _moved(of)
         times = np.where(moved > 0, moved / sum(m.yy for m in of), 0.0)
     return float(np.max(times, initial=0.0)) if not np.isnan(times).any() else np.inf
+
+
+def _moved(of: Sequence[Moments]) -> np.ndarray:
+    """`2 Σ_k W_k |x̄_k − x̄_1| |x̄_k|` of columns and targets: ε of it is what rounding of the means adds."""
+    moved: Any = 2 * sum(m.weight * np.abs(m.y_mean - of[0].y_mean) * np.abs(m.y_mean) for m in of)
+    return np.asarray(moved)
