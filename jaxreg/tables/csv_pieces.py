@@ -35,20 +35,22 @@ def csv_pieces(
     try:
         with open(file, "rb") as stream:
             stream.seek(offset)
-            rest = b""
-            while True:
-                more = stream.read(PIECE)
-                data = rest + more
-                cut = len(data) if not more else _last_end(data)
+            rest, ended = b"", False
+            while not ended:
+                # So many bytes from the start of a piece: where it ends depends on nothing that was read before.
+                data = rest + stream.read(PIECE - len(rest))
+                ended = len(data) < PIECE
+                while not ended and not _last_end(data):  # a line longer than a piece
+                    more = stream.read(PIECE)
+                    data, ended = data + more, len(more) < PIECE
+                cut = len(data) if ended else _last_end(data)
                 chunk, rest = data[:cut], data[cut:]
                 if chunk.strip():
                     yield _piece(file, header + chunk, line, wanted, dialect, Position(start.file, offset + cut, 0))
-                elif not more and offset == len(header):
+                elif ended and offset == len(header):
                     raise TableError(f"{file}: no rows: the file holds column names and nothing else")
                 offset += cut
                 line += chunk.count(b"\n")
-                if not more:
-                    return
     except OSError as error:
         raise TableError(f"cannot read {file}: {error.strerror or error}") from error
 
