@@ -19,7 +19,7 @@ from jaxreg.tables.csv_cells import is_number
 from jaxreg.tables.csv_file import Dialect
 from jaxreg.tables.csv_pieces import csv_pieces, first_names
 from jaxreg.tables.errors import TableError, listed
-from jaxreg.tables.names import Wanted, choose_names
+from jaxreg.tables.names import Wanted, choose_names, require_names
 from jaxreg.tables.piece import Piece, Position
 from jaxreg.tables.read import Asked, table_of_cells
 from jaxreg.tables.table import Table
@@ -93,6 +93,7 @@ class Pieces:
         self.files, self._dialect, self._text = list(files), dialect, tuple(text)
         self._partitions = _partitions(self.files)
         self.names = [*self._names_in(0), *self._partitions[0]]
+        require_names(complete, self.names)
         given = {name: tuple(map(str, words)) for name, words in (levels or {}).items()}
         asked = () if categorical == "auto" else tuple(categorical)
         of_folders = [
