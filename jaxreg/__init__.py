@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from jaxreg.bands import banded_ridge
     from jaxreg.bootstraps import bootstrap
     from jaxreg.checks import check_gradient
-    from jaxreg.convergence import ConvergenceWarning, GridEndWarning
-    from jaxreg.covariances import IllConditionedWarning, path_from_moments
+    from jaxreg.convergence import ConvergenceWarning, GridEndWarning, IllConditionedWarning
+    from jaxreg.covariances import moments, path_from_moments
     from jaxreg.cross_validation import sweep
     from jaxreg.data.runs import expanding, rolling
     from jaxreg.debiasing import debiased_lasso
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from jaxreg.program_cache import use_cache
     from jaxreg.regression import fit, path
     from jaxreg.relaxation import relaxed_path, relaxed_sweep
+    from jaxreg.results.moments import Moments
     from jaxreg.stability import stability_selection
+    from jaxreg.streams.read import fold_moments
     from jaxreg.training.arguments import product
     from jaxreg.training.implicit import implicit
     from jaxreg.training.methods import fista, ista
@@ -59,6 +61,7 @@ __all__ = [
     "ConvergenceWarning",
     "GridEndWarning",
     "IllConditionedWarning",
+    "Moments",
     "Params",
     "__version__",
     "banded_ridge",
@@ -72,11 +75,13 @@ __all__ = [
     "expanding",
     "fista",
     "fit",
+    "fold_moments",
     "formulas",
     "implicit",
     "influence",
     "ista",
     "load",
+    "moments",
     "nested_sweep",
     "objective",
     "path",
@@ -105,8 +110,8 @@ _HOMES = {
     "bands": ("banded_ridge",),
     "bootstraps": ("bootstrap",),
     "checks": ("check_gradient",),
-    "convergence": ("ConvergenceWarning", "GridEndWarning"),
-    "covariances": ("IllConditionedWarning", "path_from_moments"),
+    "convergence": ("ConvergenceWarning", "GridEndWarning", "IllConditionedWarning"),
+    "covariances": ("moments", "path_from_moments"),
     "cross_validation": ("sweep",),
     "data.runs": ("expanding", "rolling"),
     "debiasing": ("debiased_lasso",),
@@ -125,7 +130,9 @@ _HOMES = {
     "program_cache": ("use_cache",),
     "regression": ("fit", "path"),
     "relaxation": ("relaxed_path", "relaxed_sweep"),
+    "results.moments": ("Moments",),
     "stability": ("stability_selection",),
+    "streams.read": ("fold_moments",),
     "training.arguments": ("product",),
     "training.implicit": ("implicit",),
     "training.methods": ("fista", "ista"),

@@ -7,7 +7,14 @@ from types import FrameType
 
 import numpy as np
 
-__all__ = ["ConvergenceWarning", "GridEndWarning", "TuningWarning", "warn_caller", "warn_unless_converged"]
+__all__ = [
+    "ConvergenceWarning",
+    "GridEndWarning",
+    "IllConditionedWarning",
+    "TuningWarning",
+    "warn_caller",
+    "warn_unless_converged",
+]
 
 _OURS = os.path.join(os.path.dirname(__file__), "")
 
@@ -18,6 +25,10 @@ class ConvergenceWarning(UserWarning):
 
 class GridEndWarning(UserWarning):
     """The best λ of a sweep stands at an end of its grid, and the error still falls there."""
+
+
+class IllConditionedWarning(UserWarning):
+    """Rounding of the moments leaves less accuracy than was asked for."""
 
 
 class TuningWarning(UserWarning):

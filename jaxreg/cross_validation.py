@@ -5,7 +5,7 @@ As the other doors it checks the arguments and owns no mathematics: what is comp
 :mod:`jaxreg.sweeps.cross_validate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,21 +16,24 @@ from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converge
 from jaxreg.data import parameters
 from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.on_device import stays
-from jaxreg.data.problem import check_problem
+from jaxreg.data.problem import Problem, check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
 from jaxreg.device_tables import brought, plan_of_table, suits, sweep_there
-from jaxreg.engines import choose
+from jaxreg.engines import choose, known
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
 from jaxreg.other_names import names_ours
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
+from jaxreg.streams import is_stream, read_stream
 from jaxreg.sweeps.cross_validate import Sweep, choices, conclude
 from jaxreg.sweeps.factored import conclude_factored
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.grids import Grids
-from jaxreg.sweeps.measures import MEASURES, Measured, fold_weight
+from jaxreg.sweeps.measures import MEASURES, Measured
+from jaxreg.sweeps.moment_grids import MomentGrids
+from jaxreg.without_rows import parts_of_folds, refuse_rows, require_rows, say_rounding
 
 __all__ = ["sweep"]
 
@@ -39,8 +42,8 @@ _choices = compiled(choices)
 
 @names_ours
 def sweep(
-    X: Any,
-    y: Any,
+    X: Any = None,
+    y: Any = None,
     lams: Any = 100,
     l1_ratio: float | Sequence[float] = 1.0,
     folds: Any = 10,
@@ -64,6 +67,9 @@ def sweep(
     progress: Progress = None,
     by: Any = None,
     checkpoint: Any = None,
+    moments_by_fold: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Sweep, or a GroupedSweep
     """Cross-validate a grid of λs (and l1_ratios), choose, and fit on all rows.
 
@@ -85,6 +91,11 @@ def sweep(
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
             It takes the mean squared error, and folds as a number or labels.
         checkpoint: with ``by``, a folder in which blocks of groups are kept, as in :func:`jaxreg.fit`.
+        moments_by_fold: :class:`jaxreg.Moments` of the rows of each fold, in place of X, y, sample_weight and folds,
+            for what ``moments`` serve in :func:`jaxreg.fit`; ``measure`` is "mse" or "r2".
+        target, table: where X is a file, a pattern, a folder or an iterator of batches: the column to predict, and how
+            the table is read, the other arguments of :func:`jaxreg.fold_moments` by their names. ``folds`` may then be
+            the name of a column, ``sample_weight`` is one, and ``checkpoint`` keeps the sums of what has been read.
         X, y, lams, eps, ...: these and all other options as in :func:`path`.
 
     Returns:
@@ -94,7 +105,8 @@ def sweep(
     (``Sweep.extended``); ``lams`` is then longer than was asked for. Of groups each is extended by itself.
 
     Raises, Warns: as :func:`path`; ValueError for folds that leave nothing to train or to measure on; GridEndWarning
-        where the error still falls at the end of the grid.
+        where the error still falls at the end of the grid; IllConditionedWarning where moments leave held-out errors
+        less than ten digits.
 
     Example:
         >>> import jaxreg
@@ -103,8 +115,22 @@ def sweep(
         >>> result.mean_mse.shape, bool(result.one_se.lam >= result.best.lam), result.converged
         ((1, 30), True, True)
     """
-    X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
+    if measure not in MEASURES:
+        raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     ratios = _check_ratios(l1_ratio)
+    if is_stream(X):
+        given_table = {**(table or {}), "sample_weight": sample_weight, "checkpoint": checkpoint, "progress": progress}
+        moments_by_fold = read_stream(X, target, folds, seed, **given_table).folds
+        X = sample_weight = checkpoint = None
+    if moments_by_fold is not None:
+        with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
+        more = {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
+        refuse_rows("sweep", "moments_by_fold", **with_rows, **more, measure=measure if measure == "mae" else None)
+        asked = {"fit_intercept": fit_intercept, "standardize": standardize, "penalty_factor": penalty_factor}
+        how = {"lower": lower, "upper": upper, "eps": eps, "tol": tol, "max_iter": max_iter}
+        return _sweep_of_folds(moments_by_fold, ratios, lams, measure, {**asked, **how}, progress)
+    require_rows("sweep", X, y)
+    X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     given = check_problem(
         X,
         y,
@@ -124,8 +150,6 @@ def sweep(
         mesh=mesh,
         stays=measure == "mse" and stays(X, device, device_arrays, runs is not None, mesh),
     )
-    if measure not in MEASURES:
-        raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     if (device_arrays or mesh is not None) and measure != "mse":
         raise ValueError(f"measure is {measure!r}; with device_arrays=True or mesh it must be 'mse'.")
     lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
@@ -140,8 +164,8 @@ def sweep(
             return sweep_there(given, ratios, lams, plan, device_arrays)
         given = brought(given)
     else:
-        target = given.y[:, 0] if given.flat else given.y
-        plan = plan_of(folds, given.X, target, seed, given.sample_weight)
+        of_splitter = given.y[:, 0] if given.flat else given.y
+        plan = plan_of(folds, given.X, of_splitter, seed, given.sample_weight)
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]
@@ -150,16 +174,39 @@ def sweep(
     with following(progress, "paths") as show:
         grids = Grids(problems, plan, measure, show)
         grids.solve(lams)
-    found, weight = grids.measured(), fold_weight(problem, plan)
+    return _result(grids, ratios, given, lambda scale: own_scale(scale, given))
+
+
+def _sweep_of_folds(
+    moments_by_fold: Any, ratios: list[float], lams: Any, measure: str, options: dict[str, Any], progress: Progress
+) -> results.Sweep:
+    """From the moments of the folds."""
+    lams = parameters.check_lams(lams, float)
+    problems, parts, total = parts_of_folds(moments_by_fold, ratios, lams, options)
+    with following(progress, "paths") as show:
+        grids = MomentGrids(problems, parts, measure, show)
+        grids.solve(lams)
+    result = _result(grids, ratios, problems[0], lambda scale: known.own_scale(scale, problems[0], total))
+    say_rounding(grids.rounding, problems[0].tol, grids.unsure)
+    return result
+
+
+def _result(grids: Grids, ratios: list[float], given: Problem, scale_of: Callable[[Any], Any]) -> results.Sweep:
+    """What is chosen from the errors, and what is said of it.
+
+    Args:
+        given: the problem as it was given. scale_of: σ of its columns, from that of the path.
+    """
+    found, weight, measure = grids.measured(), grids.folds.weight, grids.measure
     with given.computing():
         of_losses = {name: _choices(loss, weight, found.lams) for name, loss in found.losses().items()}
         by = {name: jax.tree.map(np.asarray, chosen) for name, chosen in of_losses.items()}
         pure = _concluded(grids.paths, ratios, found, (*by["mse"][:2], *by[measure][2:]))
     steps = any(path.n_iter.any() for path in grids.paths)
     along = lambda gap: found.lams.reshape(found.lams.shape + (1,) * (gap.ndim - 2))
-    converged = warn_unless_converged(found.gap, along(found.gap), problem.tol, "sweep, in the folds", steps)
-    all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), problem.tol, "sweep, on all rows", steps)
-    scale = own_scale(pure.path.scale, given)
+    converged = warn_unless_converged(found.gap, along(found.gap), given.tol, "sweep, in the folds", steps)
+    all_rows = warn_unless_converged(found.path_gap, along(found.path_gap), given.tol, "sweep, on all rows", steps)
+    scale = scale_of(pure.path.scale)
     df = grids.degrees(int(pure.best.index[0]), pure.path) if given.flat else pure.path.df
     concluded = pure._asdict() | {
         "fold_mae": found.mae,

@@ -137,9 +137,22 @@ class Journal:
         if file.exists() and (kept := self._kept(file)) is not None:
             return kept
         found = compute()
-        with writing(file, "wb") as stream:
-            np.savez(stream, **{_DIGEST: np.array(self._digest)}, **found)  # type: ignore[arg-type]
+        self.keep(name, found)
         return found
+
+    def latest(self, name: str) -> dict[str, np.ndarray] | None:
+        """What was kept last under this name; None if nothing was, or it is damaged."""
+        if self._folder is None:
+            return None
+        file = self._folder / f"{name}.npz"
+        return self._kept(file) if file.exists() else None
+
+    def keep(self, name: str, found: dict[str, np.ndarray]) -> None:
+        """Keep arrays under a name, in the place of what was kept before."""
+        if self._folder is None:
+            return
+        with writing(self._folder / f"{name}.npz", "wb") as stream:
+            np.savez(stream, **{_DIGEST: np.array(self._digest)}, **found)  # type: ignore[arg-type]
 
     def _kept(self, file: Path) -> dict[str, np.ndarray] | None:
         """None where it is damaged, or of another call."""

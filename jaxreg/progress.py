@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 __all__ = ["Bar", "Progress", "following"]
 
-Progress = Callable[[int, int], None] | bool | None
+Progress = Callable[[int, Any], None] | bool | None
 
 
 # Seconds between two lines where there is no terminal: in a log nobody wants to count them.
@@ -27,11 +27,12 @@ class Bar:
     ten seconds at most.
 
     Args:
-        what: what is counted, for example "paths". stream: by default standard error, in a notebook standard output.
+        what: what is counted, for example "paths". rate: whether to say how many a second.
+        stream: by default standard error, in a notebook standard output.
     """
 
-    def __init__(self, what: str, stream: TextIO | None = None) -> None:
-        self.what = what
+    def __init__(self, what: str, stream: TextIO | None = None, rate: bool = False) -> None:
+        self.what, self.rate = what, rate
         notebook = stream is None and _in_a_notebook()
         self.stream: TextIO = stream if stream is not None else sys.stdout if notebook else sys.stderr
         self.visible = notebook or self.stream.isatty()
@@ -43,15 +44,17 @@ class Bar:
         if self.visible:
             self._show(words)
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int | None) -> None:
         now = time.monotonic()
         elapsed = now - self.start
         # The first took the compiling as well, and says nothing of the others.
-        left = f", {elapsed / done * (total - done):.0f} s left" if 2 <= done < total else ""
-        count = f"{done}/{total} {self.what}, {elapsed:.0f} s{left}"
+        left = f", {elapsed / done * (total - done):.0f} s left" if total and 2 <= done < total else ""
+        of_all = f"{done:,}" if total is None else f"{done:,}/{total:,}" if self.rate else f"{done}/{total}"
+        rate = f", {done / elapsed:,.0f} a second" if self.rate and elapsed > 0 else ""
+        count = f"{of_all} {self.what}{rate}, {elapsed:.0f} s{left}"
         if self.visible and elapsed >= 0.5:
-            filled = round(20 * done / total)
-            self._show(f"[{'█' * filled}{'·' * (20 - filled)}] {count}")
+            filled = round(20 * done / total) if total else 0
+            self._show(f"[{'█' * filled}{'·' * (20 - filled)}] {count}" if total else count)
         elif not self.visible and now - self.last_line >= BETWEEN_LINES:
             self.last_line = now
             print(count, file=self.stream, flush=True)
@@ -68,12 +71,12 @@ class Bar:
 
 
 @contextmanager
-def following(progress: Any, what: str) -> Iterator[Callable[[int, int], None]]:
+def following(progress: Any, what: str, rate: bool = False) -> Iterator[Callable[[int, Any], None]]:
     """The argument ``progress`` of a function as a callback.
 
     Args:
         progress: a function of (done, total); True is a :class:`Bar`, whose line vanishes at the end, however it ends;
-            False and None are nothing. what: what is counted.
+            False and None are nothing. what: what is counted. rate: whether to say how many a second.
 
     Raises:
         TypeError: something else.
@@ -84,7 +87,7 @@ def following(progress: Any, what: str) -> Iterator[Callable[[int, int], None]]:
         1 of 2
     """
     if progress is True:
-        bar = Bar(what)
+        bar = Bar(what, rate=rate)
         try:
             yield bar
         finally:

@@ -4,6 +4,7 @@ They check the arguments, hand them to an engine (:mod:`jaxreg.engines`), and ow
 configuration is never changed: 64-bit mode is scoped to the call.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,15 +22,17 @@ from jaxreg.engines import choose
 from jaxreg.groups import Work, fit_of_each, path_of_each, refuse_checkpoint
 from jaxreg.other_names import names_ours
 from jaxreg.progress import Progress
+from jaxreg.streams import is_stream, read_stream
+from jaxreg.without_rows import fit_of_moments, path_of_moments, refuse_rows, require_rows
 
 __all__ = ["fit", "path"]
 
 
 @names_ours
 def fit(
-    X: Any,
-    y: Any,
-    lam: Any,
+    X: Any = None,
+    y: Any = None,
+    lam: Any = None,
     l1_ratio: float = 1.0,
     *,
     fit_intercept: bool = True,
@@ -48,6 +51,9 @@ def fit(
     by: Any = None,
     checkpoint: Any = None,
     progress: Progress = None,
+    moments: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Solution, or a GroupedSolution
     """Minimise the objective at one λ.
 
@@ -83,6 +89,9 @@ def fit(
             on from them after an interruption, to the same bits; another call is refused.
         progress: with ``by``, called as ``progress(done, total)`` when some groups are done; True shows a line in a
             terminal or notebook, and elsewhere prints one now and then. A single fit has nothing to count.
+        moments: :class:`jaxreg.Moments` in place of X, y and sample_weight: for ridge without bounds, and for the other
+            penalties with `λ > 0`, penalty factors above 0 and bounds that are 0 or infinite.
+        target, table: where X is a file, a pattern, a folder or an iterator of batches, as in :func:`jaxreg.sweep`.
 
     Returns:
         :class:`jaxreg.results.Solution`: coef (p,) or (p, t), intercept () or (t,), in ``dtype``; the gap, the scale.
@@ -94,7 +103,8 @@ def fit(
         FloatingPointError: a coefficient is not finite, since its column is too small or too large for the dtype.
 
     Warns:
-        ConvergenceWarning: the gap is above ``tol``.
+        ConvergenceWarning: the gap is above ``tol``. IllConditionedWarning: by rounding of ``moments``, it may be off
+            by more than a tenth of ``tol``.
 
     Example:
         >>> import jaxreg
@@ -103,6 +113,18 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
+    if is_stream(X):
+        moments, X, sample_weight, checkpoint = (
+            _read(X, target, table, sample_weight, checkpoint, progress),
+            *[None] * 3,
+        )
+    if moments is not None:
+        with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
+        with_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
+        refuse_rows("fit", "moments", **with_rows)
+        asked = {"fit_intercept": fit_intercept, "standardize": standardize, "penalty_factor": penalty_factor}
+        return fit_of_moments(moments, lam, l1_ratio, **asked, lower=lower, upper=upper, tol=tol, max_iter=max_iter)
+    require_rows("fit", X, y)
     X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     given = check_problem(
         X,
@@ -149,8 +171,8 @@ def fit(
 
 @names_ours
 def path(
-    X: Any,
-    y: Any,
+    X: Any = None,
+    y: Any = None,
     lams: Any = 100,
     l1_ratio: float = 1.0,
     *,
@@ -171,6 +193,9 @@ def path(
     by: Any = None,
     checkpoint: Any = None,
     progress: Progress = None,
+    moments: Any = None,
+    target: str | None = None,
+    table: Mapping[str, Any] | None = None,
 ) -> Any:  # a Path, or a GroupedPath
     """Minimise the objective at every λ of a grid.
 
@@ -193,6 +218,19 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
+    if is_stream(X):
+        moments, X, sample_weight, checkpoint = (
+            _read(X, target, table, sample_weight, checkpoint, progress),
+            *[None] * 3,
+        )
+    if moments is not None:
+        with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
+        with_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
+        refuse_rows("path", "moments", **with_rows)
+        asked = {"fit_intercept": fit_intercept, "standardize": standardize, "penalty_factor": penalty_factor}
+        how = {"lower": lower, "upper": upper, "eps": eps, "tol": tol, "max_iter": max_iter}
+        return path_of_moments(moments, lams, l1_ratio, **asked, **how)
+    require_rows("path", X, y)
     X, y, sample_weight, runs = taken_apart(by, X, y, sample_weight)
     given = check_problem(
         X,
@@ -226,3 +264,11 @@ def path(
     warn_unless_converged(pure.gap, along, problem.tol, "path", bool(pure.n_iter.any()))
     pure = pure._replace(scale=own_scale(pure.scale, given))
     return results.Path(**pure._asdict(), feature_names=given.names)
+
+
+def _read(
+    source: Any, target: Any, table: Mapping[str, Any] | None, sample_weight: Any, checkpoint: Any, progress: Progress
+) -> results.Moments:
+    """The moments of all rows of a stream."""
+    given = {**(table or {}), "sample_weight": sample_weight, "checkpoint": checkpoint, "progress": progress}
+    return read_stream(source, target, 1, 0, **given).folds[0]

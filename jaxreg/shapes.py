@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxreg.params import Params
 
-__all__ = ["BAND_NAMES", "KEYS", "NAMES", "SHAPES", "WhenRead", "check_shapes", "field_names", "shaped"]
+__all__ = ["BAND_NAMES", "KEYS", "NAMES", "SHAPES", "TARGET_NAMES", "WhenRead", "check_shapes", "field_names", "shaped"]
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -20,11 +20,14 @@ Kind = TypeVar("Kind", bound=type)
 NAMES = "a name for each of p, or None"
 # And for those of bands of columns.
 BAND_NAMES = "a name for each of q"
+# And for those of k targets.
+TARGET_NAMES = "a name for each of k, or None"
 # And for what tells G groups apart: arrays (G,) of numbers, times or text, or their names.
 KEYS = "some arrays (G,), or names"
 
 # Of Params, and of every kind of result that says with :func:`shaped` what it is made up of.
 SHAPES: dict[Any, dict[str, Any]] = {Params: {"intercept": "t", "coef": "p t"}}
+_NAMED = {NAMES: ("p", "columns"), BAND_NAMES: ("q", "bands"), TARGET_NAMES: ("k", "targets")}
 _WHOLE = (
     *("n_iter", "n_nonzero", "index", "extended", "seed", "q", "late"),
     *("n_pairs", "n_resamples", "n_rows", "n_folds", "n_repeats", "band", "n_judged"),
@@ -85,8 +88,8 @@ def _check(part: Any, place: str, sizes: dict[str, int | None]) -> None:
         elif isinstance(wanted, tuple):
             if value not in wanted:
                 raise ValueError(f"{where} is {value!r}")
-        elif wanted in (NAMES, BAND_NAMES):
-            letter, what = ("p", "columns") if wanted == NAMES else ("q", "bands")
+        elif wanted in _NAMED:
+            letter, what = _NAMED[wanted]
             if not isinstance(value, tuple) and (value is not None or wanted == BAND_NAMES):
                 raise ValueError(f"{where} is a {type(value).__name__}")
             if value is not None and len(value) != sizes.setdefault(letter, len(value)):

@@ -395,17 +395,10 @@ def test_the_names_and_defaults_of_the_options_are_those_of_python():
     options = {action.dest: action for action in sweep_parser()._actions}
     for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "decimal", "na", "categorical"):
         del options[the_data]
-    for the_command in ("help", "out", "rows"):
+    for the_command in ("help", "out", "rows", "stream", "fold_key"):
         del options[the_command]
-    assert set(of_python) - set(options) == {
-        "X",
-        "y",
-        "penalty_factor",
-        "progress",
-        "checkpoint",
-        "device_arrays",
-        "mesh",
-    }
+    of_python_alone = {"X", "y", "penalty_factor", "progress", "checkpoint", "device_arrays", "mesh"}
+    assert set(of_python) - set(options) == of_python_alone | {"moments_by_fold", "target", "table"}
     assert set(options) <= set(of_python)
     for name, action in options.items():
         assert f"--{name.replace('_', '-')}" in action.option_strings
@@ -744,7 +737,9 @@ def test_67_no_file(tmp_path, earlier, no_work):
     target = ("--target", "price", "--out", earlier)
     nothing = tmp_path / "nothing.csv"
     assert refusal("sweep", nothing, *target) == f"cannot read {nothing}: No such file or directory"
-    assert refusal("sweep", tmp_path, *target) == f"cannot read {tmp_path}: Is a directory"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert f"the folder {empty} holds no file that ends in .parquet" in refusal("sweep", empty, *target)
     assert "cannot read" in refusal("sweep", tmp_path / "two\nlines.csv", *target)
 
 

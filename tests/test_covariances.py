@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg.covariances import IllConditionedWarning, path_from_moments
+from jaxreg.convergence import IllConditionedWarning
+from jaxreg.covariances import path_from_moments
 from jaxreg.formulas.moments import Moments, together
 
 N, P = 90, 6
@@ -82,7 +83,7 @@ def test_refuses_what_is_no_moments(name):
 
 @pytest.mark.parametrize(
     "options",
-    [{"l1_ratio": 0}, {"lams": [0.0, 1.0]}, {"penalty_factor": [0, 1, 1, 1, 1, 1]}, {"lower": -1.0}],
+    [{"l1_ratio": 0, "lower": 0.0}, {"penalty_factor": [0, 1, 1, 1, 1, 1]}, {"lower": -1.0}],
     ids=str,
 )
 def test_refuses_what_needs_rows(options):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jaxreg.cli.problem import load
+from jaxreg.cli.problem import is_least_squares, load
 from jaxreg.cli.table_options import say
 from jaxreg.program_cache import keep_programs
 
@@ -20,19 +20,24 @@ def prepared(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:
     from jaxreg import files
     from jaxreg.progress import Bar
 
+    folder = None
+    streamed = _is_streamed(options)
     bar = Bar("paths")
     try:
         bar.say(f"reading {options.file or options.dataset} …")
-        problem = load(options)
+        problem = {} if streamed else load(options)
     finally:  # an error message starts on a line of its own
         bar.clear()
-    folder = None
     if options.out is not None:
         _require_matplotlib()
         try:
             folder = files.output_folder(options.out)
         except files.OutputError as error:  # before any work: a wrong option
             raise ValueError(str(error)) from None
+    if streamed:
+        from jaxreg.cli.streamed import read
+
+        problem = read(options, checkpoint_in(folder, options), is_least_squares(options))
     try:
         keep_programs()
     except ValueError as error:
@@ -40,6 +45,17 @@ def prepared(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:
     except OSError:
         pass
     return problem, folder
+
+
+def _is_streamed(options: argparse.Namespace) -> bool:
+    from jaxreg.cli.streamed import is_streamed
+
+    if not is_streamed(options):
+        return False
+    for name in ("by", "dataset"):
+        if getattr(options, name):
+            raise ValueError(f"--{name} does not go with a stream; read the file as a whole")
+    return True
 
 
 def checkpoint_in(folder: Path | None, options: argparse.Namespace) -> Path | None:

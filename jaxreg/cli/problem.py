@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxreg.cli.table_options import opened, say, shown_file, table_of
 
-__all__ = ["grid_option", "load"]
+__all__ = ["grid_option", "is_least_squares", "load"]
 
 
 def load(options: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
     y = table.column(options.target)
     weight = None if options.sample_weight is None else table.column(options.sample_weight)
     no_features = [name for role, name in aside.items() if role != "folds"]
-    features = table.without(*no_features, *(table.coding.first_levels if _is_least_squares(options) else ()))
+    features = table.without(*no_features, *(table.coding.first_levels if is_least_squares(options) else ()))
     if not features.columns:
         raise ValueError(f"{options.file} has no column left as a feature beside {', '.join(aside.values())}")
     say(table.notes)
@@ -95,7 +95,7 @@ def _of_file(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _is_least_squares(options: argparse.Namespace) -> bool:
+def is_least_squares(options: argparse.Namespace) -> bool:
     """Whether nothing is penalised and an intercept is fitted: then a level of each text is left out."""
     lams = grid_option(options.lams)
     return bool(options.fit_intercept and isinstance(lams, list) and not any(lams))

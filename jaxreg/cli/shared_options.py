@@ -8,8 +8,8 @@ from jaxreg.cli.table_options import add_table_options
 __all__ = ["add_data_options", "add_penalty_options", "add_run_options"]
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Where the table comes from, and what its columns are."""
+def add_data_options(parser: argparse.ArgumentParser) -> Any:
+    """Where the table comes from, and what its columns are; the group of these options."""
     data = parser.add_argument_group("data")
     data.add_argument("file", nargs="?", metavar="FILE", help="CSV or Parquet table with column names; - is stdin")
     data.add_argument("--target", metavar="COLUMN", help="the column to predict")
@@ -33,6 +33,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="missing cells: refused, their rows left out, or filled in with that of all rows (default: %(default)s)",
     )
+    return data
 
 
 def add_penalty_options(model: Any) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 from jaxreg.cli.prepare import at_work, prepared
 from jaxreg.cli.problem import grid_option
 from jaxreg.cli.shared_options import add_data_options, add_penalty_options, add_run_options
+from jaxreg.cli.streamed import add_stream_options
 
 __all__ = ["add_sweep"]
 
@@ -21,7 +23,7 @@ def add_sweep(commands: Any) -> None:
         help="cross-validate a grid of λs on a table, choose, and fit",
         description="Cross-validate a grid of λs on a CSV or Parquet file, choose λ, and fit on all rows.",
     )
-    add_data_options(sweep)
+    add_stream_options(add_data_options(sweep))
     model = sweep.add_argument_group("model")
     model.add_argument(
         "--l1-ratio", nargs="+", type=float, default=[1.0], metavar="R", help="1 lasso, 0 ridge (default: 1)"
@@ -59,22 +61,29 @@ def _sweep(options: argparse.Namespace) -> int:
     from jaxreg.progress import Bar
 
     problem, folder = prepared(options)
+    settings, bar = _settings(options, problem["folds"]), Bar("paths")
+    if "call" not in problem:
+        problem["call"] = {name: problem[name] for name in ("X", "y", "sample_weight")}
+        problem["shape"] = problem["X"].shape
+    else:  # what does not go with moments and is not asked for
+        unused = [name for name in ("folds", "seed", "strategy", "device") if settings[name] in (None, options.seed)]
+        for name in [*unused, *(["dtype"] if options.dtype == "float64" else [])]:
+            del settings[name]
     from jaxreg.cross_validation import sweep
 
-    settings, bar = _settings(options, problem["folds"]), Bar("paths")
     if options.by:
         from jaxreg.cli.by import sweep_each
 
         return sweep_each(options, problem, settings, folder)
     start = time.perf_counter()
     with _compile_clock() as compiling, at_work(bar):
-        result = sweep(problem["X"], problem["y"], sample_weight=problem["sample_weight"], progress=bar, **settings)
+        result = sweep(**problem["call"], progress=bar, **settings)
     seconds = time.perf_counter() - start
     result = report.named(result, problem["names"])
     facts: dict[str, Any] = {
         "title": problem["title"],
         "notes": problem["notes"],
-        "shape": problem["X"].shape,
+        "shape": problem["shape"],
         "folds": problem["fold_text"],
         "seconds": (seconds - compiling.seconds, compiling.seconds),
         "tol": options.tol,
@@ -88,12 +97,14 @@ def _sweep(options: argparse.Namespace) -> int:
             stored = {**settings, **problem["source"], "folds": problem["fold_text"], "notes": problem["notes"]}
             again: dict[str, Any] = {
                 "command": report.command_line(options.parser, options),
-                "python": report.python_code(options, {**settings, "sample_weight": problem["sample_weight"]}),
+                "python": report.python_code(options, _again(settings, problem), problem.get("stream") is not None),
             }
             page = partial(report.sweep_page, result, **facts, **again)
             options.state = f"{folder} holds the new result, or what it held before"
             written = write_sweep(result, folder, problem["target"], stored, page, problem["coding"])
             options.state = f"the result is in {folder}"
+            if "stream" in problem:
+                shutil.rmtree(folder / "sweep_blocks", ignore_errors=True)  # another sweep may go there
             text += f"\n\nWritten to {folder}: " + ", ".join(file.name for file in written)
     finally:
         print(text)
@@ -119,6 +130,11 @@ def _settings(options: argparse.Namespace, folds: Any) -> dict[str, Any]:
         "dtype": options.dtype,
         "device": options.device,
     }
+
+
+def _again(settings: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a call in Python."""
+    return settings | problem.get("stream", {"sample_weight": problem.get("sample_weight")})
 
 
 class _Clock:

@@ -4,7 +4,6 @@ The training moments of a member are those of all rows less its own. A member ``
 """
 
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,29 +11,17 @@ import numpy as np
 from jaxreg.data.budget import BLOCK_BYTES
 from jaxreg.data.columns import Columns, columns_of
 from jaxreg.data.cores import blas_of_one_thread, share
+from jaxreg.data.parts import MOST_LOST, UNIT, Known, lost_times, offset
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.data.row_blocks import SHARED, block_moments
-from jaxreg.formulas.moments import Moments, lost, together
+from jaxreg.formulas.moments import Moments, together
 from jaxreg.solvers.active_set import padded
 
 __all__ = ["FEW", "UNIT", "Known", "Members", "moments_of"]
 
-# Moments about their means are known to so much of the columns' lengths: sums of products in blocks.
-UNIT = 8 * float(np.finfo(float).eps)
-# Of the digits of the moments of all rows, so many may be lost by taking a part away; else the other parts are added.
-MOST_LOST = 100.0
 # Columns that are few: what is done for them once more costs less than another program.
 FEW = 128
-
-
-class Known(NamedTuple):
-    """Moments of training rows, as those of some rows less those of others, and by how much of the columns' lengths
-    they may be off."""
-
-    total: Moments
-    without: Moments | None
-    unit: float
 
 
 def moments_of(problem: Problem, rows: np.ndarray | None = None) -> Moments:
@@ -77,7 +64,7 @@ class Members:
         rows = [self.plan.test_rows(b) for b in range(len(self.plan))]
         of = lambda some: moments_of(self._problem, some)
         parts = [of(some) for some in rows] if np.prod(shape) < SHARED else share(of, rows)
-        return parts if _offset(parts) <= MOST_LOST / 2 else None
+        return parts if offset(parts) <= MOST_LOST / 2 else None
 
     @cached_property
     def total(self) -> Moments:
@@ -88,13 +75,9 @@ class Members:
             return together(self.kept)
 
     @cached_property
-    def _squares(self) -> Moments:
-        return _squares(self.total)
-
-    @cached_property
     def unit(self) -> float:
         """By how much those of all rows may be off."""
-        return UNIT if self.kept is None else UNIT * (1.0 + _offset(self.kept))
+        return UNIT if self.kept is None else UNIT * (1.0 + offset(self.kept))
 
     @cached_property
     def nothing(self) -> Moments:
@@ -125,7 +108,7 @@ class Members:
             return Known(self.total, None if alone else self.nothing, self.unit)
         assert self.plan is not None
         part = self.part(b)
-        if part is not None and (times := self.lost(part)) <= MOST_LOST:
+        if part is not None and (times := lost_times(self.total, part)) <= MOST_LOST:
             return Known(self.total, part, self.unit * times)
         if self.kept is not None:
             return Known(together(self.kept[:b] + self.kept[b + 1 :]), self.nothing, self.unit)
@@ -142,35 +125,7 @@ class Members:
         """What is taken from the moments of all rows for every member, stacked, and by how much each difference may be
         off, (padded B,); None where one would lose too many digits."""
         assert self.kept is not None
-        times = np.array([self.lost(part) for part in self.kept])
+        times = np.array([lost_times(self.total, part) for part in self.kept])
         if times.max() > MOST_LOST:
             return None
         return self.stacked, self.unit * np.pad(times, (0, padded(len(times)) - len(times)))
-
-    def lost(self, part: Moments) -> float:
-        """By how many times the error of the moments grows where the part is taken away."""
-        with np.errstate(all="ignore"):
-            squares = _squares(part)
-            times = float(lost(self._squares, squares, self._squares - squares))
-        return times if times == times else np.inf
-
-
-def _squares(m: Moments) -> Moments:
-    """Those of all columns as if they were targets."""
-    square, none = np.concatenate([np.diagonal(m.xx), m.yy]), m.xx[:0, :0]
-    return Moments(
-        m.weight, m.x_mean[:0], np.concatenate([m.x_mean, m.y_mean]), none, np.zeros((0, len(square))), square
-    )
-
-
-def _offset(parts: list[Moments]) -> float:
-    """By how many times formula (1) of the moments adds to the error: `ε |x̄|` of a mean beside what it differs by.
-
-    max over columns and targets of `2 Σ_k W_k |x̄_k − x̄_1| |x̄_k| / Σ_k xx_k,jj` with differences from the first
-    part's.
-    """
-    of = [_squares(m) for m in parts]
-    with np.errstate(all="ignore"):
-        moved: Any = 2 * sum(m.weight * np.abs(m.y_mean - of[0].y_mean) * np.abs(m.y_mean) for m in of)
-        times = np.where(moved > 0, moved / sum(m.yy for m in of), 0.0)
-    return float(np.max(times, initial=0.0)) if not np.isnan(times).any() else np.inf

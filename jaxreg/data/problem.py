@@ -12,7 +12,7 @@ from jaxreg.precision import computing, device_of, takes_double
 from jaxreg.solvers.grid import default_eps
 from jaxreg.solvers.reduced import default_tol
 
-__all__ = ["SMALL", "Problem", "check_problem", "varies"]
+__all__ = ["SMALL", "Problem", "check_problem", "problem_without_rows", "varies"]
 
 # The numbers of a larger table are looked at when its moments are not finite: looking costs as much as the moments.
 SMALL = 2**17
@@ -106,21 +106,73 @@ def check_problem(
     device = device_of(device, X, y) if mesh is None else check_mesh(mesh, device, len(X))
     if stays:
         X, y, sample_weight, flat = on_device.check_table(X, y, sample_weight, _check_dtype(dtype), device)
-        n, p = device.rows if isinstance(device, Devices) else len(X), X.shape[1]
+        n = device.rows if isinstance(device, Devices) else X.shape[0]
     else:
         X = inputs.check_matrix(X, "X", _check_dtype(dtype), values=False, sparse=True)
         if is_sparse(X) or X.size <= SMALL:
             inputs.check_values(X, names)
-        n, p = X.shape
+        n = X.shape[0]
         y = inputs.check_target(y, n, float)
         flat = y.ndim == 1
         sample_weight = inputs.check_weights(sample_weight, n, float)
-    lower, upper = inputs.check_bounds(lower, upper, p, float)
     if strategy not in (None, "active set", "parallel"):
         raise ValueError(f"strategy is {strategy!r}; it must be 'active set', 'parallel' or None.")
+    return _asked(
+        *(X, y if stays else y.reshape(n, -1), flat, names, n),
+        l1_ratio,
+        sample_weight=sample_weight,
+        penalty_factor=penalty_factor,
+        lower=lower,
+        upper=upper,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        eps=eps,
+        tol=tol,
+        max_iter=max_iter,
+        strategy=strategy,
+        device=device,
+    )
+
+
+def problem_without_rows(
+    p: int, t: int, n: int, flat: bool, names: tuple[str, ...] | None, l1_ratio: Any, **options: Any
+) -> Problem:
+    """What is asked of moments, checked: X is (0, p) and y (0, t), so that nothing takes them for rows.
+
+    Args:
+        n: how many rows the moments are of. options: penalty_factor, lower, upper, fit_intercept, standardize, eps,
+            tol, max_iter, as :func:`check_problem` takes them.
+    """
+    given: dict[str, Any] = {"sample_weight": None, "strategy": None, "device": None} | options
+    return _asked(np.empty((0, p)), np.empty((0, t)), flat, names, n, l1_ratio, **given)
+
+
+def _asked(
+    X: Any,
+    y: Any,
+    flat: bool,
+    names: Any,
+    n: int,
+    l1_ratio: Any,
+    *,
+    sample_weight: Any,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    fit_intercept: Any = True,
+    standardize: Any = True,
+    eps: Any = None,
+    tol: Any = None,
+    max_iter: Any = 1,
+    strategy: Any,
+    device: Any,
+) -> Problem:
+    """What does not depend on the rows, checked."""
+    p = X.shape[1]
+    lower, upper = inputs.check_bounds(lower, upper, p, float)
     return Problem(
         X=X,
-        y=y if stays else y.reshape(n, -1),
+        y=y,
         flat=flat,
         names=names,
         sample_weight=sample_weight,

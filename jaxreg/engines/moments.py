@@ -22,7 +22,7 @@ from jaxreg.solvers.from_moments import path_from_moments
 from jaxreg.solvers.lockstep import LOCKSTEP
 from jaxreg.solvers.member_paths import WIDE
 
-__all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "way"]
+__all__ = ["WIDE", "carries", "of_all_members", "path", "refuses", "solve", "squares", "way"]
 
 # Relative gaps up to which a path that does not settle may have the right supports.
 DRIFTED = 1e-4
@@ -96,6 +96,12 @@ def path(known: Known, order: Order, asked: Settings, device: Any = None, found:
         if descent.stands(found, order, asked):
             return found
     return jax.tree.map(np.asarray, _program(*given, way="newton"))
+
+
+def squares(known: Known, order: Order, asked: Settings) -> Any:
+    """Ridge, or least squares at `λ = 0`, without bounds, as :func:`path`."""
+    given = known.total, known.without, order.grid, asked, np.float64(known.unit)
+    return jax.tree.map(np.asarray, _program(*given, way="squares"))
 
 
 def way(asked: Settings, device: Any = None) -> str:

@@ -28,6 +28,8 @@ def command_line(parser: argparse.ArgumentParser, options: argparse.Namespace) -
             continue
         if not action.option_strings:
             words.insert(2, _file_name(value))
+        elif value is True and action.nargs == 0:
+            words.append(action.option_strings[0])
         elif isinstance(action, argparse.BooleanOptionalAction):
             words.append(action.option_strings[0 if value else 1])
         elif isinstance(value, list):
@@ -39,18 +41,21 @@ def command_line(parser: argparse.ArgumentParser, options: argparse.Namespace) -
     return shlex.join(words)
 
 
-def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
+def python_code(options: argparse.Namespace, settings: dict[str, Any], streamed: bool = False) -> str:
     """Lines of Python that make the same sweep.
 
     Args:
         options: of ``jaxreg sweep``: where the data come from.
         settings: the keyword arguments of :func:`jaxreg.sweep`. Arrays are columns of the table, named by ``options``.
+        streamed: whether the file was read piece by piece.
     """
     from jaxreg.cross_validation import sweep
 
     arguments = dict(settings)
     lines = ["import jaxreg"]
-    if options.dataset is not None:
+    if streamed:
+        source = [repr(_file_name(options.file))]
+    elif options.dataset is not None:
         X, y = "data.X", "data.y"
         lines += ["", f"data = jaxreg.datasets.load({options.dataset!r})"]
     else:
@@ -85,6 +90,7 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
             f"table = read_table({', '.join([repr(_file_name(options.file)), *_keywords(given)])})",
             f"features = table.without({', '.join(aside)})",
         ]
+    source = source if streamed else [X, y]
     if isinstance(arguments.get("l1_ratio"), list) and len(arguments["l1_ratio"]) == 1:
         arguments["l1_ratio"] = arguments["l1_ratio"][0]
     if arguments.get("dtype") == "float64":  # that of the table
@@ -92,7 +98,7 @@ def python_code(options: argparse.Namespace, settings: dict[str, Any]) -> str:
     defaults = {name: p.default for name, p in inspect.signature(sweep).parameters.items()}
     # Those that everyone looks for are written even where they are the defaults.
     shown = {k: v for k, v in arguments.items() if k in ("lams", "l1_ratio", "folds", "seed") or v != defaults.get(k)}
-    lines.append(f"sweep = jaxreg.sweep({', '.join([X, y, *_keywords(shown)])})")
+    lines.append(f"sweep = jaxreg.sweep({', '.join([*source, *_keywords(shown)])})")
     lines.append("print(sweep.best.lam, sweep.one_se.lam)")
     return "\n".join(lines)
 
@@ -111,5 +117,5 @@ def _keywords(arguments: dict[str, Any]) -> list[str]:
 def _file_name(path: str) -> str:
     if path == "-":
         return path
-    name = os.path.basename(path)
+    name = os.path.basename(os.path.normpath(path))
     return os.path.join(os.curdir, name) if name.startswith("-") else name

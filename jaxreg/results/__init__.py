@@ -9,6 +9,7 @@ from jaxreg.results.grouped_sweep import GroupedSweep
 from jaxreg.results.honest import NestedSweep, PermutationTest
 from jaxreg.results.influence import Influence
 from jaxreg.results.jackknifed import JackknifePlus
+from jaxreg.results.moments import Moments
 from jaxreg.results.relaxed import RelaxedChoice, RelaxedPath, RelaxedSweep
 from jaxreg.results.resampled import Bootstrap, BootstrapStatistics
 from jaxreg.results.stable import Stability
@@ -27,6 +28,7 @@ __all__ = [
     "Influence",
     "JackknifePlus",
     "LeaveOneOut",
+    "Moments",
     "NestedSweep",
     "Path",
     "PermutationTest",

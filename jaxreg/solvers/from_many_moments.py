@@ -4,6 +4,7 @@ In lockstep (:mod:`~jaxreg.solvers.lockstep`) the members are a leading axis of 
 solved one after the other (:mod:`~jaxreg.solvers.from_moments`), by the turns of a loop in one program.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -146,20 +147,12 @@ def fold_paths_of_weights(
     Returns:
         Found, with leading axes (B, K + 1), all rows last; and the folds' moments, (B, K).
     """
-    some: Any = lambda members, shared: _fold_paths_of_weights(*shared, *members, way)
+    some = partial(_fold_paths_of_weights, way)
     return over_members(some, (weights, _first(count, len(weights))), (X, Y, grid, settings, unit))
 
 
-def _fold_paths_of_weights(
-    X: jax.Array,
-    Y: jax.Array,
-    grid: Grid,
-    settings: Settings,
-    unit: jax.Array,
-    weights: jax.Array,
-    here: jax.Array,
-    way: str,
-) -> tuple[Found, Moments]:
+def _fold_paths_of_weights(way: str, members: Any, shared: Any) -> tuple[Found, Moments]:
+    (weights, here), (X, Y, grid, settings, unit) = members, shared
     B, K, count = len(weights), len(X), jnp.sum(here)
     if way == LOCKSTEP:
         of_fold = lambda X, Y, weights: moments_of_weights(X, Y, weights, X.shape[0])

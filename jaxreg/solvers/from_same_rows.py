@@ -62,7 +62,11 @@ def paths_of_weights_on_rows(
     Z, mean = X - origin[None, :], centred(m.x_mean - origin[None, :])
     share = weights / jnp.where(m.weight > 0, m.weight, 1.0)[:, None]
     end = jnp.where(jnp.arange(B, dtype=jnp.int32) < count, grid.solved, 0)
-    solve: Any = lambda members, Z: solve_paths(same_rows(Z, *members[:3], most), *members[3:])
+
+    def solve(members: Any, Z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        share, mean, size, *asked = members
+        return solve_paths(same_rows(Z, share, mean, size, most), *asked)
+
     asked = problem.correlation[:, :, 0], lams[:, :, 0], end, penalty
     u, n_iter = over_members(solve, (share, mean, problem.size, *asked), Z)
 

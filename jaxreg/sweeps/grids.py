@@ -12,7 +12,7 @@ from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, ridge
 from jaxreg.solvers.grid_ends import beyond, open_end
 from jaxreg.sweeps.fold_paths import FoldErrors, errors_of_folds
-from jaxreg.sweeps.measures import Measured, held_out_curves
+from jaxreg.sweeps.measures import Folds, Measured, held_out_curves
 
 __all__ = ["MOST_EXTENSIONS", "Grids"]
 
@@ -35,7 +35,7 @@ class Grids:
             problems: one an l1_ratio, with the same data. measure: "mse", "mae" or "r2". show: called with how many
                 paths are done, of how many.
         """
-        self.problems, self.plan, self.measure = problems, plan, measure
+        self.problems, self.folds, self.measure = problems, Folds.of(problems[0], plan), measure
         self.show, self.done, self.total, self.extended = show, 0, 0, 0
         self.members = Members(problems[0], plan)
         self.paths: list[Any] = []
@@ -69,10 +69,10 @@ class Grids:
 
     def measured(self) -> Measured:
         """What has been found, stacked over the l1_ratios."""
-        return Measured.of(self.problems[0], self.plan, self.paths, self.errors)
+        return Measured.of(self.folds, self.paths, self.errors)
 
     def _begin(self) -> None:
-        self.total += len(self.problems) * (len(self.plan) + 1)
+        self.total += len(self.problems) * (len(self.folds.weight) + 1)
 
     def _keep(self, found: list[tuple[Any, FoldErrors]]) -> None:
         self.paths, self.errors = [path for path, _ in found], [errors for _, errors in found]
@@ -98,7 +98,7 @@ class Grids:
 
     def _open_end(self) -> str | None:
         """The open end of the grid at the l1_ratio of least error, of any target."""
-        curves = held_out_curves(self.problems[0], self.plan, self.errors, self.measure)
+        curves = held_out_curves(self.folds, self.errors, self.measure)
         ends = []
         for target in range(curves[0].shape[1]):
             r = int(np.argmin([np.min(curve[:, target]) for curve in curves]))

@@ -9,9 +9,23 @@ from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.sweeps.fold_paths import FoldErrors
 
-__all__ = ["MEASURES", "Measured", "fold_weight", "held_out_curves", "variance_of_folds"]
+__all__ = ["MEASURES", "Folds", "Measured", "fold_weight", "held_out_curves", "variance_of_folds"]
 
 MEASURES = ("mse", "mae", "r2")
+
+
+class Folds(NamedTuple):
+    """What measuring needs of K folds: weight, `Σs` of the rows held out, (K,), and variance of their y about its own
+    mean, (K, t), infinite where it is 0. flat: whether y has no axis of targets."""
+
+    weight: np.ndarray
+    variance: np.ndarray
+    flat: bool
+
+    @classmethod
+    def of(cls, problem: Problem, plan: Plan) -> "Folds":
+        """From the rows."""
+        return cls(fold_weight(problem, plan), variance_of_folds(problem, plan), problem.flat)
 
 
 class Measured(NamedTuple):
@@ -30,20 +44,19 @@ class Measured(NamedTuple):
     mae: np.ndarray | None
 
     @classmethod
-    def of(cls, problem: Problem, plan: Plan, paths: Sequence[Any], errors: Sequence[FoldErrors]) -> "Measured":
+    def of(cls, folds: Folds, paths: Sequence[Any], errors: Sequence[FoldErrors]) -> "Measured":
         """
         Raises:
             FloatingPointError: an error is not finite.
         """
-        stacked: Any = lambda values: np.stack(values)[..., 0] if problem.flat else np.stack(values)
+        stacked: Any = lambda values: np.stack(values)[..., 0] if folds.flat else np.stack(values)
         lams, path_gap = (np.stack([getattr(path, name) for path in paths]) for name in ("lams", "gap"))
         mse = stacked([of.mse for of in errors])
         if not np.isfinite(mse).all():
             r, l, k = np.argwhere(~np.isfinite(mse))[0][:3]
             raise FloatingPointError(f"the error of fold {k} at lam={lams[r, l]:g} is not finite; rescale X and y.")
         mae = None if errors[0].mae is None else stacked([of.mae for of in errors])
-        variance = variance_of_folds(problem, plan)
-        variance = variance[:, 0] if problem.flat else variance
+        variance = folds.variance[:, 0] if folds.flat else folds.variance
         r2 = 1 - mse / variance
         return cls(lams, path_gap, mse, stacked([of.gap for of in errors]), r2, mae)
 
@@ -67,12 +80,10 @@ def variance_of_folds(problem: Problem, plan: Plan) -> np.ndarray:
     return np.where(variance > 0, variance, np.inf)
 
 
-def held_out_curves(problem: Problem, plan: Plan, errors: Sequence[FoldErrors], measure: str) -> list[np.ndarray]:
+def held_out_curves(folds: Folds, errors: Sequence[FoldErrors], measure: str) -> list[np.ndarray]:
     """The mean over the folds of what is made small, along each path, (L, t)."""
-    weight = fold_weight(problem, plan)
-    share = weight / weight.sum()
+    share = folds.weight / folds.weight.sum()
     if measure == "r2":
-        variance = variance_of_folds(problem, plan)
-        return [np.einsum("lkt,k->lt", of.mse / variance, share) for of in errors]
+        return [np.einsum("lkt,k->lt", of.mse / folds.variance, share) for of in errors]
     losses: Any = [of.mae if measure == "mae" else of.mse for of in errors]
     return [np.einsum("lkt,k->lt", loss, share) for loss in losses]

@@ -9,11 +9,25 @@ Parquet. Neither can be mistaken for a value, because neither is allowed as one.
 
 Reading order: ``table`` → ``read`` → ``csv_file`` and ``csv_cells`` (``quick_csv`` where it is plain), ``parquet_file``
 → ``missing`` and ``coding``, by which words and missing cells become numbers → ``names`` → ``errors``.
+What is larger than memory: ``pieces`` → ``csv_pieces``, ``arrow_pieces``.
 """
 
 from jaxreg.tables.coding import Coding
+from jaxreg.tables.csv_file import Dialect
 from jaxreg.tables.errors import TableError
+from jaxreg.tables.piece import Position
+from jaxreg.tables.pieces import Pieces, files_of
 from jaxreg.tables.read import column_names, read_table
 from jaxreg.tables.table import Table
 
-__all__ = ["Coding", "Table", "TableError", "column_names", "read_table"]
+__all__ = [
+    "Coding",
+    "Dialect",
+    "Pieces",
+    "Position",
+    "Table",
+    "TableError",
+    "column_names",
+    "files_of",
+    "read_table",
+]

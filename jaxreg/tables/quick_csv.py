@@ -75,7 +75,7 @@ def plain_cells(
         values[j] = table.column(name).to_numpy()
     if not np.isfinite(values).all():
         return None
-    return np.ascontiguousarray(values.T), [_words(table.column(name)) for name in texts]
+    return values.T, [_words(table.column(name)) for name in texts]
 
 
 def _words(column: "pyarrow.ChunkedArray") -> np.ndarray:

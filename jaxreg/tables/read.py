@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
+
+import numpy as np
 
 from jaxreg.tables.coding import Coding, levels_of
 from jaxreg.tables.csv_file import Dialect, csv_names, read_csv
@@ -13,7 +16,7 @@ from jaxreg.tables.names import Wanted
 from jaxreg.tables.parquet_file import is_parquet, parquet_names, read_parquet
 from jaxreg.tables.table import Cells, Table
 
-__all__ = ["column_names", "read_table"]
+__all__ = ["Asked", "column_names", "read_table", "table_of_cells"]
 
 File = str | os.PathLike[str] | IO[bytes]
 
@@ -100,7 +103,8 @@ def read_table(
         else:
             cells = read_csv(data, Dialect(delimiter, encoding, decimal), wanted)
         how = missing or ("like" if like is not None and like.fills else "error")
-        return _table(cells, _Asked(how, asked, tuple(text), tuple(complete), like, unseen))
+        table = table_of_cells(cells, Asked(how, asked, tuple(text), tuple(complete), like, unseen))
+        return replace(table, values=np.ascontiguousarray(table.values))
     except TableError as error:
         raise TableError(f"{name}: {error}") from error.__cause__
 
@@ -135,7 +139,7 @@ def _check_kind(data: bytes) -> None:
             raise TableError(f"this is {archive}; unpack it or save it as CSV first")
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """The arguments of ``read_table`` that say what words and missing cells become; ``words``: asked for by name."""
 
     missing: str
@@ -146,7 +150,7 @@ class _Asked(NamedTuple):
     unseen: str
 
 
-def _table(cells: Cells, asked: _Asked) -> Table:
+def table_of_cells(cells: Cells, asked: Asked) -> Table:
     """Rows with missing cells left out, then words as numbers, then numbers for what is still missing."""
     coded = {*asked.words, *(asked.like.levels if asked.like is not None else ())}
     text_alone = [name for name in asked.text if name not in coded]
@@ -180,7 +184,7 @@ def _table(cells: Cells, asked: _Asked) -> Table:
     return Table(names, values, kept, cells.places, dropped, cells.unit, coding, tuple(notes))
 
 
-def _coding(cells: Cells, words: list[str], asked: _Asked) -> Coding:
+def _coding(cells: Cells, words: list[str], asked: Asked) -> Coding:
     """Of the words in the file, or the one that is given, after a look for words that it has not seen."""
     if asked.like is None:
         return Coding({name: levels_of(name, cells.words[name], asked_for=name in asked.words) for name in words})

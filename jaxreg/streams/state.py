@@ -1,0 +1,95 @@
+"""What a pass knows so far: the moments of every fold, and where it goes on; kept, and read back to the last bit."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxreg.data.parts import UNIT, squares_alone
+from jaxreg.formulas.moments import Moments, together
+from jaxreg.tables import Position
+
+__all__ = ["State"]
+
+EPS = float(np.finfo(float).eps)
+
+
+class State:
+    """What has been added up.
+
+    Attributes:
+        centre: of columns and targets, (p + t,), from which means are measured: the first row; None before it.
+        parts: of each fold its moments, or None before its first row. rows: how many rows each has. error: by how much
+            rounding may have moved the squares of its columns and targets, (p + t,).
+        position: where the next unit begins. done: rows read. added: pieces. dropped: rows that were left out.
+    """
+
+    def __init__(self) -> None:
+        self.centre: np.ndarray | None = None
+        self.parts: list[Moments | None] = []
+        self.rows: list[int] = []
+        self.error: list[Any] = []
+        self.position, self.done, self.added, self.dropped = Position(0, 0, 0), 0, 0, 0
+
+    def add(self, found: list[Any]) -> None:
+        """The moments of a piece, fold by fold.
+
+        A sum of two sets of rows takes its error from both, and from the rounding of means that differ by d, which is
+        `2 ε W_a W_b/W d` times their distance from the centre (:mod:`jaxreg.formulas.moments`).
+        """
+        for k, part in enumerate(found):
+            if k == len(self.parts):
+                self.parts.append(None)
+                self.rows.append(0)
+                self.error.append(0.0)
+            if part is None:
+                continue
+            moments, rows = part
+            old, here = self.parts[k], squares_alone(moments)
+            self.error[k] = self.error[k] + UNIT * here.yy
+            if old is None:
+                self.parts[k] = moments
+            else:
+                there = squares_alone(old)
+                apart, far = np.abs(here.y_mean - there.y_mean), np.abs(here.y_mean) + np.abs(there.y_mean)
+                self.error[k] += 2 * EPS * here.weight * there.weight / (here.weight + there.weight) * apart * far
+                self.parts[k] = together([old, moments])
+            self.rows[k] += rows
+
+    def unit(self, k: int) -> float:
+        """By how much of the columns' lengths fold k may be off: besides its error, sums gather some `√n ε`."""
+        part = self.parts[k]
+        assert part is not None
+        square = squares_alone(part).yy
+        share = np.divide(self.error[k], square, out=np.zeros_like(square), where=square > 0)
+        return float(np.max(share, initial=0.0)) + self.added**0.5 / 8 * EPS
+
+    def as_arrays(self, names: list[str]) -> dict[str, np.ndarray]:
+        """For a file. names: of the folds."""
+        numbers = [*self.position, self.done, self.added, self.dropped]
+        there = [k for k, part in enumerate(self.parts) if part is not None]
+        assert self.centre is not None
+        stored = {
+            "centre": self.centre,
+            "numbers": np.array(numbers),
+            "names": np.array(names, dtype=str),
+            "there": np.array(there, dtype=np.int64),
+            "rows": np.array(self.rows),
+            "error": np.stack([self.error[k] for k in there]),
+        }
+        of_folds: Any = [self.parts[k] for k in there]
+        fields = zip(Moments._fields, zip(*of_folds, strict=True), strict=True)
+        return stored | {name: np.stack(values) for name, values in fields}
+
+    @classmethod
+    def of(cls, stored: dict[str, np.ndarray]) -> "tuple[State, list[str]]":
+        """What :meth:`as_arrays` gave, and the names of the folds."""
+        state = cls()
+        *position, state.done, state.added, state.dropped = stored["numbers"].tolist()
+        state.position = Position(*position)
+        state.centre = stored["centre"]
+        state.rows = stored["rows"].tolist()
+        state.parts, state.error = [None] * len(state.rows), [0.0] * len(state.rows)
+        for i, k in enumerate(stored["there"].tolist()):
+            state.parts[k] = Moments(*(stored[name][i] for name in Moments._fields))
+            state.error[k] = stored["error"][i]
+        return state, [str(name) for name in stored["names"]]

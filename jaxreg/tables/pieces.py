@@ -1,0 +1,211 @@
+"""Tables that lie in several files, or in files larger than memory: one piece after the other, each a small table.
+
+A piece is what one file holds in one place: of Parquet and Arrow files some rows of a row group, of CSV files the lines
+in a few MiB. Every file has the columns of the first; folders called ``name=value`` are columns too. Words become
+columns of zeros and ones by levels that are given, or that a first pass over the columns of words has found.
+"""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxreg.tables.arrow_pieces import arrow_names, arrow_pieces, is_arrow, rows_in
+from jaxreg.tables.coding import Coding, levels_of
+from jaxreg.tables.csv_cells import is_number
+from jaxreg.tables.csv_file import Dialect
+from jaxreg.tables.csv_pieces import csv_pieces, first_names
+from jaxreg.tables.errors import TableError, listed
+from jaxreg.tables.names import Wanted, choose_names, require_names
+from jaxreg.tables.piece import Piece, Position
+from jaxreg.tables.read import Asked, table_of_cells
+from jaxreg.tables.table import Table
+
+__all__ = ["Pieces", "TablePiece", "files_of"]
+
+# The endings of files that a folder is searched for.
+ENDINGS = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".csv", ".tsv", ".txt")
+
+
+class TablePiece(NamedTuple):
+    """A table, where it stands in words, and where the next unit begins; None within one."""
+
+    table: Table
+    where: str
+    next: Position | None
+
+
+def files_of(source: Any) -> list[str]:
+    """The files that a path, a pattern, a folder or a list of these means, each in sorted order.
+
+    Raises:
+        TableError: there is none.
+    """
+    if isinstance(source, list | tuple):
+        return [file for one in source for file in files_of(one)]
+    path = os.fspath(source)
+    if os.path.isdir(path):
+        found = sorted(str(file) for file in Path(path).rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+        found = [file for file in found if not Path(file).name.startswith((".", "_"))]
+        if not found:
+            raise TableError(f"the folder {path} holds no file that ends in {', '.join(ENDINGS)}")
+        return found
+    if os.path.exists(path) or not glob.has_magic(path):
+        return [path]
+    if not (found := sorted(glob.glob(path, recursive=True))):
+        raise TableError(f"no file matches {path}")
+    return found
+
+
+class Pieces:
+    """The pieces of some files, all read in the same way.
+
+    Args:
+        files: their paths. dialect: of CSV files. columns, ignore, categorical, text, complete: as
+            :func:`jaxreg.tables.read_table` takes them. missing: "error" or "drop". levels: for each column of words
+            its words; those that are not given are found by reading these columns first.
+
+    Attributes:
+        coding: what words become. names: of the columns of every file.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        dialect: Dialect,
+        *,
+        ignore: Sequence[str] = (),
+        categorical: Any = (),
+        text: Sequence[str] = (),
+        complete: Sequence[str] = (),
+        missing: str = "error",
+        levels: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        if missing not in ("error", "drop"):
+            raise TableError(
+                f"missing is {missing!r}; a stream takes 'error' or 'drop': what would be filled in is not known yet"
+            )
+        if categorical != "auto" and isinstance(categorical, str):
+            raise TableError(f"categorical must be 'auto' or a list of names, not {categorical!r}")
+        self.files, self._dialect, self._text = list(files), dialect, tuple(text)
+        self._partitions = _partitions(self.files)
+        self.names = [*self._names_in(0), *self._partitions[0]]
+        require_names(complete, self.names)
+        given = {name: tuple(map(str, words)) for name, words in (levels or {}).items()}
+        asked = () if categorical == "auto" else tuple(categorical)
+        of_folders = [
+            name
+            for name in self._partitions[0]
+            if name not in ignore and not all(is_number(values[name]) for values in self._partitions)
+        ]
+        found = self._words_in_the_first(ignore) if categorical == "auto" else ()
+        words = tuple(dict.fromkeys([*asked, *given, *found, *of_folders]))
+        words = tuple(name for name in words if name not in text)
+        chosen = choose_names(self.names, Wanted(None, ignore, frozenset([*words, *text])))
+        self._chosen = [name for name in chosen if name in words or name in text or name not in ignore]
+        self._asked = Asked(missing, words, tuple(text), tuple(complete), Coding(given), "error")
+        unknown = [name for name in words if name not in given]
+        if unknown:
+            given |= self._levels(unknown, asked)
+        self.coding = Coding({name: given[name] for name in self._chosen if name in words})
+        self._asked = self._asked._replace(like=self.coding)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Of the columns of numbers of every piece."""
+        return self.coding.names([name for name in self._chosen if name not in self._text])
+
+    def rows_in_all(self) -> int | None:
+        """By the footers of the files; None where some have none."""
+        return sum(map(rows_in, self.files)) if all(map(is_arrow, self.files)) else None
+
+    def __iter__(self) -> Iterator[TablePiece]:
+        return self.after(Position(0, 0, 0))
+
+    def after(self, position: Position) -> Iterator[TablePiece]:
+        """Those from a position on."""
+        for piece in self._pieces(self._chosen, [*self.coding.levels, *self._text], position):
+            try:
+                yield TablePiece(table_of_cells(piece.cells, self._asked), piece.where, piece.next)
+            except TableError as error:
+                if "no rows are left" in str(error):  # another piece may have some
+                    yield TablePiece(_empty(self._chosen, self.coding, self._text), piece.where, piece.next)
+                    continue
+                raise TableError(f"{piece.where}: {error}") from error.__cause__
+
+    def _pieces(self, columns: Sequence[str], words: Sequence[str], position: Position) -> Iterator[Piece]:
+        for number in range(position.file, len(self.files)):
+            file, of_folder = self.files[number], self._partitions[number]
+            if number:
+                self._check_names(number)
+            start = position if number == position.file else Position(number, 0, 0)
+            inside = [name for name in columns if name not in of_folder]
+            of_words = frozenset(name for name in words if name not in of_folder)
+            read = arrow_pieces if is_arrow(file) else csv_pieces
+            for piece in read(file, start, inside, of_words, self._dialect):
+                yield piece._replace(cells=_with_folder(piece.cells, columns, of_folder, words))
+
+    def _names_in(self, number: int) -> list[str]:
+        file = self.files[number]
+        try:
+            return arrow_names(file) if is_arrow(file) else first_names(file, self._dialect)
+        except TableError as error:
+            raise TableError(f"{file}: {error}") from error.__cause__
+
+    def _check_names(self, number: int) -> None:
+        names = [*self._names_in(number), *self._partitions[number]]
+        lacks, more = ([n for n in a if n not in b] for a, b in ((self.names, names), (names, self.names)))
+        if lacks or more:
+            what = f"lacks {listed([repr(n) for n in lacks])}" if lacks else f"has {listed([repr(n) for n in more])}"
+            other = "which the first file has" if lacks else "which the first file has not"
+            raise TableError(f"{self.files[number]}: {what}, {other} ({self.files[0]}); all must have the same columns")
+
+    def _words_in_the_first(self, ignore: Sequence[str]) -> list[str]:
+        """The columns of words, by the types or the first rows of the first file."""
+        left_out = {*ignore, *self._text}
+        inside = [name for name in self.names if name not in left_out and name not in self._partitions[0]]
+        read = arrow_pieces if is_arrow(self.files[0]) else csv_pieces
+        first = next(read(self.files[0], Position(0, 0, 0), inside, None, self._dialect), None)
+        return [] if first is None else list(first.cells.words)
+
+    def _levels(self, columns: Sequence[str], asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        seen: dict[str, dict[str, None]] = {name: {} for name in columns}
+        rows = 0
+        for piece in self._pieces(columns, columns, Position(0, 0, 0)):
+            rows += len(piece.cells.places)
+            for name in columns:
+                seen[name] |= dict.fromkeys(piece.cells.words[name])
+        cells = {name: np.array([*words, *[""] * (rows - len(words))], dtype=object) for name, words in seen.items()}
+        return {name: levels_of(name, cells[name], asked_for=name in asked) for name in columns}
+
+
+def _partitions(files: Sequence[str]) -> list[dict[str, str]]:
+    """Of each file the ``name=value`` of the folders that it lies in."""
+    found = [dict(part.split("=", 1) for part in Path(file).parts[:-1] if "=" in part) for file in files]
+    for file, values in zip(files, found, strict=True):
+        if values.keys() != found[0].keys():
+            raise TableError(
+                f"{file} and {files[0]} lie in folders of different names; each must be the same NAME=VALUE"
+            )
+    return found
+
+
+def _with_folder(cells: Any, columns: Sequence[str], folder: Mapping[str, str], words: Sequence[str]) -> Any:
+    """The cells with a column for each name of the folder, in the order asked for."""
+    if not folder or not any(name in folder for name in columns):
+        return cells
+    n = len(cells.places)
+    texts = {name: np.full(n, folder[name], dtype=object) for name in columns if name in folder and name in words}
+    by_name = dict(zip(cells.numeric, cells.values.T, strict=True))
+    by_name |= {name: np.full(n, float(folder[name])) for name in columns if name in folder and name not in words}
+    numeric = [name for name in columns if name in by_name]
+    values = np.stack([by_name[name] for name in numeric]).T if numeric else np.empty((n, 0))
+    return cells._replace(columns=tuple(columns), values=values, words=cells.words | texts)
+
+
+def _empty(columns: Sequence[str], coding: Coding, text: Sequence[str]) -> Table:
+    names = coding.names([name for name in columns if name not in text])
+    return Table(names, np.empty((0, len(names))), {name: np.empty(0, dtype=object) for name in text})
