@@ -56,8 +56,8 @@ def arrow_pieces(
     """The pieces from a position on.
 
     Args:
-        columns: the names to read, in this order. words: which are text; None takes those of text. plain: whether numbers
-            come as they lie in the file, where they can.
+        columns: the names to read, in this order. words: which are text; None takes those of text. plain: whether
+            numbers come as they lie in the file, where they can.
     """
     pyarrow = pyarrow_of()
     where, row = file, start.row

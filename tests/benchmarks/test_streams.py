@@ -33,3 +33,8 @@ def test_the_table_has_ratios_and_an_exponent(tmp_path, monkeypatch):
     assert "scan (noise 1.00) | 1.00 | 3.00 | 3.00 | 2.0 | 99 |" in text
     assert "scan with checksums (noise 1.00) | 2.00 | 3.00 | 1.50 |" in text
     assert "to the power 1.000 from 1,000 to 10,000" in text
+
+
+@pytest.mark.slow
+def test_twenty_gigabytes_made_on_the_fly_take_less_than_one():
+    assert streams.measured("made and streamed", 50_000_000)[1] < streams.ASKED["MiB"]
