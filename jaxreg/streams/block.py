@@ -3,6 +3,7 @@
 NumPy's products let other threads work meanwhile; every piece is a task of its own.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,43 +12,48 @@ from jaxreg.formulas.moments import Moments
 
 __all__ = ["Block", "moments_of_block"]
 
+# Where more than this share of a square would be taken away, digits would go with it.
+LEFT = 0.5
+
 
 class Block(NamedTuple):
-    """A piece: columns (p + t, n) as the rows of ``table``, the last t of them targets, or ``table`` (n, p) beside
-    ``targets`` (n, t). ``weight``: (n,), or None."""
+    """A piece: ``columns``, (n,) each, the last t of them targets; or ``table`` (n, p) and ``targets`` (n, t).
+    ``weight``: (n,), or None."""
 
-    table: np.ndarray
-    targets: np.ndarray | None
-    columns: np.ndarray | None
+    table: Any
+    targets: Any
+    columns: Sequence[np.ndarray] | None
     weight: np.ndarray | None
     t: int
 
     @property
     def n_rows(self) -> int:
         """n."""
-        return self.table.shape[0 if self.columns is None else 1]
+        return len(self.table if self.columns is None else self.columns[0])
 
-    def first_row(self) -> np.ndarray:
-        """Columns and targets, (p + t,)."""
-        if self.columns is None:
-            assert self.targets is not None
-            return np.concatenate([self.table[0], self.targets[0]]).astype(float)
-        return self.table[self.columns, 0].astype(float)
+    def mean(self) -> np.ndarray:
+        """Of columns and targets, (p + t,); exact where they are constant."""
+        columns: Any = self.columns
+        if columns is None:
+            columns = [*self.table.T, *self.targets.T]
+        with np.errstate(all="ignore"):  # what is not finite is found, and named, by who asked
+            return np.array([column[0] + np.mean(column - column[0], dtype=float) for column in columns])
 
 
 def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarray) -> list[tuple[Moments, int] | None]:
     """Of each of K folds its moments and number of rows; None for a fold without weight here.
 
     Args:
-        centre: (p + t,), from which means are measured: near them, so that adding moments costs no digits.
+        labels: (n,), below K. centre: (p + t,), from which means are measured: near them, so that adding moments costs
+            no digits.
     """
-    weight = block.weight
-    order = np.argsort(labels, kind="stable") if K > 1 else np.arange(len(labels))
+    weight, labels = block.weight, labels.astype(np.uint16)  # of which a sort takes the least time
+    order = np.argsort(labels, kind="stable")
     rows = np.bincount(labels, minlength=K)
     if weight is not None and not weight.all():
         order = order[weight[order] > 0]
     counts = np.bincount(labels[order], minlength=K)
-    Z, R = _gathered(block, order)
+    values = _gathered(block, order, centre)
     s = None if weight is None else weight[order]
     found: list[Any] = []
     stop = 0
@@ -57,36 +63,42 @@ def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarra
         if stop == start:
             found.append(None)
             continue
-        part = _about_means(Z[:, here], R[:, here], None if s is None else s[here], centre)
+        part = _about_mean(values[:, here], None if s is None else s[here], block.t)
         found.append((part, int(rows[k])))
     return found
 
 
-def _gathered(block: Block, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Copies of the columns, (p, n), and targets, (t, n), with the rows in this order."""
-    if block.columns is None:
-        assert block.targets is not None
-        take: Any = lambda values: np.take(values, order, axis=0).astype(float, copy=False).T
-        return take(block.table), take(block.targets)
-    found = np.empty((len(block.columns), len(order)))
-    for j, column in enumerate(block.columns):
-        np.take(block.table[column], order, out=found[j], mode="clip")  # the mode spares a copy
-    p = len(found) - block.t
-    return found[:p], found[p:]
-
-
-def _about_means(Z: np.ndarray, R: np.ndarray, s: np.ndarray | None, centre: np.ndarray) -> Moments:
-    """The first row is taken off before the mean: a column that is constant comes out as exactly 0. In place."""
-    weight = np.float64(Z.shape[1] if s is None else s.sum())
-    means = []
+def _gathered(block: Block, order: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Columns and targets less the centre, (p + t, n), with the rows in this order."""
     with np.errstate(all="ignore"):  # what is not finite is found, and named, by who asked
-        for values, origin in ((Z, centre[: len(Z)]), (R, centre[len(Z) :])):
-            first = values[:, :1].copy()
-            values -= first
-            mean = values.mean(axis=1) if s is None else values @ s / weight
-            values -= mean[:, None]
-            if s is not None:
-                values *= np.sqrt(s)
-            means.append((first[:, 0] - origin) + mean)
-        x, y = means
-        return Moments(weight, x, y, Z @ Z.T, Z @ R.T, np.einsum("tn,tn->t", R, R))
+        if block.columns is None:
+            p = len(centre) - block.t
+            both = np.empty((len(order), len(centre)))
+            np.subtract(np.take(block.table, order, axis=0), centre[:p], out=both[:, :p])
+            np.subtract(np.take(block.targets, order, axis=0), centre[p:], out=both[:, p:])
+            return both.T
+        found = np.empty((len(centre), len(order)))
+        for values, column, origin in zip(found, block.columns, centre, strict=True):
+            np.take(column, order, out=values, mode="clip")  # the mode spares a copy
+            values -= origin
+        return found
+
+
+def _about_mean(V: np.ndarray, s: np.ndarray | None, t: int) -> Moments:
+    """Moments from the sums about the centre, `Σ s v vᵀ − W v̄ v̄ᵀ`; where that would take away half of a square, the
+    mean is taken off first. In place. A column that is constant is 0 here, exactly, and so are its moments."""
+    weight = np.float64(V.shape[1] if s is None else s.sum())
+    with np.errstate(all="ignore"):
+        mean = V.mean(axis=1) if s is None else V @ s / weight
+        if s is not None:
+            V *= np.sqrt(s)
+        squares = V @ V.T
+        share = weight * mean**2
+        if np.any(share > LEFT * np.diagonal(squares)):
+            V -= mean[:, None] if s is None else mean[:, None] * np.sqrt(s)
+            squares = V @ V.T
+        else:
+            squares -= np.outer(weight * mean, mean)
+        p = len(mean) - t
+        xx, xy, yy = squares[:p, :p].copy(), squares[:p, p:].copy(), np.diagonal(squares)[p:].copy()
+        return Moments(weight, mean[:p], mean[p:], xx, xy, np.maximum(yy, 0.0))

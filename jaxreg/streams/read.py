@@ -223,7 +223,7 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, progress: Progress) 
                 n = item.block.n_rows
                 if n:
                     if state.centre is None:
-                        state.centre = item.block.first_row()
+                        state.centre = item.block.mean()
                     labels = rule.fold(n, item.keys)
                     future = pool.submit(moments_of_block, item.block, labels, len(rule.names), state.centre)
                     waiting.append((item, n, future))

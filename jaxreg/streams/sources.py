@@ -43,23 +43,19 @@ class Files:
 
     def after(self, position: Position) -> Iterator[Item]:
         for piece in self._pieces.after(position):
-            table = piece.table
-            columns = table.values.T
-            weight = None
+            columns, table = piece.columns, piece.table
+            weight = keys = None
             if self._weight_at is not None:
                 weight = columns[self._weight_at]
                 if np.any(weight < 0):
-                    i = int(np.argmax(weight < 0))
+                    i, table = int(np.argmax(weight < 0)), piece.careful()
                     where = f"{piece.where}: {table.unit} {table.places[i]}, column {self._weight!r}"
                     raise TableError(f"{where}: {weight[i]:g}; weights must be at least 0")
-            keys = None if self._key is None else table.words[self._key]
-            if keys is not None and np.any(missing := keys == ""):
-                place = table.places[int(np.argmax(missing))]
-                raise TableError(
-                    f"{piece.where}: {table.unit} {place}, column {self._key!r} is missing; every row needs one"
-                )
-            block = Block(columns, None, self._columns, weight, 1)
-            yield Item(block, keys, piece.where, piece.next, len(table.dropped), None)
+            if self._key is not None and table is not None:
+                keys = table.words[self._key]
+            dropped = 0 if table is None else len(table.dropped)
+            block = Block(None, None, [columns[j] for j in self._columns], weight, 1)
+            yield Item(block, keys, piece.where, piece.next, dropped, piece.careful)
 
 
 class Batches:

@@ -17,7 +17,7 @@ class State:
     """What has been added up.
 
     Attributes:
-        centre: of columns and targets, (p + t,), from which means are measured: the first row; None before it.
+        centre: of columns and targets, (p + t,), from which means are measured: those of the first piece, or None.
         parts: of each fold its moments, or None before its first row. rows: how many rows each has. error: by how much
             rounding may have moved the squares of its columns and targets, (p + t,).
         position: where the next unit begins. done: rows read. added: pieces. dropped: rows that were left out.

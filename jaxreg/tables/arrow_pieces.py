@@ -1,13 +1,15 @@
 """Parquet and Arrow files in pieces: some rows of a row group at a time, page checksums verified, counts compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jaxreg.tables.csv_file import Dialect
 from jaxreg.tables.errors import TableError
 from jaxreg.tables.parquet_file import arrow_cells, checked_columns, index_columns, pyarrow_of
-from jaxreg.tables.piece import Piece, Position
+from jaxreg.tables.piece import Piece, Plain, Position
+from jaxreg.tables.table import Cells
 
 __all__ = ["arrow_names", "arrow_pieces", "is_arrow", "rows_in"]
 
@@ -44,12 +46,18 @@ def rows_in(file: str) -> int:
 
 
 def arrow_pieces(
-    file: str, start: Position, columns: Sequence[str], words: frozenset[str] | None, dialect: Dialect
+    file: str,
+    start: Position,
+    columns: Sequence[str],
+    words: frozenset[str] | None,
+    dialect: Dialect,
+    plain: bool = False,
 ) -> Iterator[Piece]:
     """The pieces from a position on.
 
     Args:
-        columns: the names to read, in this order. words: which are text; None takes those of text.
+        columns: the names to read, in this order. words: which are text; None takes those of text. plain: whether
+            numbers come as they lie in the file, where they can.
     """
     pyarrow = pyarrow_of()
     where, row = file, start.row
@@ -62,7 +70,8 @@ def arrow_pieces(
                     where, rows = f"{file}, row group {group}", 0
                     for batch in opened.batches(group, size, columns):
                         table = pyarrow.Table.from_batches([batch]).select(list(columns))
-                        cells = arrow_cells(table, tuple(columns), numeric, texts, row + 1)
+                        careful = partial(arrow_cells, table, tuple(columns), numeric, texts, row + 1)
+                        cells = _plain(table, careful) if plain and not texts else careful()
                         row, rows = row + batch.num_rows, rows + batch.num_rows
                         last = rows >= opened.rows_of(group, batch)
                         yield Piece(cells, where, Position(start.file, group + 1, row) if last else None)
@@ -73,6 +82,14 @@ def arrow_pieces(
     except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
         raise TableError(f"{where}: damaged, or not such a file ({reason}); write it again") from error
+
+
+def _plain(table: Any, careful: Callable[[], Cells]) -> Cells | Plain:
+    columns = [column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns]
+    floats = pyarrow_of().float64()
+    if any(column.null_count or column.type != floats for column in columns):
+        return careful()
+    return Plain([column.to_numpy() for column in columns], careful)
 
 
 class _Parquet:

@@ -22,12 +22,18 @@ def first_names(file: str, dialect: Dialect) -> list[str]:
 
 
 def csv_pieces(
-    file: str, start: Position, columns: Sequence[str], words: frozenset[str] | None, dialect: Dialect
+    file: str,
+    start: Position,
+    columns: Sequence[str],
+    words: frozenset[str] | None,
+    dialect: Dialect,
+    plain: bool = False,
 ) -> Iterator[Piece]:
     """The pieces from a position on.
 
     Args:
-        columns: the names to read, in this order. words: which are text; None finds them in the first rows.
+        columns: the names to read, in this order. words: which are text; None finds them in the first rows. plain: is
+            of no use here.
     """
     wanted = Wanted(columns, (), words or frozenset(), words is None)
     header = _header(file, dialect)

@@ -7,7 +7,8 @@ columns of zeros and ones by levels that are given, or that a first pass over th
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from jaxreg.tables.csv_file import Dialect
 from jaxreg.tables.csv_pieces import csv_pieces, first_names
 from jaxreg.tables.errors import TableError, listed
 from jaxreg.tables.names import Wanted, choose_names, require_names
-from jaxreg.tables.piece import Piece, Position
+from jaxreg.tables.piece import Piece, Plain, Position
 from jaxreg.tables.read import Asked, table_of_cells
 from jaxreg.tables.table import Table
 
@@ -31,11 +32,18 @@ ENDINGS = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".csv", ".tsv", ".tx
 
 
 class TablePiece(NamedTuple):
-    """A table, where it stands in words, and where the next unit begins; None within one."""
+    """A table, where it stands in words, and where the next unit begins; None within one.
 
-    table: Table
+    Attributes:
+        columns: of numbers, in the order of the names, (n,) each. table: None where they have not been looked at.
+        careful: makes the table, and looks.
+    """
+
+    columns: Sequence[np.ndarray]
+    table: Table | None
     where: str
     next: Position | None
+    careful: Callable[[], Table]
 
 
 def files_of(source: Any) -> list[str]:
@@ -127,16 +135,28 @@ class Pieces:
 
     def after(self, position: Position) -> Iterator[TablePiece]:
         """Those from a position on."""
-        for piece in self._pieces(self._chosen, [*self.coding.levels, *self._text], position):
-            try:
-                yield TablePiece(table_of_cells(piece.cells, self._asked), piece.where, piece.next)
-            except TableError as error:
-                if "no rows are left" in str(error):  # another piece may have some
-                    yield TablePiece(_empty(self._chosen, self.coding, self._text), piece.where, piece.next)
-                    continue
-                raise TableError(f"{piece.where}: {error}") from error.__cause__
+        words = [*self.coding.levels, *self._text]
+        plain = self._asked.missing == "error" and not words and not self._partitions[0]
+        for piece in self._pieces(self._chosen, words, position, plain):
+            careful = partial(self._table, piece)
+            if isinstance(piece.cells, Plain):
+                yield TablePiece(piece.cells.columns, None, piece.where, piece.next, careful)
+            else:
+                table = careful()
+                yield TablePiece(table.values.T, table, piece.where, piece.next, careful)
 
-    def _pieces(self, columns: Sequence[str], words: Sequence[str], position: Position) -> Iterator[Piece]:
+    def _table(self, piece: Piece) -> Table:
+        try:
+            cells = piece.cells.careful() if isinstance(piece.cells, Plain) else piece.cells
+            return table_of_cells(cells, self._asked)
+        except TableError as error:
+            if "no rows are left" in str(error):  # another piece may have some
+                return _empty(self._chosen, self.coding, self._text)
+            raise TableError(f"{piece.where}: {error}") from error.__cause__
+
+    def _pieces(
+        self, columns: Sequence[str], words: Sequence[str], position: Position, plain: bool = False
+    ) -> Iterator[Piece]:
         for number in range(position.file, len(self.files)):
             file, of_folder = self.files[number], self._partitions[number]
             if number:
@@ -145,8 +165,8 @@ class Pieces:
             inside = [name for name in columns if name not in of_folder]
             of_words = frozenset(name for name in words if name not in of_folder)
             read = arrow_pieces if is_arrow(file) else csv_pieces
-            for piece in read(file, start, inside, of_words, self._dialect):
-                yield piece._replace(cells=_with_folder(piece.cells, columns, of_folder, words))
+            for piece in read(file, start, inside, of_words, self._dialect, plain):
+                yield piece._replace(cells=_with_folder(piece.cells, columns, of_folder, words)) if of_folder else piece
 
     def _names_in(self, number: int) -> list[str]:
         file = self.files[number]
@@ -169,17 +189,19 @@ class Pieces:
         inside = [name for name in self.names if name not in left_out and name not in self._partitions[0]]
         read = arrow_pieces if is_arrow(self.files[0]) else csv_pieces
         first = next(read(self.files[0], Position(0, 0, 0), inside, None, self._dialect), None)
-        return [] if first is None else list(first.cells.words)
+        cells: Any = None if first is None else first.cells
+        return [] if cells is None else list(cells.words)
 
     def _levels(self, columns: Sequence[str], asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
         seen: dict[str, dict[str, None]] = {name: {} for name in columns}
         rows = 0
         for piece in self._pieces(columns, columns, Position(0, 0, 0)):
-            rows += len(piece.cells.places)
+            cells: Any = piece.cells
+            rows += len(cells.places)
             for name in columns:
-                seen[name] |= dict.fromkeys(piece.cells.words[name])
-        cells = {name: np.array([*words, *[""] * (rows - len(words))], dtype=object) for name, words in seen.items()}
-        return {name: levels_of(name, cells[name], asked_for=name in asked) for name in columns}
+                seen[name] |= dict.fromkeys(cells.words[name])
+        of = {name: np.array([*words, *[""] * (rows - len(words))], dtype=object) for name, words in seen.items()}
+        return {name: levels_of(name, of[name], asked_for=name in asked) for name in columns}
 
 
 def _partitions(files: Sequence[str]) -> list[dict[str, str]]:
@@ -195,7 +217,7 @@ def _partitions(files: Sequence[str]) -> list[dict[str, str]]:
 
 def _with_folder(cells: Any, columns: Sequence[str], folder: Mapping[str, str], words: Sequence[str]) -> Any:
     """The cells with a column for each name of the folder, in the order asked for."""
-    if not folder or not any(name in folder for name in columns):
+    if not any(name in folder for name in columns):
         return cells
     n = len(cells.places)
     texts = {name: np.full(n, folder[name], dtype=object) for name in columns if name in folder and name in words}

@@ -32,7 +32,8 @@ def plain_cells(
     """
     if len(data) < LEAST or delimiter == " " or not delimiter.isascii() or not encoding.startswith(_OF_ASCII):
         return None
-    if b'"' in data or not data[:1].isascii():
+    header = data.find(b"\n") + 1  # its names may be quoted, on one line
+    if data.find(b'"', header) >= 0 or data.count(b'"', 0, header) % 2 or not data[:1].isascii():
         return None
     if not data.isascii():
         if encoding != "utf-8":

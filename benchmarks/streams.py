@@ -1,0 +1,172 @@
+"""What does a stream take, beside pyarrow's own reading of the same columns, in time and in memory?
+
+    python benchmarks/streams.py [--small] [--folder DIR] [--repeats 3]
+
+A table of 5,000,000 rows and 50 columns (2 GB) is written as Parquet, and a fifth of it as CSV; the files are deleted
+at the end. Each measurement is a process of its own: pyarrow scanning all columns (Parquet with page checksums, as in
+the stream, and without), and the moments of ten folds. They take turns, and the ratio is that of the best. Memory
+is the largest resident set of the process. Then batches made on the fly, which are stored nowhere: up to 50,000,000
+rows, the exponent of time in the number of rows, and the time of making them alone.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from worker import peak_mib
+
+COLUMNS, GROUP, BATCH = 50, 2**17, 2**16
+ASKED = {"parquet": 2.0, "csv": 1.5, "exponent": 1.02, "MiB": 1024.0}
+
+
+def blocks(rows: int, size: int, p: int = COLUMNS) -> Iterator[np.ndarray]:
+    """Blocks (size, p + 1), the last column y; one is drawn, and each is that with other numbers in a column."""
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal((min(size, rows), p + 1))
+    drawn[:, -1] += drawn[:, 0] - 0.5 * drawn[:, 1]
+    for start in range(0, rows, size):
+        some = drawn[: min(size, rows - start)].copy()
+        some[:, start // size % p] *= 1.0 + 1e-3 * (start // size % 7)
+        yield some
+
+
+def write(folder: Path, rows: int) -> dict[str, Path]:
+    """The files."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    names = [*(f"x{j}" for j in range(COLUMNS)), "y"]
+    schema = pa.schema([(name, pa.float64()) for name in names])
+    files = {"parquet": folder / "table.parquet", "csv": folder / "table.csv"}
+    how = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    with (
+        parquet.ParquetWriter(files["parquet"], schema, **how) as whole,
+        csv.CSVWriter(files["csv"], schema, write_options=csv.WriteOptions(quoting_style="none")) as fifth,
+    ):
+        written = 0
+        for block in blocks(rows, GROUP):
+            table = pa.table([np.ascontiguousarray(column) for column in block.T], schema=schema)
+            whole.write_table(table)
+            if written < rows // 5:
+                fifth.write_table(table.slice(0, rows // 5 - written))
+            written += len(block)
+    return files
+
+
+def scan(file: str, checked: bool) -> int:
+    """pyarrow reads all columns."""
+    if file.endswith(".csv"):
+        from pyarrow import csv
+
+        return sum(batch.num_rows for batch in csv.open_csv(file))
+    from pyarrow import dataset
+
+    how = dataset.ParquetFragmentScanOptions(page_checksum_verification=checked)
+    scanned = dataset.dataset(file, format="parquet").scanner(fragment_scan_options=how, batch_size=BATCH)
+    return sum(batch.num_rows for batch in scanned.to_batches())
+
+
+def stream(file: str) -> int:
+    """The moments of ten folds."""
+    import jaxreg
+
+    return sum(fold.n_rows for fold in jaxreg.fold_moments(file, "y", folds=10))
+
+
+def made(rows: int, alone: bool) -> int:
+    """Batches that are stored nowhere: made alone, or streamed."""
+    if alone:
+        return sum(len(block) for block in blocks(rows, BATCH))
+    import jaxreg
+
+    return sum(
+        fold.n_rows for fold in jaxreg.fold_moments((block[:, :-1], block[:, -1]) for block in blocks(rows, BATCH))
+    )
+
+
+JOBS = {
+    "scan": lambda file: scan(file, False),
+    "scan with checksums": lambda file: scan(file, True),
+    "stream": stream,
+    "made": lambda rows: made(int(rows), True),
+    "made and streamed": lambda rows: made(int(rows), False),
+}
+
+
+def measured(job: str, argument: Any) -> tuple[float, float]:
+    """Seconds of the work without imports, and the largest resident MiB, in a process of its own."""
+    run = [sys.executable, __file__, "--job", job, "--argument", str(argument)]
+    said = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    found = json.loads(said.splitlines()[-1])
+    return found["seconds"], found["MiB"]
+
+
+def work(job: str, argument: str) -> None:
+    """One job, after imports."""
+    import pyarrow.csv
+    import pyarrow.dataset  # noqa: F401
+
+    import jaxreg
+
+    if "stream" in job:
+        rng = np.random.default_rng(0)
+        jaxreg.fold_moments(iter([(rng.normal(size=(99, 3)), rng.normal(size=99))]), folds=3)
+    start = time.perf_counter()
+    JOBS[job](argument)
+    print(json.dumps({"seconds": time.perf_counter() - start, "MiB": peak_mib()}))
+
+
+def report(rows: int, folder: Path, repeats: int) -> str:
+    """The table."""
+    files = write(folder, rows)
+    lines = ["| file | pyarrow, s | stream, s | ratio | asked | stream, MiB |", "|---|---|---|---|---|---|"]
+    for kind, file in files.items():
+        others = ["scan", "scan with checksums"] if kind == "parquet" else ["scan"]
+        took: dict[str, list[tuple[float, float]]] = {job: [] for job in (*others, "stream")}
+        for _ in range(repeats):
+            for job in took:
+                took[job].append(measured(job, file))
+        seconds = {job: min(each)[0] for job, each in took.items()}
+        noise = max(max(each)[0] / min(each)[0] for each in took.values())
+        mib = max(peak for _, peak in took["stream"])
+        for job in others:
+            what = f"{kind}, {file.stat().st_size / 1e9:.2g} GB, {job} (noise {noise:.2f})"
+            ratio = seconds["stream"] / seconds[job]
+            numbers = f"{seconds[job]:.2f} | {seconds['stream']:.2f} | {ratio:.2f} | {ASKED[kind]} | {mib:.0f}"
+            lines.append(f"| {what} | {numbers} |")
+    lines += ["", "| rows made on the fly | made alone, s | streamed too, s | MiB |", "|---|---|---|---|"]
+    sizes = [rows // 10, rows, 10 * rows]
+    each = []
+    for n in sizes:
+        alone, whole = measured("made", n), measured("made and streamed", n)
+        each.append(whole[0])
+        lines.append(f"| {n:,} | {alone[0]:.2f} | {whole[0]:.2f} | {whole[1]:.0f} |")
+    exponent = np.log(each[2] / each[1]) / np.log(sizes[2] / sizes[1])
+    lines += ["", f"Time grows with rows to the power {exponent:.3f} from {sizes[1]:,} to {sizes[2]:,} (asked: 1.02)."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="a thousandth of the rows")
+    parser.add_argument("--folder", help="where the files are made (default: the system's)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    parser.add_argument("--argument", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.job:
+        work(options.job, options.argument)
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        print(report(5_000 if options.small else 5_000_000, Path(folder), options.repeats))
+
+
+if __name__ == "__main__":
+    main()
