@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jaxreg.leave_one_out import ridge_leave_one_out
     from jaxreg.loading import load
     from jaxreg.params import Params
+    from jaxreg.processes import distributed
     from jaxreg.program_cache import use_cache
     from jaxreg.regression import fit, path
     from jaxreg.relaxation import relaxed_path, relaxed_sweep
@@ -72,6 +73,7 @@ __all__ = [
     "datasets",
     "debiased_lasso",
     "describe",
+    "distributed",
     "expanding",
     "fista",
     "fit",
@@ -127,6 +129,7 @@ _HOMES = {
     "leave_one_out": ("ridge_leave_one_out",),
     "loading": ("load",),
     "params": ("Params",),
+    "processes": ("distributed",),
     "program_cache": ("use_cache",),
     "regression": ("fit", "path"),
     "relaxation": ("relaxed_path", "relaxed_sweep"),

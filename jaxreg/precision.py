@@ -24,7 +24,7 @@ def find_device(device: Any) -> Any:
     if not isinstance(device, str):
         return device
     try:
-        return jax.devices(device)[0]
+        return jax.local_devices(backend=device)[0]
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is not available: {error}") from None
 
@@ -32,7 +32,7 @@ def find_device(device: Any) -> Any:
 def host() -> Any:
     """The CPU; None, which is JAX's default, where JAX was told to do without one (``JAX_PLATFORMS=cuda``)."""
     try:
-        return jax.devices("cpu")[0]
+        return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return None
 
@@ -54,7 +54,7 @@ def device_of(device: Any, *arrays: Any) -> Any:
                     f"device={device!r}, but the data lie on {lies}; leave device out, or move them by jax.device_put."
                 )
             if not others:
-                usual = named is None and jax.config.jax_default_device is None and lies == jax.devices()[0]
+                usual = named is None and jax.config.jax_default_device is None and lies == jax.local_devices()[0]
                 return None if usual else lies  # the programs are those of data that lie nowhere
     return find_device(jax.config.jax_default_device) if named is None else named
 

@@ -14,6 +14,7 @@ from jaxreg.cli.resample import add_bootstrap, add_stability
 from jaxreg.cli.sweep import add_sweep
 from jaxreg.cli.tune import add_tune
 from jaxreg.files import OutputError
+from jaxreg.processes import LostProcess
 from jaxreg.version import __version__
 
 __all__ = ["main", "parser"]
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputError as error:
         _complain(error)
         return 1
+    except LostProcess as error:
+        _complain(f"{error}; {getattr(options, 'state', 'nothing was written')}")
+        sys.stderr.flush()
+        os._exit(1)  # JAX would wait for the lost one
     except OSError as error:  # files are read and written elsewhere: this is standard output, on a full disk
         _complain(f"cannot write the output: {error.strerror or error}")
         _drop_output()

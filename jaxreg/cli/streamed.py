@@ -27,6 +27,12 @@ def add_stream_options(data: Any) -> None:
         "of the memory in any case",
     )
     data.add_argument(
+        "--distributed",
+        action="store_true",
+        help="this is one of several processes that share a stream, started by srun, mpirun, or with "
+        "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID set; the first one writes",
+    )
+    data.add_argument(
         "--fold-key", metavar="COLUMN", help="of a stream: rows that are alike in this column are held out together"
     )
 
@@ -53,6 +59,7 @@ def read(options: argparse.Namespace, checkpoint: Path | None, least_squares: bo
         checkpoint: where the sums are kept meanwhile. least_squares: whether nothing is penalised and an
             intercept is fitted: then a level of each column of words is left out.
     """
+    from jaxreg.processes import here
     from jaxreg.progress import Bar
     from jaxreg.streams import read_stream
     from jaxreg.tables import column_names, files_of
@@ -65,7 +72,11 @@ def read(options: argparse.Namespace, checkpoint: Path | None, least_squares: bo
     table |= {"missing": options.na, "categorical": "auto" if options.categorical == ["auto"] else options.categorical}
     call = {"target": options.target, "folds": options.folds if by_column else int(options.folds), "seed": options.seed}
     bar = Bar("rows", rate=True)
-    given = {"sample_weight": options.sample_weight, "checkpoint": checkpoint, "progress": bar}
+    given = {
+        "sample_weight": options.sample_weight,
+        "checkpoint": checkpoint,
+        "progress": bar if here().number == 0 else None,
+    }
     try:
         found = read_stream(options.file, **call, **given, **table)
     finally:

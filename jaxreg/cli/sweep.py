@@ -11,7 +11,7 @@ from typing import Any
 from jaxreg.cli.prepare import at_work, prepared
 from jaxreg.cli.problem import grid_option
 from jaxreg.cli.shared_options import add_data_options, add_penalty_options, add_run_options
-from jaxreg.cli.streamed import add_stream_options
+from jaxreg.cli.streamed import add_stream_options, is_streamed
 
 __all__ = ["add_sweep"]
 
@@ -57,6 +57,18 @@ def add_sweep(commands: Any) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> int:
+    if not options.distributed:
+        return _alone(options, True)
+    from jaxreg.processes import distributed
+
+    if not is_streamed(options):
+        raise ValueError("--distributed shares out files that are read piece by piece; give a pattern, or --stream")
+    with distributed() as process:
+        return _alone(options, process.number == 0)
+
+
+def _alone(options: argparse.Namespace, first: bool) -> int:
+    """``first``: whether this process shows progress, writes and prints."""
     from jaxreg import report
     from jaxreg.progress import Bar
 
@@ -77,7 +89,9 @@ def _sweep(options: argparse.Namespace) -> int:
         return sweep_each(options, problem, settings, folder)
     start = time.perf_counter()
     with _compile_clock() as compiling, at_work(bar):
-        result = sweep(**problem["call"], progress=bar, **settings)
+        result = sweep(**problem["call"], progress=bar if first else None, **settings)
+    if not first:
+        return 0 if result.converged else 3
     seconds = time.perf_counter() - start
     result = report.named(result, problem["names"])
     facts: dict[str, Any] = {

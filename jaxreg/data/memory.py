@@ -28,7 +28,7 @@ def block_bytes(device: Any, of_host: int) -> int:
     if isinstance(device, Devices):
         return device.number * block_bytes(device.mesh.devices.flat[0], of_host)
     device = find_device(jax.config.jax_default_device) if device is None else device
-    device = jax.devices()[0] if device is None else device
+    device = jax.local_devices()[0] if device is None else device
     said: Any = getattr(device, "memory_stats", lambda: None)() or {}
     if "bytes_limit" not in said:
         return of_host

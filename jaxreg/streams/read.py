@@ -18,13 +18,15 @@ from jaxreg.data import parameters
 from jaxreg.data.cores import CORES, blas_of_one_thread
 from jaxreg.data.values import as_number
 from jaxreg.journal import Journal
+from jaxreg.processes import here
 from jaxreg.progress import Progress, following
 from jaxreg.results import Moments
 from jaxreg.streams.block import moments_of_block
 from jaxreg.streams.folding import Blocked, Hashed, Labelled, OneFold, Rule
+from jaxreg.streams.shares import Share, folder_of, of_all, share_of
 from jaxreg.streams.sources import Batches, Files, Item
 from jaxreg.streams.state import State
-from jaxreg.tables import Coding, Dialect, Pieces, TableError, files_of
+from jaxreg.tables import Coding, Dialect, Pieces, Position, TableError, files_of
 
 __all__ = ["StreamRead", "fold_moments", "is_stream", "read_stream"]
 
@@ -140,7 +142,10 @@ def read_stream(
                 raise TypeError(f"an iterator of batches takes no {name}: it has no names, and cannot be begun anew.")
         if table != TableOptions():
             raise TypeError("an iterator of batches takes no options of tables: it brings numbers.")
-        return _pass(Batches(source, isinstance(rule, Labelled)), rule, None, progress)
+        if here().count > 1:
+            raise TypeError("an iterator of batches is not shared among processes; give each its own, and add Moments.")
+        batches = Batches(source, isinstance(rule, Labelled))
+        return _conclude(_pass(batches, rule, None, Share(Position(0, 0, 0), None, 0), progress), rule, batches)
     if not isinstance(target, str):
         raise TypeError(f"target is {target!r}; it must be the name of a column of {source}.")
     key = table.fold_key if table.fold_key is not None else folds if isinstance(rule, Labelled) else None
@@ -164,8 +169,15 @@ def read_stream(
     call = {"files": tuple(map(_identity, files)), "target": target, "sample_weight": sample_weight, "folds": folds}
     call |= {name: repr(value) for name, value in table._asdict().items()}
     call |= {"levels": repr(sorted(pieces.coding.levels.items())), "seed": seed}
-    with Journal(checkpoint, **call) as journal:
-        return _pass(Files(pieces, target, sample_weight, key), rule, journal, progress)
+    share = share_of(pieces)
+    if isinstance(rule, Blocked) and (share.before is None or (table.missing == "drop" and here().count > 1)):
+        raise TableError(
+            f"folds={folds} numbers the rows, and how many precede those of this process is not known; "
+            "give Parquet files without missing cells, fold_key, or folds as a column"
+        )
+    rows = Files(pieces, target, sample_weight, key, share.until)
+    with Journal(folder_of(checkpoint), **call) as journal:
+        return _conclude(of_all(lambda: _pass(rows, rule, journal, share, progress), rule), rule, rows)
 
 
 def _rule(folds: Any, seed: Any, fold_key: str | None) -> Rule:
@@ -187,12 +199,13 @@ def _identity(file: str) -> tuple[str, int, int]:
     return os.path.abspath(file), stat.st_size, stat.st_mtime_ns
 
 
-def _pass(source: Any, rule: Rule, journal: Journal | None, progress: Progress) -> StreamRead:
+def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progress: Progress) -> State:
     """Read, multiply and add."""
-    state = State()
+    state, names = State(), list(rule.names)
+    state.position = share.start
     if journal is not None and (kept := journal.latest("sums")) is not None:
         state, names = State.of(kept)
-        rule.skip(sum(state.rows), names)
+    rule.skip((share.before or 0) + sum(state.rows), names)
     waiting: deque[tuple[Item, int, Future[Any]]] = deque()
     last = time.monotonic()
 
@@ -236,9 +249,9 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, progress: Progress) 
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if journal is not None:
+    if journal is not None and state.centre is not None:
         journal.keep("sums", state.as_arrays(rule.names))
-    return _conclude(state, rule, source)
+    return state
 
 
 def _conclude(state: State, rule: Rule, source: Any) -> StreamRead:

@@ -27,7 +27,10 @@ class Item(NamedTuple):
 class Files:
     """Blocks of files."""
 
-    def __init__(self, pieces: Pieces, target: str, sample_weight: str | None, key: str | None) -> None:
+    def __init__(
+        self, pieces: Pieces, target: str, sample_weight: str | None, key: str | None, until: Position | None
+    ) -> None:
+        self._until = until
         self._pieces, self._weight, self._key, self.target_names = pieces, sample_weight, key, (target,)
         columns = pieces.column_names
         for name in (target, *([] if sample_weight is None else [sample_weight])):
@@ -42,7 +45,7 @@ class Files:
         self.flat, self.coding, self.total = True, pieces.coding, pieces.rows_in_all()
 
     def after(self, position: Position) -> Iterator[Item]:
-        for piece in self._pieces.after(position):
+        for piece in self._pieces.after(position, self._until):
             columns, table = piece.columns, piece.table
             weight = keys = None
             if self._weight_at is not None:

@@ -55,6 +55,25 @@ class State:
                 self.parts[k] = together([old, moments])
             self.rows[k] += rows
 
+    def join(self, other: "State", places: list[int]) -> None:
+        """The state of other rows; its fold number k is ours number places[k]."""
+        assert other.centre is not None
+        self.centre = other.centre if self.centre is None else self.centre
+        away = other.centre - self.centre
+        found: list[Any] = [None] * (max([len(self.parts) - 1, *places]) + 1)
+        for k, place in enumerate(places[: len(other.parts)]):
+            if (part := other.parts[k]) is not None:
+                p = len(part.x_mean)
+                moved = part._replace(x_mean=part.x_mean + away[:p], y_mean=part.y_mean + away[p:])
+                found[place] = (moved, other.rows[k])
+        self.add(found)
+        for k, place in enumerate(places[: len(other.parts)]):
+            if (part := other.parts[k]) is not None:
+                moved = np.abs(away) * np.abs(np.concatenate([part.x_mean, part.y_mean])) * part.weight
+                self.error[place] = self.error[place] + other.error[k] + 2 * EPS * moved
+        self.done, self.dropped = self.done + other.done, self.dropped + other.dropped
+        self.added += other.added
+
     def unit(self, k: int) -> float:
         """By how much of the columns' lengths fold k may be off: besides its error, sums gather some `√n ε`."""
         part = self.parts[k]

@@ -13,6 +13,7 @@ from jaxreg.data.parts import Parts
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, held_out, known
 from jaxreg.engines.solved import Solved
+from jaxreg.processes import everyones, here
 from jaxreg.sweeps.fold_paths import FoldErrors
 from jaxreg.sweeps.grids import Grids
 from jaxreg.sweeps.measures import Folds
@@ -49,13 +50,15 @@ class MomentGrids(Grids):
         each = lams if isinstance(lams, int) else np.repeat(lams[:, None], t, axis=1)
         whole = self._solved(problem, each, None)
         path = choose.as_path(problem, whole)
-        K = len(self.parts)
+        K, unsure = len(self.parts), 0
         mse, gap = (np.empty((len(path.lams), K, t)) for _ in range(2))
-        for b in range(K):
+        mine = range(here().number, K, here().count)
+        for b in mine:
             solved = self._solved(problem._replace(degrees=False), whole.lams, b)
             mse[:, b], sure = held_out.from_moments(solved.params, self.parts.parts[b])
             gap[:, b] = solved.gap
-            self.unsure += int((~sure).sum())
+            unsure += int((~sure).sum())
+        self._exchange(mse, gap, np.array([self.rounding, unsure]), mine)
         return path, FoldErrors(mse, None, gap)
 
     def _solved(self, problem: Problem, lams: int | np.ndarray, b: int | None) -> Solved:
@@ -63,3 +66,12 @@ class MomentGrids(Grids):
         self.rounding = max(self.rounding, float(np.max(solved.rounding)))
         self._report()
         return solved
+
+    def _exchange(self, mse: np.ndarray, gap: np.ndarray, said: np.ndarray, mine: range) -> None:
+        """What each process has found of its folds goes into the arrays, (L, K, t), and what it says of rounding."""
+        L, K, t = mse.shape
+        sent = everyones(b"".join(v.tobytes() for v in (said, mse[:, mine], gap[:, mine])))
+        for number, found in enumerate(sent):
+            values, folds = np.frombuffer(found), range(number, K, here().count)
+            self.rounding, self.unsure = max(self.rounding, float(values[0])), self.unsure + int(values[1])
+            mse[:, folds], gap[:, folds] = values[2:].reshape(2, L, len(folds), t)

@@ -11,7 +11,7 @@ from jaxreg.tables.parquet_file import arrow_cells, checked_columns, index_colum
 from jaxreg.tables.piece import Piece, Plain, Position
 from jaxreg.tables.table import Cells
 
-__all__ = ["arrow_names", "arrow_pieces", "is_arrow", "rows_in"]
+__all__ = ["arrow_names", "arrow_pieces", "is_arrow", "row_groups", "rows_in"]
 
 # Numbers of a piece, about, and the bytes of a column that are read ahead.
 PIECE, AHEAD = 2**21, 2**20
@@ -43,6 +43,14 @@ def rows_in(file: str) -> int:
     """How many rows the file has, by its footer."""
     with _opened(file) as opened:
         return opened.rows()
+
+
+def row_groups(file: str) -> list[int]:
+    """The rows of each row group of a Parquet file, by its footer; of an Arrow file, of all of it."""
+    with _opened(file) as opened:
+        if isinstance(opened, _Parquet):
+            return [opened.rows_of(group, None) for group in range(opened.number)]
+        return [opened.rows()]
 
 
 def arrow_pieces(

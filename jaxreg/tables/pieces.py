@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.tables.arrow_pieces import arrow_names, arrow_pieces, is_arrow, rows_in
+from jaxreg.tables.arrow_pieces import arrow_names, arrow_pieces, is_arrow, row_groups, rows_in
 from jaxreg.tables.coding import Coding, levels_of
 from jaxreg.tables.csv_cells import is_number
 from jaxreg.tables.csv_file import Dialect
@@ -130,14 +130,25 @@ class Pieces:
         """By the footers of the files; None where some have none."""
         return sum(map(rows_in, self.files)) if all(map(is_arrow, self.files)) else None
 
+    def units(self) -> list[tuple[Position, int | None]]:
+        """Where row groups of Parquet files, and other files as a whole, begin, and how many rows each has; None where
+        that is not known before it is read."""
+        found: list[tuple[Position, int | None]] = []
+        for number, file in enumerate(self.files):
+            row = 0
+            for group, rows in enumerate(row_groups(file) if is_arrow(file) else [None]):
+                found.append((Position(number, group, row), rows))
+                row += rows or 0
+        return found
+
     def __iter__(self) -> Iterator[TablePiece]:
         return self.after(Position(0, 0, 0))
 
-    def after(self, position: Position) -> Iterator[TablePiece]:
-        """Those from a position on."""
+    def after(self, position: Position, until: Position | None = None) -> Iterator[TablePiece]:
+        """Those from a position on, to before another one."""
         words = [*self.coding.levels, *self._text]
         plain = self._asked.missing == "error" and not words and not self._partitions[0]
-        for piece in self._pieces(self._chosen, words, position, plain):
+        for piece in self._pieces(self._chosen, words, position, plain, until):
             careful = partial(self._table, piece)
             if isinstance(piece.cells, Plain):
                 yield TablePiece(piece.cells.columns, None, piece.where, piece.next, careful)
@@ -155,9 +166,17 @@ class Pieces:
             raise TableError(f"{piece.where}: {error}") from error.__cause__
 
     def _pieces(
-        self, columns: Sequence[str], words: Sequence[str], position: Position, plain: bool = False
+        self,
+        columns: Sequence[str],
+        words: Sequence[str],
+        position: Position,
+        plain: bool = False,
+        until: Position | None = None,
     ) -> Iterator[Piece]:
+        ends = lambda place: until is not None and place is not None and place[:2] >= until[:2]
         for number in range(position.file, len(self.files)):
+            if ends(position if number == position.file else Position(number, 0, 0)):
+                return
             file, of_folder = self.files[number], self._partitions[number]
             if number:
                 self._check_names(number)
@@ -167,6 +186,8 @@ class Pieces:
             read = arrow_pieces if is_arrow(file) else csv_pieces
             for piece in read(file, start, inside, of_words, self._dialect, plain):
                 yield piece._replace(cells=_with_folder(piece.cells, columns, of_folder, words)) if of_folder else piece
+                if ends(piece.next):
+                    return
 
     def _names_in(self, number: int) -> list[str]:
         file = self.files[number]
