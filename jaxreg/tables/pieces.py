@@ -143,7 +143,7 @@ class Pieces:
                 yield TablePiece(piece.cells.columns, None, piece.where, piece.next, careful)
             else:
                 table = careful()
-                yield TablePiece(table.values.T, table, piece.where, piece.next, careful)
+                yield TablePiece(list(table.values.T), table, piece.where, piece.next, careful)
 
     def _table(self, piece: Piece) -> Table:
         try:
