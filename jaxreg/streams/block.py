@@ -14,6 +14,8 @@ __all__ = ["Block", "moments_of_block"]
 
 # Where more than this share of a square would be taken away, digits would go with it.
 LEFT = 0.5
+# Numbers that stay near a core while they are gathered and moved.
+CACHED = 2**15
 
 
 class Block(NamedTuple):
@@ -74,8 +76,11 @@ def _gathered(block: Block, order: np.ndarray, centre: np.ndarray) -> np.ndarray
         if block.columns is None:
             p = len(centre) - block.t
             both = np.empty((len(order), len(centre)))
-            np.subtract(np.take(block.table, order, axis=0), centre[:p], out=both[:, :p])
-            np.subtract(np.take(block.targets, order, axis=0), centre[p:], out=both[:, p:])
+            size = max(1, CACHED // len(centre))
+            for here in (slice(start, start + size) for start in range(0, len(order), size)):
+                some = order[here]
+                both[here, :p], both[here, p:] = block.table[some], block.targets[some]
+                both[here] -= centre
             return both.T
         found = np.empty((len(centre), len(order)))
         for values, column, origin in zip(found, block.columns, centre, strict=True):
