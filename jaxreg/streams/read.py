@@ -93,7 +93,8 @@ def fold_moments(
             and the files they are in. ``folds`` is then a number.
         categorical: columns of words, or "auto", as :func:`jaxreg.tables.read_table` takes them; levels: their words;
             those that are not given are found by reading these columns first.
-        missing: "error" or "drop" (rows with missing cells). delimiter, encoding, decimal: of CSV files.
+        missing: "error", "drop" (rows with missing cells) or "mean", for which all is read once before. delimiter,
+            encoding, decimal: of CSV files.
         checkpoint: a folder, of this call alone, in which the sums are kept: the same call goes on from there after an
             interruption, to the same bits.
         progress: called as ``progress(rows done, rows in all)``, of which the second is None where it is not known;
