@@ -193,20 +193,20 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, progress: Progress) 
     state = State()
     if journal is not None and (kept := journal.latest("sums")) is not None:
         state, names = State.of(kept)
-        rule.skip(sum(state.rows), names)
-    waiting: deque[tuple[Item, int, Future[Any]]] = deque()
+        rule.skip(state.done, names)
+    waiting: deque[tuple[Item, int, Future[Any] | None]] = deque()
     last = time.monotonic()
 
     def take() -> None:
         nonlocal last
         item, n, future = waiting.popleft()
-        found = future.result()
-        if not all(np.isfinite(part[0].xx).all() and np.isfinite(part[0].yy).all() for part in found if part):
+        found = [] if future is None else future.result()
+        if not all(np.isfinite(m.xx).all() and np.isfinite(m.yy).all() for m, _ in found if m is not None):
             if item.check is not None:
                 item.check()
             raise ValueError(f"{item.where}: numbers are so large that their squares overflow; rescale the columns.")
         state.add(found)
-        state.done, state.dropped, state.added = state.done + n, state.dropped + item.dropped, state.added + 1
+        state.done, state.dropped, state.added = state.done + n, state.dropped + item.dropped, state.added + (n > 0)
         show(state.done, source.total)
         if item.next is not None:
             state.position = item.next
@@ -221,15 +221,13 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, progress: Progress) 
     ):
         try:
             for item in source.after(state.position):
-                n = item.block.n_rows
+                n, future = item.block.n_rows, None
                 if n:
                     if state.centre is None:
                         state.centre = item.block.mean()
                     labels = rule.fold(n, item.keys)
                     future = pool.submit(moments_of_block, item.block, labels, len(rule.names), state.centre)
-                    waiting.append((item, n, future))
-                elif item.next is not None and not waiting:
-                    state.position, state.dropped = item.next, state.dropped + item.dropped
+                waiting.append((item, n, future))
                 while len(waiting) > 2 * CORES:
                     take()
             while waiting:

@@ -155,7 +155,7 @@ class Pieces:
             return table_of_cells(cells, self._asked)
         except TableError as error:
             if "no rows are left" in str(error):  # another piece may have some
-                return _empty(self._chosen, self.coding, self._text)
+                return _empty(self._chosen, self.coding, self._text, len(piece.cells.places))  # type: ignore[union-attr]
             raise TableError(f"{piece.where}: {error}") from error.__cause__
 
     def _pieces(
@@ -258,6 +258,7 @@ def _with_folder(cells: Any, columns: Sequence[str], folder: Mapping[str, str], 
     return cells._replace(columns=tuple(columns), values=values, words=cells.words | texts)
 
 
-def _empty(columns: Sequence[str], coding: Coding, text: Sequence[str]) -> Table:
+def _empty(columns: Sequence[str], coding: Coding, text: Sequence[str], dropped: int) -> Table:
     names = coding.names([name for name in columns if name not in text])
-    return Table(names, np.empty((0, len(names))), {name: np.empty(0, dtype=object) for name in text})
+    words = {name: np.empty(0, dtype=object) for name in text}
+    return Table(names, np.empty((0, len(names))), words, dropped=np.arange(dropped))
