@@ -29,7 +29,7 @@ class Processes(NamedTuple):
     """This process is number ``number`` of ``count``, counted from 0."""
 
     number: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name
 
 
 _here = Processes(0, 1)

@@ -395,7 +395,7 @@ def test_the_names_and_defaults_of_the_options_are_those_of_python():
     options = {action.dest: action for action in sweep_parser()._actions}
     for the_data in ("file", "target", "dataset", "ignore", "delimiter", "encoding", "decimal", "na", "categorical"):
         del options[the_data]
-    for the_command in ("help", "out", "rows", "stream", "fold_key"):
+    for the_command in ("help", "out", "rows", "stream", "fold_key", "distributed"):
         del options[the_command]
     of_python_alone = {"X", "y", "penalty_factor", "progress", "checkpoint", "device_arrays", "mesh"}
     assert set(of_python) - set(options) == of_python_alone | {"moments_by_fold", "target", "table"}

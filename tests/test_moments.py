@@ -187,6 +187,13 @@ REFUSED = {
     "nothing": (lambda: jaxreg.path(lams=3), r"path\(\) misses X; give X and y, or moments"),
     "no moments": (lambda: jaxreg.path(moments=[1.0]), r"moments is a list; jaxreg\.moments\(X, y\)"),
     "one fold": (lambda: jaxreg.sweep(moments_by_fold=[M]), "moments_by_fold has 1 fold; at least 2"),
+    "in the place of X": (
+        lambda: jaxreg.path(M, np.ones(3)),
+        "X are moments, and rows are needed; fit, path and sweep",
+    ),
+    "resamples": (lambda: jaxreg.bootstrap(M, np.ones(3), 1.0), "X are moments, and rows are needed"),
+    "leaving out rows": (lambda: jaxreg.ridge_leave_one_out(M, np.ones(3)), "X are moments, and rows are needed"),
+    "predictions": (lambda: jaxreg.fit(moments=M, lam=1.0).predict(M), "are moments, and rows are needed"),
     "two-sided bounds": (lambda: jaxreg.sweep(moments_by_fold=[M, M], lower=-1.0), "moments alone serve lasso"),
 }
 

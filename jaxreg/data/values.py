@@ -17,7 +17,7 @@ def as_number(value: Any) -> Any:
 
 
 def refuse_kinds(value: Any, name: str) -> None:
-    """A TypeError for tracers, sparse, masked and lazy tables, and mappings."""
+    """A TypeError for tracers, sparse, masked and lazy tables, moments, and mappings."""
     jax = sys.modules.get("jax")  # where it is not loaded, nothing is traced
     if jax is not None and isinstance(value, jax.core.Tracer):
         raise TypeError(
@@ -30,6 +30,10 @@ def refuse_kinds(value: Any, name: str) -> None:
         raise TypeError(f"{name} is a np.matrix; use np.asarray({name}).")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array, whose mask would be ignored; fill or drop the masked entries.")
+    if all(hasattr(value, part) for part in ("x_mean", "xx", "xy", "yy")):
+        raise TypeError(
+            f"{name} are moments, and rows are needed; fit, path and sweep take moments by their own names."
+        )
     if isinstance(value, Mapping):
         raise TypeError(f"{name} is a {type(value).__name__}; give an array or a data frame.")
     refuse_lazy(value, name)

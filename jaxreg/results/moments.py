@@ -4,7 +4,7 @@ The formulas (:class:`jaxreg.formulas.moments.Moments`) know arrays alone, of Nu
 as float64 NumPy arrays, and what a fit needs besides; it checks, adds, and is saved.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -13,14 +13,13 @@ import numpy as np
 
 from jaxreg.archive import Saveable, load
 from jaxreg.files import ResultError
+from jaxreg.results.moment_checks import check_alike, check_moments
 from jaxreg.results.readable import Readable
 from jaxreg.results.summaries import Shown, cut, names_of
 from jaxreg.shapes import NAMES, TARGET_NAMES, shaped
 
 __all__ = ["Moments"]
 
-# Moments may be unsymmetric by this share of √(xx_jj xx_kk).
-SYMMETRY = 1e-8
 # Sums about the means are known to so much of the columns' lengths: products are summed in blocks.
 UNIT = 8 * float(np.finfo(float).eps)
 _SUMS = ("weight", "x_mean", "y_mean", "xx", "xy", "yy")
@@ -79,7 +78,7 @@ class Moments(Saveable, Readable):
     def __post_init__(self) -> None:
         for name in _SUMS:
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
-        _check(self)
+        check_moments(self)
         object.__setattr__(self, "weight", float(self.weight))
         object.__setattr__(self, "n_rows", round(self.weight) if self.n_rows is None else int(self.n_rows))
         object.__setattr__(self, "flat", bool(self.flat) and len(self.yy) == 1)
@@ -201,7 +200,7 @@ class Moments(Saveable, Readable):
             return NotImplemented
         from jaxreg.data.parts import added
 
-        _check_alike(self, other)
+        check_alike(self, other)
         sums, unit = added([self.sums, other.sums], max(self.unit, other.unit))
         return replace(self, **sums._asdict(), n_rows=self.n_rows + other.n_rows, unit=unit)  # type: ignore[operator]
 
@@ -213,7 +212,7 @@ class Moments(Saveable, Readable):
             return NotImplemented
         from jaxreg.data.parts import lost_times
 
-        _check_alike(self, other)
+        check_alike(self, other)
         n_rows = self.n_rows - other.n_rows  # type: ignore[operator]
         if n_rows <= 0 or not other.weight < self.weight:
             raise ValueError(
@@ -254,53 +253,3 @@ class Moments(Saveable, Readable):
 def _name_of(y: Any) -> tuple[str, ...] | None:
     name = getattr(y, "name", None)
     return (name,) if isinstance(name, str) else None
-
-
-def _check_alike(m: Moments, other: Moments) -> None:
-    """Raise ValueError unless they are of the same columns and targets."""
-    for what, one, two in (("columns", len(m.x_mean), len(other.x_mean)), ("targets", len(m.yy), len(other.yy))):
-        if one != two:
-            raise ValueError(f"moments of {two} {what} do not go with those of {one}.")
-    for what in ("feature_names", "target_names"):
-        mine, its = getattr(m, what), getattr(other, what)
-        if mine != its:
-            shown = _difference(mine, its)
-            raise ValueError(f"{what} differ: {shown}; put the columns into one order, under the same names.")
-
-
-def _difference(mine: Sequence[str] | None, its: Sequence[str] | None) -> str:
-    if mine is None or its is None:
-        return "one of the two has none"
-    j = next(j for j, (a, b) in enumerate(zip(mine, its, strict=True)) if a != b)
-    return f"number {j} is {mine[j]!r} and {its[j]!r}"
-
-
-def _check(m: Moments) -> None:
-    """That the arrays fit together and are those of some rows."""
-    p, t = m.xy.shape if m.xy.ndim == 2 else (-1, -1)
-    shapes = {"weight": (), "x_mean": (p,), "y_mean": (t,), "xx": (p, p), "xy": (p, t), "yy": (t,)}
-    for name, shape in shapes.items():
-        value = getattr(m, name)
-        if value.shape != shape:
-            raise ValueError(f"moments.{name} has shape {value.shape}; with xy {m.xy.shape} it must be {shape}.")
-        if not np.isfinite(value).all():
-            place = np.argwhere(~np.isfinite(value))[0].tolist()
-            raise ValueError(f"moments.{name} is not finite at {place}.")
-    if not m.weight > 0:
-        raise ValueError(f"moments.weight is {m.weight:g}; it must be positive.")
-    square = np.diagonal(m.xx)
-    for name, values in (("xx", square), ("yy", m.yy)):
-        if np.any(values < 0):
-            raise ValueError(
-                f"moments.{name} is negative for number {int(np.argmin(values))}: a sum of squares cannot be."
-            )
-    size, allowed = np.sqrt(square), 1 + SYMMETRY + 100 * m.unit
-    if np.any(np.abs(m.xx - m.xx.T) > SYMMETRY * np.outer(size, size)):
-        j, k = np.unravel_index(np.argmax(np.abs(m.xx - m.xx.T)), m.xx.shape)
-        raise ValueError(f"moments.xx is not symmetric: {m.xx[j, k]:g} at ({j}, {k}), {m.xx[k, j]:g} at ({k}, {j}).")
-    if np.any(np.abs(m.xx) > allowed * np.outer(size, size)):
-        j, k = np.argwhere(np.abs(m.xx) > allowed * np.outer(size, size))[0]
-        raise ValueError(f"moments.xx at ({j}, {k}) is larger than √(xx_jj xx_kk): no rows have such moments.")
-    if np.any(np.abs(m.xy) > allowed * np.outer(size, np.sqrt(m.yy))):
-        j, k = np.argwhere(np.abs(m.xy) > allowed * np.outer(size, np.sqrt(m.yy)))[0]
-        raise ValueError(f"moments.xy at ({j}, {k}) is larger than √(xx_jj yy_k): no rows have such moments.")

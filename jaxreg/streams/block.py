@@ -14,6 +14,8 @@ __all__ = ["Block", "moments_of_block"]
 
 # Where more than this share of a square would be taken away, digits would go with it.
 LEFT = 0.5
+# Numbers that stay near a core while they are gathered and moved.
+CACHED = 2**15
 
 
 class Block(NamedTuple):
@@ -40,8 +42,8 @@ class Block(NamedTuple):
             return np.array([column[0] + np.mean(column - column[0], dtype=float) for column in columns])
 
 
-def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarray) -> list[tuple[Moments, int] | None]:
-    """Of each of K folds its moments and number of rows; None for a fold without weight here.
+def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarray) -> list[tuple[Moments | None, int]]:
+    """Of each of K folds its moments, None where it has no weight here, and its number of rows.
 
     Args:
         labels: (n,), below K. centre: (p + t,), from which means are measured: near them, so that adding moments costs
@@ -55,15 +57,12 @@ def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarra
     counts = np.bincount(labels[order], minlength=K)
     values = _gathered(block, order, centre)
     s = None if weight is None else weight[order]
-    found: list[Any] = []
+    found = []
     stop = 0
     for k in range(K):
         start, stop = stop, stop + int(counts[k])
         here = slice(start, stop)
-        if stop == start:
-            found.append(None)
-            continue
-        part = _about_mean(values[:, here], None if s is None else s[here], block.t)
+        part = _about_mean(values[:, here], None if s is None else s[here], block.t) if stop > start else None
         found.append((part, int(rows[k])))
     return found
 
@@ -74,8 +73,11 @@ def _gathered(block: Block, order: np.ndarray, centre: np.ndarray) -> np.ndarray
         if block.columns is None:
             p = len(centre) - block.t
             both = np.empty((len(order), len(centre)))
-            np.subtract(np.take(block.table, order, axis=0), centre[:p], out=both[:, :p])
-            np.subtract(np.take(block.targets, order, axis=0), centre[p:], out=both[:, p:])
+            size = max(1, CACHED // len(centre))
+            for here in (slice(start, start + size) for start in range(0, len(order), size)):
+                some = order[here]
+                both[here, :p], both[here, p:] = block.table[some], block.targets[some]
+                both[here] -= centre
             return both.T
         found = np.empty((len(centre), len(order)))
         for values, column, origin in zip(found, block.columns, centre, strict=True):

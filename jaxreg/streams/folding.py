@@ -45,7 +45,7 @@ class OneFold:
 
 
 class Blocked:
-    """Each block of K consecutive rows gets a random permutation of 0 … K − 1."""
+    """Each block of K consecutive rows gets a random permutation of `0, …, K − 1`."""
 
     def __init__(self, folds: int, seed: int) -> None:
         self._folds, self._rng, self._left = folds, np.random.default_rng(seed), np.empty(0, np.int64)

@@ -95,7 +95,8 @@ def fold_moments(
             and the files they are in. ``folds`` is then a number.
         categorical: columns of words, or "auto", as :func:`jaxreg.tables.read_table` takes them; levels: their words;
             those that are not given are found by reading these columns first.
-        missing: "error" or "drop" (rows with missing cells). delimiter, encoding, decimal: of CSV files.
+        missing: "error", "drop" (rows with missing cells) or "mean", for which all is read once before. delimiter,
+            encoding, decimal: of CSV files.
         checkpoint: a folder, of this call alone, in which the sums are kept: the same call goes on from there after an
             interruption, to the same bits.
         progress: called as ``progress(rows done, rows in all)``, of which the second is None where it is not known;
@@ -205,20 +206,20 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
     state.position = share.start
     if journal is not None and (kept := journal.latest("sums")) is not None:
         state, names = State.of(kept)
-    rule.skip((share.before or 0) + sum(state.rows), names)
-    waiting: deque[tuple[Item, int, Future[Any]]] = deque()
+    rule.skip((share.before or 0) + state.done, names)
+    waiting: deque[tuple[Item, int, Future[Any] | None]] = deque()
     last = time.monotonic()
 
     def take() -> None:
         nonlocal last
         item, n, future = waiting.popleft()
-        found = future.result()
-        if not all(np.isfinite(part[0].xx).all() and np.isfinite(part[0].yy).all() for part in found if part):
+        found = [] if future is None else future.result()
+        if not all(np.isfinite(m.xx).all() and np.isfinite(m.yy).all() for m, _ in found if m is not None):
             if item.check is not None:
                 item.check()
             raise ValueError(f"{item.where}: numbers are so large that their squares overflow; rescale the columns.")
         state.add(found)
-        state.done, state.dropped, state.added = state.done + n, state.dropped + item.dropped, state.added + 1
+        state.done, state.dropped, state.added = state.done + n, state.dropped + item.dropped, state.added + (n > 0)
         show(state.done, source.total)
         if item.next is not None:
             state.position = item.next
@@ -233,15 +234,13 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
     ):
         try:
             for item in source.after(state.position):
-                n = item.block.n_rows
+                n, future = item.block.n_rows, None
                 if n:
                     if state.centre is None:
                         state.centre = item.block.mean()
                     labels = rule.fold(n, item.keys)
                     future = pool.submit(moments_of_block, item.block, labels, len(rule.names), state.centre)
-                    waiting.append((item, n, future))
-                elif item.next is not None and not waiting:
-                    state.position, state.dropped = item.next, state.dropped + item.dropped
+                waiting.append((item, n, future))
                 while len(waiting) > 2 * CORES:
                     take()
             while waiting:

@@ -36,14 +36,14 @@ class State:
         A sum of two sets of rows takes its error from both, and from the rounding of means that differ by d, which is
         `2 ε W_a W_b/W d` times their distance from the centre (:mod:`jaxreg.formulas.moments`).
         """
-        for k, part in enumerate(found):
+        for k, (moments, rows) in enumerate(found):
             if k == len(self.parts):
                 self.parts.append(None)
                 self.rows.append(0)
                 self.error.append(0.0)
-            if part is None:
+            self.rows[k] += rows
+            if moments is None:
                 continue
-            moments, rows = part
             old, here = self.parts[k], squares_alone(moments)
             self.error[k] = self.error[k] + UNIT * here.yy
             if old is None:
@@ -53,7 +53,6 @@ class State:
                 apart, far = np.abs(here.y_mean - there.y_mean), np.abs(here.y_mean) + np.abs(there.y_mean)
                 self.error[k] += 2 * EPS * here.weight * there.weight / (here.weight + there.weight) * apart * far
                 self.parts[k] = together([old, moments])
-            self.rows[k] += rows
 
     def join(self, other: "State", places: list[int]) -> None:
         """The state of other rows; its fold number k is ours number places[k]."""

@@ -13,8 +13,9 @@ from jaxreg.tables.table import Cells
 
 __all__ = ["arrow_names", "arrow_pieces", "is_arrow", "row_groups", "rows_in"]
 
-# Numbers of a piece, about, and the bytes of a column that are read ahead.
-PIECE, AHEAD = 2**21, 2**20
+# Numbers of a piece, about; with many columns more, so that products outweigh the adding of their sums, but at most so
+# many; and the bytes of a column that are read ahead.
+PIECE, ROWS_A_COLUMN, MOST, AHEAD = 2**21, 8, 2**23, 2**20
 _PARQUET, _IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 
 
@@ -73,7 +74,7 @@ def arrow_pieces(
         with _opened(file) as opened:
             try:
                 texts, numeric = checked_columns(opened.schema, tuple(columns), words or frozenset(), words is None)
-                size = max(1024, PIECE // max(1, len(columns)))
+                size = _rows(len(columns))
                 for group in range(start.unit, opened.number):
                     where, rows = f"{file}, row group {group}", 0
                     for batch in opened.batches(group, size, columns):
@@ -98,6 +99,11 @@ def _plain(table: Any, careful: Callable[[], Cells]) -> Cells | Plain:
     if any(column.null_count or column.type != floats for column in columns):
         return careful()
     return Plain([column.to_numpy() for column in columns], careful)
+
+
+def _rows(p: int) -> int:
+    """Of a piece."""
+    return max(64, PIECE // p, min(ROWS_A_COLUMN * p, MOST // p))
 
 
 class _Parquet:

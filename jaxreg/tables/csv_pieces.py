@@ -10,8 +10,9 @@ from jaxreg.tables.piece import Piece, Position
 
 __all__ = ["csv_pieces", "first_names"]
 
-# Bytes of a piece, about: enough for pyarrow's threads, few beside what moments take.
-PIECE = 2**23
+# Bytes of a piece: enough for pyarrow's threads, few beside what moments take; with many columns more, so that products
+# outweigh the adding of their sums, but at most so many.
+PIECE, A_COLUMN_SQUARED, MOST = 2**23, 150, 2**26
 # A header that is longer than this is none.
 LONGEST_HEADER = 2**24
 
@@ -36,7 +37,7 @@ def csv_pieces(
             of no use here.
     """
     wanted = Wanted(columns, (), words or frozenset(), words is None)
-    header = _header(file, dialect)
+    header, size = _header(file, dialect), max(PIECE, min(A_COLUMN_SQUARED * len(columns) ** 2, MOST))
     offset, line = (start.unit, start.row) if start.unit else (len(header), 2)
     try:
         with open(file, "rb") as stream:
@@ -44,11 +45,11 @@ def csv_pieces(
             rest, ended = b"", False
             while not ended:
                 # So many bytes from the start of a piece: where it ends depends on nothing that was read before.
-                data = rest + stream.read(PIECE - len(rest))
-                ended = len(data) < PIECE
+                data = rest + stream.read(size - len(rest))
+                ended = len(data) < size
                 while not ended and not _last_end(data):  # a line longer than a piece
-                    more = stream.read(PIECE)
-                    data, ended = data + more, len(more) < PIECE
+                    more = stream.read(size)
+                    data, ended = data + more, len(more) < size
                 cut = len(data) if ended else _last_end(data)
                 chunk, rest = data[:cut], data[cut:]
                 if chunk.strip():

@@ -73,7 +73,8 @@ class Pieces:
 
     Args:
         files: their paths. dialect: of CSV files. columns, ignore, categorical, text, complete: as
-            :func:`jaxreg.tables.read_table` takes them. missing: "error" or "drop". levels: for each column of words
+            :func:`jaxreg.tables.read_table` takes them. missing: "error", "drop" or
+            "mean", for which the whole is read once before. levels: for each column of words
             its words; those that are not given are found by reading these columns first.
 
     Attributes:
@@ -92,9 +93,9 @@ class Pieces:
         missing: str = "error",
         levels: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        if missing not in ("error", "drop"):
+        if missing not in ("error", "drop", "mean"):
             raise TableError(
-                f"missing is {missing!r}; a stream takes 'error' or 'drop': what would be filled in is not known yet"
+                f"missing is {missing!r}; a stream takes 'error', 'drop' or 'mean', which a pass can add up"
             )
         if categorical != "auto" and isinstance(categorical, str):
             raise TableError(f"categorical must be 'auto' or a list of names, not {categorical!r}")
@@ -120,6 +121,9 @@ class Pieces:
             given |= self._levels(unknown, asked)
         self.coding = Coding({name: given[name] for name in self._chosen if name in words})
         self._asked = self._asked._replace(like=self.coding)
+        if missing == "mean":
+            self.coding = Coding(self.coding.levels, self._means())
+            self._asked = self._asked._replace(like=self.coding, missing="like")
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -154,7 +158,7 @@ class Pieces:
                 yield TablePiece(piece.cells.columns, None, piece.where, piece.next, careful)
             else:
                 table = careful()
-                yield TablePiece(table.values.T, table, piece.where, piece.next, careful)
+                yield TablePiece(list(table.values.T), table, piece.where, piece.next, careful)
 
     def _table(self, piece: Piece) -> Table:
         try:
@@ -162,7 +166,7 @@ class Pieces:
             return table_of_cells(cells, self._asked)
         except TableError as error:
             if "no rows are left" in str(error):  # another piece may have some
-                return _empty(self._chosen, self.coding, self._text)
+                return _empty(self._chosen, self.coding, self._text, len(piece.cells.places))  # type: ignore[union-attr]
             raise TableError(f"{piece.where}: {error}") from error.__cause__
 
     def _pieces(
@@ -213,6 +217,32 @@ class Pieces:
         cells: Any = None if first is None else first.cells
         return [] if cells is None else list(cells.words)
 
+    def _means(self) -> dict[str, float]:
+        """Of the cells that are there, in rows that stay, for every column of numbers that may be filled in."""
+        text, complete, words = self._text, self._asked.complete, [*self.coding.levels, *self._text]
+        columns = [name for name in self._chosen if name not in text]
+        names = self.coding.names(columns)
+        count, total, first = np.zeros(len(names)), np.zeros(len(names)), None
+        for piece in self._pieces(self._chosen, words, Position(0, 0, 0)):
+            cells: Any = piece.cells
+            absent = [cells.words[name] == "" for name in complete if name in cells.words]
+            absent += [
+                np.isnan(values) for name, values in zip(cells.numeric, cells.values.T, strict=True) if name in complete
+            ]
+            stay = ~np.any(absent, axis=0) if absent else np.ones(len(cells.places), bool)
+            by_name = dict(zip(cells.numeric, cells.values.T, strict=True)) | cells.words
+            values = self.coding.numbers(columns, by_name)[stay]
+            there = ~np.isnan(values)
+            if first is None and len(values):  # near the means, so that adding costs no digits
+                first = np.nan_to_num(values[0])
+            count += there.sum(axis=0)
+            total += np.where(there, values - (0.0 if first is None else first), 0.0).sum(axis=0)
+        for j, name in enumerate(names):
+            if not count[j]:
+                raise TableError(f"column {name!r} has no cell that is not missing; `--ignore COLUMN`")
+        assert first is not None
+        return {name: float(first[j] + total[j] / count[j]) for j, name in enumerate(names) if name not in complete}
+
     def _levels(self, columns: Sequence[str], asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
         seen: dict[str, dict[str, None]] = {name: {} for name in columns}
         rows = 0
@@ -249,6 +279,7 @@ def _with_folder(cells: Any, columns: Sequence[str], folder: Mapping[str, str], 
     return cells._replace(columns=tuple(columns), values=values, words=cells.words | texts)
 
 
-def _empty(columns: Sequence[str], coding: Coding, text: Sequence[str]) -> Table:
+def _empty(columns: Sequence[str], coding: Coding, text: Sequence[str], dropped: int) -> Table:
     names = coding.names([name for name in columns if name not in text])
-    return Table(names, np.empty((0, len(names))), {name: np.empty(0, dtype=object) for name in text})
+    words = {name: np.empty(0, dtype=object) for name in text}
+    return Table(names, np.empty((0, len(names))), words, dropped=np.arange(dropped))

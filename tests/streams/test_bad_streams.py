@@ -118,7 +118,7 @@ OTHERS = {
     "no such file": (("nowhere.csv", "y"), {}, "cannot read nowhere.csv"),
     "nothing matches": (("nowhere-*.csv", "y"), {}, r"no file matches nowhere-\*\.csv"),
     "no target": (("table.csv",), {}, "target is None; it must be the name of a column"),
-    "filled in": (("table.csv", "y"), {"missing": "mean"}, "missing is 'mean'; a stream takes 'error' or 'drop'"),
+    "filled in": (("table.csv", "y"), {"missing": "median"}, "missing is 'median'; a stream takes 'error', 'drop' or"),
     "a column twice": (("table.csv", "y", "y"), {}, "must be different columns"),
     "no such column": (("table.csv", "z"), {}, "no column is named 'z'|'z' is"),
     "a key and labels": (("table.csv", "y", "a"), {"fold_key": "b"}, "with fold_key it must be a number"),

@@ -109,6 +109,38 @@ def test_what_was_added_is_not_read_again(source, tmp_path, monkeypatch):
     assert not seen  # it is all there
 
 
+def test_rows_without_weight_and_pieces_without_rows_are_counted(tmp_path, monkeypatch):
+    """The seeded rule counts rows of weight 0; a row group in which every row has a hole is gone over."""
+    monkeypatch.setattr(read, "BETWEEN", 0.0)
+    columns = {name: values for name, values in made(600).columns.items() if name not in ("group", "customer")}
+    columns["weight"] = np.where(np.arange(600) // 50 % 3 == 1, 0.0, columns["weight"])
+    columns["a"] = np.where(np.arange(600) // 50 == 4, np.nan, columns["a"])
+    file = tmp_path / "t.parquet"
+    write_parquet(columns, file, 50)
+    options = {"folds": 3, "sample_weight": "weight", "missing": "drop"}
+    whole = read.read_stream(file, "y", 3, 0, sample_weight="weight", missing="drop")
+    assert "50 rows with missing cells left out" in whole.notes
+    real, calls = read.moments_of_block, []
+
+    def broken(block, *given):
+        calls.append(block)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return real(block, *given)
+
+    monkeypatch.setattr(read, "moments_of_block", broken)
+    with pytest.raises(KeyboardInterrupt):
+        jaxreg.fold_moments(file, "y", checkpoint=tmp_path / "kept", **options)
+    again = jaxreg.fold_moments(file, "y", checkpoint=tmp_path / "kept", **options)
+    for one, other in zip(whole.folds, again, strict=True):
+        assert one.xx.tobytes() == other.xx.tobytes()
+    keep = ~np.isnan(columns["a"])
+    X = np.stack([columns[name][keep] for name in "abcd"], axis=1)
+    found = jaxreg.sweep(moments_by_fold=again, lams=5)
+    expected = jaxreg.sweep(X, columns["y"][keep], 5, folds=3, sample_weight=columns["weight"][keep])
+    np.testing.assert_allclose(found.fold_mse, expected.fold_mse, rtol=1e-10)
+
+
 def test_another_call_is_refused(source, tmp_path):
     options = {"ignore": EXTRA, "checkpoint": tmp_path / "kept"}
     jaxreg.fold_moments(source, "y", folds=3, **options)

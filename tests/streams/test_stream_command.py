@@ -68,7 +68,7 @@ REFUSED = {
     "absolute errors": (("data", *BASE, "--measure", "mae"), "takes no measure: that needs rows"),
     "a strategy": (("data", *BASE, "--strategy", "parallel"), "takes no strategy: that needs rows"),
     "float32": (("data", *BASE, "--dtype", "float32"), "takes no dtype: that needs rows"),
-    "filled in": (("data", *BASE, "--na", "mean"), "a stream takes 'error' or 'drop'"),
+    "filled in": (("data", *BASE, "--na", "median"), "a stream takes 'error', 'drop' or 'mean'"),
     "no target": (("data",), "--target COLUMN is missing; the columns are a, b"),
     "no match": (("none/*.csv", "--target", "y"), "no file matches none/*.csv"),
 }

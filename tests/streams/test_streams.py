@@ -126,6 +126,21 @@ def test_words_missing_cells_and_folders(stored, tmp_path):
     np.testing.assert_array_equal(known.mean_mse, found.mean_mse)
 
 
+def test_missing_cells_and_words_are_filled_in_with_the_mean_of_all(stored, tmp_path):
+    from jaxreg.tables import read_table
+
+    rng = np.random.default_rng(2)
+    hole = lambda: rng.uniform(size=N) < 0.05
+    city = np.where(hole(), None, rng.choice(["Bonn", "Ulm"], N))
+    columns = {"city": city, "a": np.where(hole(), np.nan, stored.X[:, 3]), "y": np.where(hole(), np.nan, stored.y)}
+    write_parquet(columns, tmp_path / "t.parquet")
+    whole = read_table(tmp_path / "t.parquet", missing="mean", categorical=["city"], complete=["y"])
+    options = {"lams": 9, "folds": 5, "l1_ratio": 0.5}  # without squares, words that add up to 1 may share in many ways
+    expected = jaxreg.sweep(whole.without("y").values, whole.column("y"), **options)
+    table = {"categorical": ["city"], "missing": "mean"}
+    assert_same_sweep(jaxreg.sweep(tmp_path / "t.parquet", target="y", table=table, **options), expected)
+
+
 def test_folds_of_a_key_are_the_same_everywhere(files, stored):
     table = {"ignore": ["weight", "group"], "fold_key": "customer"}
     labels = (hashes(stored.columns["customer"]) % np.uint64(5)).astype(int)
