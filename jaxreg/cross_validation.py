@@ -19,7 +19,7 @@ from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
-from jaxreg.device_tables import brought, plan_of_table, suits, sweep_there
+from jaxreg.device_tables import brought, handed_over, is_handed_over, plan_of_table, suits, sweep_there
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
@@ -78,7 +78,7 @@ def sweep(
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (`1 − R²`, `R²`
             the share of the fold's own variance that is explained). The first and the last are always in the result;
             mean absolute errors, which cost a product with the held-out rows, where they are asked for.
-        device_arrays: as in :func:`jaxreg.fit`; grids are not extended there, and ``measure`` is "mse".
+        device_arrays: as in :func:`jaxreg.fit`; ``measure`` is "mse".
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
@@ -134,12 +134,15 @@ def sweep(
     refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
         plan = plan_of_table(folds, given, seed)
-        if suits(plan, device_arrays):
-            return sweep_there(given, ratios, lams, plan, device_arrays)
-        given = brought(given)
+        there = suits(plan, device_arrays)
+        given = given if there else brought(given)
     else:
         target = given.y[:, 0] if given.flat else given.y
         plan = plan_of(folds, given.X, target, seed, given.sample_weight)
+        there = measure == "mse" and is_handed_over(given, ratios, plan)
+        given = handed_over(given) if there else given
+    if there:
+        return sweep_there(given, ratios, lams, plan, device_arrays, progress)
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]

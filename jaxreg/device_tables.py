@@ -1,7 +1,8 @@
 """``fit``, ``path`` and ``sweep`` of a table that stays on its device: the pure functions solve it where it lies.
 
 The doors have checked the arguments (:mod:`jaxreg.data.on_device`). A call is one program, and one more looks at the
-numbers first; what comes to the host is a few of them, or the results if they are not to stay as well.
+numbers first; what comes to the host is a few of them, or the results if they are not to stay as well. On an
+accelerator a sweep hands a NumPy array over, once, and goes the same way.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,17 +15,32 @@ import numpy as np
 
 from jaxreg import results
 from jaxreg.convergence import GridEndWarning, warn_caller, warn_unless_converged
+from jaxreg.data.inputs import check_values
 from jaxreg.data.memory import said_clearly
+from jaxreg.data.on_device import check_table
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
+from jaxreg.data.sparse import is_sparse
 from jaxreg.engines import choose
-from jaxreg.precision import computing
+from jaxreg.precision import computing, on_accelerator
 from jaxreg.programs import compiled
+from jaxreg.progress import Progress, following
 from jaxreg.solvers import paths
-from jaxreg.sweeps.cross_validate import choices, cross_validate
+from jaxreg.solvers.grid_ends import beyond, open_end_of_any
+from jaxreg.sweeps.cross_validate import Sweep, choices, cross_validate
 from jaxreg.sweeps.folds import plan_of
+from jaxreg.sweeps.grids import MOST_EXTENSIONS
 
-__all__ = ["brought", "fit_there", "path_there", "plan_of_table", "suits", "sweep_there"]
+__all__ = [
+    "brought",
+    "fit_there",
+    "handed_over",
+    "is_handed_over",
+    "path_there",
+    "plan_of_table",
+    "suits",
+    "sweep_there",
+]
 
 
 def fit_there(given: Problem, lam: np.ndarray, stay: bool) -> results.Solution:
@@ -77,15 +93,60 @@ def brought(given: Problem) -> Problem:
     return given._replace(X=X, y=y.astype(float), sample_weight=None if s is None else s.astype(float))
 
 
-def sweep_there(
-    given: Problem, ratios: Sequence[float], lams: int | np.ndarray, plan: Plan, stay: bool
-) -> results.Sweep:
-    """At the λs, (L,), or at so many for each of R l1_ratios, by mean squared errors. Grids are not extended."""
-    choose.check_size(given, lams)
+def is_handed_over(given: Problem, ratios: Sequence[float], plan: Plan) -> bool:
+    """Whether a sweep of a NumPy array is computed as if it lay on the accelerator.
+
+    Ridge is not, whose factors many λs and targets share on the way of the host, nor are lassos with factors or bounds,
+    which the pure functions do not solve in lockstep, nor is float32, in which they would compute.
+    """
+    X, limits = given.X, (given.penalty_factor, given.lower, given.upper)
+    if not on_accelerator(given.device) or is_sparse(X) or X.dtype != np.float64 or not suits(plan, False):
+        return False
+    plain = all(limit is None for limit in limits)
+    return all(0 < rho < 1 or (rho == 1 and plain) for rho in ratios)
+
+
+def handed_over(given: Problem) -> Problem:
+    """The problem with its table on the device.
+
+    Raises:
+        ValueError: a number is missing or infinite.
+    """
     with _computing(given):
+        X, y, s = jax.device_put((given.X, given.y, given.sample_weight))
+    try:
+        X, y, s, _ = check_table(X, y, s, given.X.dtype, given.device)
+    except ValueError:
+        check_values(given.X, given.names)  # which says the column's name
+        raise
+    return given._replace(X=X, y=y, sample_weight=s)
+
+
+def sweep_there(
+    given: Problem,
+    ratios: Sequence[float],
+    lams: int | np.ndarray,
+    plan: Plan,
+    stay: bool,
+    progress: Progress = None,
+) -> results.Sweep:
+    """At the λs, (L,), or at so many for each of R l1_ratios, and then at more beyond an end where the error still
+    falls, by mean squared errors."""
+    with _computing(given), following(progress, "paths") as show:
         y, s, ratios = _target(given), given.sample_weight, tuple(ratios)
-        found = cross_validate(given.X, y, plan.measured, lams, ratios, eps=given.eps, **_options(given))
-        _check(found.path.coef)
+        number = len(ratios) * (len(plan) + 1)
+
+        def solve(lams: Any, extended: int) -> Sweep:
+            choose.check_size(given, lams if isinstance(lams, int) else lams[0] if lams.ndim == 2 else lams)
+            found = cross_validate(given.X, y, plan.measured, lams, ratios, eps=given.eps, **_options(given))
+            _check(found.path.coef)
+            show(number * (extended + 1), number * (extended + 1))
+            return found
+
+        found, extended = solve(lams, 0), 0
+        while isinstance(lams, int) and lams > 1 and extended < MOST_EXTENSIONS and (end := _open_end(found, ratios)):
+            extended += 1
+            found = solve(_longer(np.asarray(found.lams), end), extended)
         shares = _shares(found.fold_mse, y, s, plan.measured, found.lams)
         found, shares = (found, shares) if stay else jax.device_get((found, shares))
     gaps = np.asarray(found.fold_gap), np.asarray(found.path.gap)
@@ -101,11 +162,29 @@ def sweep_there(
     }
     names = "fold_r2", "mean_r2", "se_r2"
     result = results.Sweep(
-        **fields, **dict(zip(names, shares, strict=True)), converged=right, feature_names=given.names
+        **fields,
+        **dict(zip(names, shares, strict=True)),
+        converged=right,
+        feature_names=given.names,
+        extended=extended,
     )
     if end := result.on_host().end_in_words:
         warn_caller(f"sweep: {end}", GridEndWarning)
     return result
+
+
+def _open_end(found: Sweep, ratios: Sequence[float]) -> str | None:
+    """The open end of the grid at the l1_ratio of least error, of any target. The path is the one at that l1_ratio."""
+    lams, mean, used = (np.asarray(v) for v in (found.lams, found.mean_mse, found.path.n_nonzero))
+    used = used.reshape(lams.shape[1], -1)
+    of_target = lambda r, target: np.ones(len(used)) if ratios[r] == 0 else used[:, target]
+    return open_end_of_any(list(mean.reshape(*lams.shape, -1)), list(lams), of_target)
+
+
+def _longer(lams: np.ndarray, end: str) -> np.ndarray:
+    """The grids, (R, L), with what lies :func:`beyond` one end."""
+    more = np.stack([beyond(own, end).astype(own.dtype) for own in lams])
+    return np.concatenate([lams, more] if end == "smallest" else [more, lams], axis=1)
 
 
 @contextmanager

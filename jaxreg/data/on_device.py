@@ -73,9 +73,13 @@ def _dtype(X: Any, asked: Any) -> Any:
 
 @compiled
 def _extremes(X: jax.Array, y: jax.Array, s: jax.Array | None) -> tuple[jax.Array, ...]:
-    """The largest sizes in X and y, the least weight and their sum; NaN where something is."""
+    """The largest sizes in X and y, the least weight and their sum; NaN where something is.
+
+    XLA's maximum of a large array passes over NaN on a CPU.
+    """
     s = jnp.ones((len(y),), y.dtype) if s is None else s
-    return jnp.max(jnp.abs(X)), jnp.max(jnp.abs(y)), jnp.min(s), jnp.sum(s)
+    size = lambda v: jnp.where(jnp.any(jnp.isnan(v)), jnp.nan, jnp.max(jnp.abs(v)))
+    return size(X), size(y), jnp.min(s), jnp.sum(s)
 
 
 def _is_right(seen: list[float], X: jax.Array, y: jax.Array, s: jax.Array | None) -> bool:
