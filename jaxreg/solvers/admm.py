@@ -15,8 +15,8 @@ one that its λ asks for. With more columns than rows, `G = AᵀA`, the inverse 
 
     (AᵀA + ϱ I)⁻¹ q = ( q − Aᵀ (AAᵀ + ϱ I)⁻¹ A q ) / ϱ
 
-z is exactly 0, or at its bound, where the proximal map has put it: at a small gap its pieces
-are those of the solution, and Newton steps (:mod:`~jaxreg.solvers.support`) end at rounding error.
+z is exactly 0, or at its bound, where the proximal map has put it: at a small gap its pieces are those of the solution,
+and Newton steps (:mod:`~jaxreg.solvers.support`) end at rounding error.
 
 Source: Boyd, Parikh, Chu, Peleato and Eckstein, *Foundations and Trends in Machine Learning* 3(1), 2011, sections 3.1.1
 (scaled form) and 3.4.3 (over-relaxation).
