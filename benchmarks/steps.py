@@ -2,9 +2,9 @@
 
     python benchmarks/steps.py
 
-50 λs at l1_ratio 0.5, solved together as an accelerator solves them, here by a CPU
-that says it is one: 1,000 × 150 down to λ_max/10,000, and 150 × 400 down to λ_max/100. Counted are the steps of the λ that takes most, until Newton steps end at a gap of 1e-10. Counts do
-not depend on the machine.
+50 λs at l1_ratio 0.5, solved together as an accelerator solves them, here by a CPU that says it is one: 1,000 × 150
+down to λ_max/10,000, and 150 × 400 down to λ_max/100. Counted are the steps of the λ that takes most, until Newton
+steps end at a gap of 1e-10. Counts do not depend on the machine.
 """
 
 from pathlib import Path

@@ -126,23 +126,23 @@ def sweep(
         raise ValueError(f"measure is {measure!r}; it must be 'mse', 'mae' or 'r2'.")
     if device_arrays and measure != "mse":
         raise ValueError(f"measure is {measure!r}; with device_arrays=True it must be 'mse'.")
-    lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
+    lams, seed = parameters.check_lams(lams, given.dtype), parameters.check_whole_number(seed, "seed")
     if runs is not None:
         if measure != "mse":
             raise ValueError(f"sweep(by=) chooses by measure='mse' alone, and measure is {measure!r}.")
         return sweep_of_each(given, ratios, runs, lams, folds, seed, eps, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
-        plan = plan_of_table(folds, given, seed)
-        there = suits(plan, device_arrays)
-        given = given if there else brought(given)
+        plan, there = plan_of_table(folds, given, seed), given
+        goes = suits(plan, device_arrays)
     else:
         target = given.y[:, 0] if given.flat else given.y
         plan = plan_of(folds, given.X, target, seed, given.sample_weight)
-        there = measure == "mse" and is_handed_over(given, ratios, plan)
-        given = handed_over(given) if there else given
-    if there:
-        return sweep_there(given, ratios, lams, plan, device_arrays, progress)
+        goes = measure == "mse" and is_handed_over(given, ratios, plan)
+        there = handed_over(given) if goes else given
+    if goes and (result := sweep_there(there, ratios, lams, plan, device_arrays, progress)) is not None:
+        return result
+    given = brought(given) if isinstance(given.X, jax.Array) else given
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]

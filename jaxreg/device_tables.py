@@ -7,7 +7,7 @@ accelerator a sweep hands a NumPy array over, once, and goes the same way.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,15 @@ from jaxreg.data.on_device import check_table
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.data.sparse import is_sparse
-from jaxreg.engines import choose
+from jaxreg.engines import choose, descent
 from jaxreg.precision import computing, on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.progress import Progress, following
 from jaxreg.solvers import paths
+from jaxreg.solvers.fold_members import KEPT_BYTES
 from jaxreg.solvers.grid_ends import beyond, open_end_of_any
+from jaxreg.solvers.member_paths import WIDE
+from jaxreg.solvers.members import MOMENTS
 from jaxreg.sweeps.cross_validate import Sweep, choices, cross_validate
 from jaxreg.sweeps.folds import plan_of
 from jaxreg.sweeps.grids import MOST_EXTENSIONS
@@ -42,11 +45,14 @@ __all__ = [
     "sweep_there",
 ]
 
+R = TypeVar("R")
+
 
 def fit_there(given: Problem, lam: np.ndarray, stay: bool) -> results.Solution:
     """At one λ, () or (t,). ``stay``: whether the results stay on the device."""
     with _computing(given):
-        found = paths.fit(given.X, _target(given), lam, given.l1_ratio, **_options(given))
+        solve = lambda given: paths.fit(given.X, _target(given), lam, given.l1_ratio, **_options(given))
+        found = _solved(given, _by_moments(given, (given.l1_ratio,), lam), solve)
         _check(found.params.coef[None])
         found = found if stay else jax.device_get(found)
     warn_unless_converged(np.asarray(found.gap), lam, given.tol, "fit", bool(np.any(found.n_iter)))
@@ -57,7 +63,9 @@ def path_there(given: Problem, lams: int | np.ndarray, stay: bool) -> results.Pa
     """At the λs, (L,), or at so many."""
     choose.check_size(given, lams)
     with _computing(given):
-        found = paths.path(given.X, _target(given), lams, given.l1_ratio, eps=given.eps, **_options(given))
+        how: dict[str, Any] = {"eps": given.eps}
+        solve = lambda given: paths.path(given.X, _target(given), lams, given.l1_ratio, **how, **_options(given))
+        found = _solved(given, _by_moments(given, (given.l1_ratio,), lams), solve)
         _check(found.coef)
         found = found if stay else jax.device_get(found)
     along = np.asarray(found.lams)
@@ -90,19 +98,19 @@ def brought(given: Problem) -> Problem:
     """The problem with its table on the host."""
     with _computing(given):
         X, y, s = jax.device_get((given.X, given.y, given.sample_weight))
-    return given._replace(X=X, y=y.astype(float), sample_weight=None if s is None else s.astype(float))
+    return given._replace(X=X.astype(y.dtype), y=y.astype(float), sample_weight=None if s is None else s.astype(float))
 
 
 def is_handed_over(given: Problem, ratios: Sequence[float], plan: Plan) -> bool:
     """Whether a sweep of a NumPy array is computed as if it lay on the accelerator.
 
-    Ridge is not, whose factors many λs and targets share on the way of the host, nor are lassos with factors or bounds,
-    which the pure functions do not solve in lockstep, nor is float32, in which they would compute.
+    Ridge is not, whose factors many λs and targets share on the way of the host, nor is a lasso with more columns than
+    moments take that has factors or bounds, nor float32, in which elastic nets would be computed.
     """
     X, limits = given.X, (given.penalty_factor, given.lower, given.upper)
     if not on_accelerator(given.device) or is_sparse(X) or X.dtype != np.float64 or not suits(plan, False):
         return False
-    plain = all(limit is None for limit in limits)
+    plain = _plain_factors(given) if X.shape[1] <= WIDE * X.shape[0] else all(limit is None for limit in limits)
     return all(0 < rho < 1 or (rho == 1 and plain) for rho in ratios)
 
 
@@ -129,24 +137,36 @@ def sweep_there(
     plan: Plan,
     stay: bool,
     progress: Progress = None,
-) -> results.Sweep:
+) -> results.Sweep | None:
     """At the λs, (L,), or at so many for each of R l1_ratios, and then at more beyond an end where the error still
-    falls, by mean squared errors."""
+    falls, by mean squared errors.
+
+    None where a gap is above the tolerance and the results need not stay: the host has more ways to solve that.
+    """
     with _computing(given), following(progress, "paths") as show:
         y, s, ratios = _target(given), given.sample_weight, tuple(ratios)
         number = len(ratios) * (len(plan) + 1)
 
         def solve(lams: Any, extended: int) -> Sweep:
             choose.check_size(given, lams if isinstance(lams, int) else lams[0] if lams.ndim == 2 else lams)
-            found = cross_validate(given.X, y, plan.measured, lams, ratios, eps=given.eps, **_options(given))
+            run = lambda given: cross_validate(
+                given.X, y, plan.measured, lams, ratios, eps=given.eps, **_options(given)
+            )
+            by_moments = _by_moments(given, ratios, lams, plan)
+            found = _solved(given, by_moments, run, again=stay)
             _check(found.path.coef)
             show(number * (extended + 1), number * (extended + 1))
             return found
 
         found, extended = solve(lams, 0), 0
-        while isinstance(lams, int) and lams > 1 and extended < MOST_EXTENSIONS and (end := _open_end(found, ratios)):
+        grows = isinstance(lams, int) and lams > 1
+        while right := stay or _certified(given, found):
+            if not grows or extended == MOST_EXTENSIONS or not (end := _open_end(found, ratios)):
+                break
             extended += 1
             found = solve(_longer(np.asarray(found.lams), end), extended)
+        if not right:
+            return None
         shares = _shares(found.fold_mse, y, s, plan.measured, found.lams)
         found, shares = (found, shares) if stay else jax.device_get((found, shares))
     gaps = np.asarray(found.fold_gap), np.asarray(found.path.gap)
@@ -187,9 +207,43 @@ def _longer(lams: np.ndarray, end: str) -> np.ndarray:
     return np.concatenate([lams, more] if end == "smallest" else [more, lams], axis=1)
 
 
+def _solved(given: Problem, by_moments: bool, solve: Callable[[Problem], R], again: bool = True) -> R:
+    """By moments alone where they do: that program holds no copy of the table. Where a gap is left, by all means, if it
+    is to be solved again."""
+    if by_moments:
+        found = solve(given._replace(strategy=MOMENTS))
+        if not again or _certified(given, found):
+            return found
+    return solve(given)
+
+
+def _certified(given: Problem, found: Any) -> bool:
+    """Whether all gaps of what a pure function has found are within the tolerance."""
+    gaps = (found.fold_gap, found.path.gap) if isinstance(found, Sweep) else (found.gap,)
+    return all(bool(jnp.all(gap <= given.tol)) for gap in gaps)
+
+
+def _by_moments(given: Problem, ratios: Sequence[float], lams: Any, plan: Plan | None = None) -> bool:
+    """Whether there are lassos that moments alone may solve, as :mod:`~jaxreg.solvers.members` has it."""
+    (n, p), s = given.X.shape, given.sample_weight
+    if not on_accelerator(given.device) or given.strategy or given.dtype != np.float64 or p > WIDE * n:
+        return False
+    if plan is not None:
+        counts = np.ones(n, bool) if s is None else np.asarray(s) > 0
+        if not plan.divides(counts) or 8 * len(plan) * p * p > KEPT_BYTES:
+            return False
+    return 1 in ratios and _plain_factors(given) and (isinstance(lams, int) or bool(np.all(np.asarray(lams) > 0)))
+
+
+def _plain_factors(given: Problem) -> bool:
+    """Whether factors are above 0 and finite, and bounds 0 or infinite."""
+    v = given.penalty_factor
+    return descent.refuses_penalty(1.0, v, given.lower, given.upper) is None and (v is None or bool(np.all(v < np.inf)))
+
+
 @contextmanager
 def _computing(given: Problem) -> Iterator[None]:
-    with computing(given.X.dtype == np.float64, given.device), said_clearly("all of this at once"):
+    with computing(given.dtype == np.float64, given.device), said_clearly("all of this at once"):
         yield
 
 
@@ -198,8 +252,8 @@ def _target(given: Problem) -> Any:
 
 
 def _options(given: Problem) -> dict[str, Any]:
-    """What the pure functions take, in the dtype of X."""
-    as_x: Callable[[Any], Any] = lambda v: None if v is None else v.astype(given.X.dtype)
+    """What the pure functions take."""
+    as_x: Callable[[Any], Any] = lambda v: None if v is None else v.astype(given.dtype)
     same = ("fit_intercept", "standardize", "sample_weight", "tol", "max_iter", "strategy")
     arrays = {name: as_x(getattr(given, name)) for name in ("penalty_factor", "lower", "upper")}
     return {name: getattr(given, name) for name in same} | arrays

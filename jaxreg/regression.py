@@ -67,7 +67,8 @@ def fit(
             0 or ceases to be 0, and other penalties by Newton steps on the columns that are not 0;
             "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
             solve the problem, and the second on a GPU. The certificate is the same.
-        dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
+        dtype: of the results, float64 or float32; None keeps a float32 X and takes float64 for all else. A float32 X
+            that stays on an accelerator is float32 there, too, where a lasso is solved in float64.
         device: a platform name ("cpu", "gpu"), a jax.Device, or None: that on which X lies, an array that was put there
             by ``jax.device_put``, else JAX's default.
         device_arrays: whether the results stay on the device, as JAX arrays. X and y that lie on an accelerator are
@@ -119,7 +120,7 @@ def fit(
         stays=stays(X, device, device_arrays, runs is not None),
     )
     t = given.y.shape[1]
-    lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
+    lam = parameters.check_lam(lam, None if given.flat or runs else t, given.dtype)
     if runs is not None:
         return fit_of_each(given, runs, lam, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "fit")
@@ -207,7 +208,7 @@ def path(
         device=device,
         stays=stays(X, device, device_arrays, runs is not None),
     )
-    lams = parameters.check_lams(lams, given.X.dtype)
+    lams = parameters.check_lams(lams, given.dtype)
     if runs is not None:
         return path_of_each(given, runs, lams, eps, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "path")

@@ -33,7 +33,9 @@ def stays(X: Any, device: Any, wanted: bool, grouped: bool = False) -> bool:
 
 
 def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> tuple[Any, Any, Any, bool]:
-    """X (n, p), y (n, t) and weights (n,) or None, as JAX arrays of one dtype, checked; and whether y was (n,).
+    """X (n, p), y (n, t) and weights (n,) or None, as JAX arrays, checked; and whether y was (n,).
+
+    They are of the dtype that is asked for, or of that of X; X of float32 stays so where float64 is asked for.
 
     Args:
         X, y, sample_weight: JAX arrays are used as they are; all else is checked by NumPy, and handed over once.
@@ -42,8 +44,9 @@ def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> 
         ValueError, TypeError: as for NumPy arrays.
     """
     if not _is_table(X):
-        X = inputs.check_matrix(X, "X", dtype)
+        X = inputs.check_matrix(X, "X", None if getattr(X, "dtype", None) == np.float32 else dtype)
     n, dtype = X.shape[0], _dtype(X, dtype)
+    own = X.dtype if X.dtype == np.float32 else dtype
     if not _is_table(y):
         y = inputs.check_target(y, n, dtype)
     elif y.ndim not in (1, 2) or y.shape[0] != n or 0 in y.shape:
@@ -53,7 +56,8 @@ def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> 
     elif sample_weight is not None and sample_weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},); got {sample_weight.shape}.")
     with computing(dtype == np.float64, device):
-        flat, table = y.ndim == 1, jax.tree.map(lambda v: jnp.asarray(v, dtype), (X, y.reshape(n, -1), sample_weight))
+        flat, others = y.ndim == 1, jax.tree.map(lambda v: jnp.asarray(v, dtype), (y.reshape(n, -1), sample_weight))
+        table = jnp.asarray(X, own), *others
         seen = [float(v) for v in _extremes(*table)]
     if not _is_right(seen, *table):
         inputs.check_matrix(X, "X", dtype)
