@@ -19,7 +19,8 @@ from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
-from jaxreg.device_tables import brought, handed_over, is_handed_over, plan_of_table, suits, sweep_there
+from jaxreg.device_sweeps import is_handed_over, plan_of_table, suits, sweep_there
+from jaxreg.device_tables import brought
 from jaxreg.engines import choose
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
@@ -133,15 +134,14 @@ def sweep(
         return sweep_of_each(given, ratios, runs, lams, folds, seed, eps, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
-        plan, there = plan_of_table(folds, given, seed), given
-        goes = suits(plan, device_arrays)
+        plan = plan_of_table(folds, given, seed)
+        there = suits(plan, device_arrays)
     else:
         target = given.y[:, 0] if given.flat else given.y
         plan = plan_of(folds, given.X, target, seed, given.sample_weight)
-        goes = measure == "mse" and is_handed_over(given, ratios, plan)
-        there = handed_over(given) if goes else given
-    if goes and (result := sweep_there(there, ratios, lams, plan, device_arrays, progress)) is not None:
-        return result
+        there = measure == "mse" and is_handed_over(given, ratios, plan)
+    if there and (found_there := sweep_there(given, ratios, lams, plan, device_arrays, progress)) is not None:
+        return found_there
     given = brought(given) if isinstance(given.X, jax.Array) else given
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]

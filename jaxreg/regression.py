@@ -16,7 +16,7 @@ from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.stacks import taken_apart
-from jaxreg.device_tables import fit_there, path_there
+from jaxreg.device_tables import brought, fit_there, path_there
 from jaxreg.engines import choose
 from jaxreg.groups import Work, fit_of_each, path_of_each, refuse_checkpoint
 from jaxreg.other_names import names_ours
@@ -125,7 +125,9 @@ def fit(
         return fit_of_each(given, runs, lam, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "fit")
     if isinstance(given.X, jax.Array):
-        return fit_there(given, lam, device_arrays)
+        if (found_there := fit_there(given, lam, device_arrays)) is not None:
+            return found_there
+        given = brought(given)
     problem = without_left_out(given)._replace(degrees=False)
     problem = choose.ready(problem)
     solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
@@ -213,7 +215,9 @@ def path(
         return path_of_each(given, runs, lams, eps, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "path")
     if isinstance(given.X, jax.Array):
-        return path_there(given, lams, device_arrays)
+        if (found_there := path_there(given, lams, device_arrays)) is not None:
+            return found_there
+        given = brought(given)
     problem = choose.ready(without_left_out(given))
     choose.check_size(problem, lams)
     pure: Any = choose.path(problem, lams)

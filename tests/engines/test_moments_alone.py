@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxreg
-from jaxreg import device_tables, solvers, sweeps
+from jaxreg import device_sweeps, device_tables, solvers, sweeps
 
 N, P, K = 4000, 20, 4
 DOORS = {
@@ -35,7 +35,7 @@ def accelerator(monkeypatch):
     strategies = []
 
     def noted(name):
-        function = getattr(device_tables.paths, name, None) or getattr(device_tables, name)
+        function = getattr(device_tables.paths, name, None) or getattr(device_sweeps, name)
 
         def call(*args, **how):
             strategies.append(how["strategy"])
@@ -45,7 +45,7 @@ def accelerator(monkeypatch):
 
     for name in ("fit", "path"):
         monkeypatch.setattr(device_tables.paths, name, noted(name))
-    monkeypatch.setattr(device_tables, "cross_validate", noted("cross_validate"))
+    monkeypatch.setattr(device_sweeps, "cross_validate", noted("cross_validate"))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     return strategies
 
