@@ -76,8 +76,13 @@ def solve_all(
     ratios, values = (jnp.array(v, matrix.dtype) for v in zip(*LADDER, strict=True))
     which = jnp.argmax(share[:, None] >= ratios[None, :], axis=1)
     rho, eye = values[which][:, None], jnp.eye(len(matrix), dtype=matrix.dtype)
-    inverses = [cho_solve(cho_factor(matrix + value * eye), eye) for _, value in LADDER]
-    by_own = lambda q: sum(jnp.where((which == k)[:, None], q @ inverse, 0.0) for k, inverse in enumerate(inverses))
+    inverses = jnp.concatenate([cho_solve(cho_factor(matrix + value * eye), eye) for _, value in LADDER], axis=1)
+
+    def by_own(q: jax.Array) -> jax.Array:
+        """With all inverses by one product, of which a member takes its own."""
+        of_all = (q @ inverses).reshape(*share.shape, len(LADDER), -1)
+        return jnp.take_along_axis(of_all, which[:, None, None], axis=1)[:, 0]
+
     solved = by_own if gram is not None else lambda q: (q - by_own(q @ rows.T) @ rows) / rho
     product = lambda u: (u @ rows.T) @ rows if gram is None else u @ gram
 
