@@ -7,7 +7,8 @@ One command, on whatever JAX's default device is; ``--small`` runs all of it on 
 works. Each step has an alarm and is written to the file as soon as it has ended, and a step that has been begun is not
 begun again: the same command goes on after an interruption. The programs under vmap are compiled before anything is
 timed, in threads; all are kept (``--cache``). Compilation (what a first call takes longer) and steady time stand apart;
-gaps are computed again by NumPy, from the answers alone.
+gaps are computed again by NumPy, from the answers alone. Other programs of a GPU stand beside it where they are
+installed (gpu_peers.py), and folds without lockstep.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gpu_peers
 import gpu_steps
 import jax
 import numpy as np
@@ -194,7 +196,7 @@ def main() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(options.cache.resolve()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    steps = gpu_steps.steps(options.small)
+    steps = gpu_steps.steps(options.small) | gpu_peers.steps(options.small)
     if options.only:
         steps = {name: steps[name] for name in options.only.split(",")}
     record = run(steps, file, machine(options.small), options.minutes)

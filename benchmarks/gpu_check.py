@@ -26,7 +26,7 @@ MOST_LAUNCHES = 10
 LOCKSTEP, MOST_AT_A_KNOT, ON_ROWS = "lockstep", 16, 34
 # Loops that are excused: ridge has a closed form, and what is done at most once is no loop that is gone through; the
 # folds' rows are read in some 40 blocks; where p > n and a path is solved again, df is counted λ by λ.
-EXCUSED = "ridge", "folds", "500 × 2,000"
+EXCUSED = "ridge", "folds", "500 × 2,000", "moments alone"
 # An H200 as NVIDIA describes it.
 DEVICE = """
 gpu_device_info {
@@ -153,6 +153,14 @@ def programs(array: Callable[..., Any]) -> dict[str, tuple[Callable[..., Any], l
         "path, ridge, 5,000 × 200": (lambda X, y: solvers.path(X, y, L, 0.0), [X, y]),
         "folds, lasso, 5,000 × 200": (
             lambda X, y, held: sweeps.cross_validate(X, y, held, L),
+            [X, y, array(10, n, dtype=jnp.bool_)],
+        ),
+        "path, lasso, moments alone, 5,000 × 200 of float32": (
+            lambda X, y: solvers.path(X, y, L, strategy="moments"),
+            [array(n, p, dtype=jnp.float32), y],
+        ),
+        "folds, lasso, moments alone, 5,000 × 200": (
+            lambda X, y, held: sweeps.cross_validate(X, y, held, L, strategy="moments"),
             [X, y, array(10, n, dtype=jnp.bool_)],
         ),
         "1,000 bootstraps, diabetes": (

@@ -19,7 +19,8 @@ from jaxreg.data.on_device import stays
 from jaxreg.data.problem import Problem, check_problem
 from jaxreg.data.sparse import is_sparse
 from jaxreg.data.stacks import taken_apart
-from jaxreg.device_tables import brought, plan_of_table, suits, sweep_there
+from jaxreg.device_sweeps import is_handed_over, plan_of_table, suits, sweep_there
+from jaxreg.device_tables import brought
 from jaxreg.engines import choose, known
 from jaxreg.engines.ridge import FactoredPath
 from jaxreg.groups import Work, refuse_checkpoint, sweep_of_each
@@ -85,7 +86,7 @@ def sweep(
         measure: of the held-out error by which is chosen: "mse", "mae" (mean absolute error) or "r2" (`1 − R²`, `R²`
             the share of the fold's own variance that is explained). The first and the last are always in the result;
             mean absolute errors, which cost a product with the held-out rows, where they are asked for.
-        device_arrays, mesh: as in :func:`jaxreg.fit`; grids are not extended there, and ``measure`` is "mse".
+        device_arrays, mesh: as in :func:`jaxreg.fit`; ``measure`` is "mse".
         progress: called as ``progress(done, total)`` after every path, one a fold and one on all rows; True shows a
             line in a terminal or notebook, and elsewhere prints one now and then.
         by: a sweep within each group of rows, as in :func:`jaxreg.fit`: folds, grid and choices are those of the group.
@@ -152,7 +153,7 @@ def sweep(
     )
     if (device_arrays or mesh is not None) and measure != "mse":
         raise ValueError(f"measure is {measure!r}; with device_arrays=True or mesh it must be 'mse'.")
-    lams, seed = parameters.check_lams(lams, given.X.dtype), parameters.check_whole_number(seed, "seed")
+    lams, seed = parameters.check_lams(lams, given.dtype), parameters.check_whole_number(seed, "seed")
     if runs is not None:
         if measure != "mse":
             raise ValueError(f"sweep(by=) chooses by measure='mse' alone, and measure is {measure!r}.")
@@ -160,12 +161,14 @@ def sweep(
     refuse_checkpoint(checkpoint, "sweep")
     if isinstance(given.X, jax.Array):
         plan = plan_of_table(folds, given, seed)
-        if suits(plan, device_arrays or mesh is not None):
-            return sweep_there(given, ratios, lams, plan, device_arrays)
-        given = brought(given)
+        there = suits(plan, device_arrays or mesh is not None)
     else:
         of_splitter = given.y[:, 0] if given.flat else given.y
         plan = plan_of(folds, given.X, of_splitter, seed, given.sample_weight)
+        there = measure == "mse" and is_handed_over(given, ratios, plan)
+    if there and (found_there := sweep_there(given, ratios, lams, plan, device_arrays, progress)) is not None:
+        return found_there
+    given = brought(given) if isinstance(given.X, jax.Array) else given
     problem = without_left_out(given)
     problems = [problem._replace(l1_ratio=rho) for rho in ratios]
     ready = [choose.ready(one) for one in problems]

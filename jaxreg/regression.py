@@ -17,7 +17,7 @@ from jaxreg.data.left_out_columns import own_scale, without_left_out
 from jaxreg.data.on_device import stays
 from jaxreg.data.problem import check_problem
 from jaxreg.data.stacks import taken_apart
-from jaxreg.device_tables import fit_there, path_there
+from jaxreg.device_tables import brought, fit_there, path_there
 from jaxreg.engines import choose
 from jaxreg.groups import Work, fit_of_each, path_of_each, refuse_checkpoint
 from jaxreg.other_names import names_ours
@@ -74,7 +74,8 @@ def fit(
             0 or ceases to be 0, and other penalties by Newton steps on the columns that are not 0;
             "parallel" solves all λs at once by accelerated gradients; None takes the first on a CPU, wherever it can
             solve the problem, and the second on a GPU. The certificate is the same.
-        dtype: float64 or float32; None keeps a float32 X and takes float64 for all else.
+        dtype: of the results, float64 or float32; None keeps a float32 X and takes float64 for all else. A float32 X
+            that stays on an accelerator is float32 there, too, where a lasso is solved in float64.
         device: a platform name ("cpu", "gpu"), a jax.Device, or None: that on which X lies, an array that was put there
             by ``jax.device_put``, else JAX's default.
         device_arrays: whether the results stay on the device, as JAX arrays. X and y that lie on an accelerator are
@@ -145,12 +146,14 @@ def fit(
         stays=stays(X, device, device_arrays, runs is not None, mesh),
     )
     t = given.y.shape[1]
-    lam = parameters.check_lam(lam, None if given.flat or runs else t, given.X.dtype)
+    lam = parameters.check_lam(lam, None if given.flat or runs else t, given.dtype)
     if runs is not None:
         return fit_of_each(given, runs, lam, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "fit")
     if isinstance(given.X, jax.Array):
-        return fit_there(given, lam, device_arrays)
+        if (found_there := fit_there(given, lam, device_arrays)) is not None:
+            return found_there
+        given = brought(given)
     problem = without_left_out(given)._replace(degrees=False)
     problem = choose.ready(problem)
     solved = choose.solve(problem, np.array(np.broadcast_to(lam, (1, t))))
@@ -251,12 +254,14 @@ def path(
         mesh=mesh,
         stays=stays(X, device, device_arrays, runs is not None, mesh),
     )
-    lams = parameters.check_lams(lams, given.X.dtype)
+    lams = parameters.check_lams(lams, given.dtype)
     if runs is not None:
         return path_of_each(given, runs, lams, eps, Work(checkpoint, progress))
     refuse_checkpoint(checkpoint, "path")
     if isinstance(given.X, jax.Array):
-        return path_there(given, lams, device_arrays)
+        if (found_there := path_there(given, lams, device_arrays)) is not None:
+            return found_there
+        given = brought(given)
     problem = choose.ready(without_left_out(given))
     choose.check_size(problem, lams)
     pure: Any = choose.path(problem, lams)

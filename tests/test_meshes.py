@@ -58,7 +58,7 @@ programs.Program.__call__ = call
 assert {shard.data.shape for shard in table.addressable_shards} == {(26, 6)}
 
 from jaxreg.devices import check_mesh
-from jaxreg.solvers.fold_members import moments_of_folds
+from jaxreg.solvers.moments_in_blocks import moments_of_folds
 devices = check_mesh(8, None, 203)
 held = np.pad(np.arange(203)[None, :] % 5 == np.arange(5)[:, None], ((0, 0), (0, 5)))
 with jax.enable_x64(True), jax.set_mesh(devices.mesh):

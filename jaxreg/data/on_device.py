@@ -37,7 +37,9 @@ def stays(X: Any, device: Any, wanted: bool, grouped: bool = False, mesh: Any = 
 
 
 def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> tuple[Any, Any, Any, bool]:
-    """X (n, p), y (n, t) and weights (n,) or None, as JAX arrays of one dtype, checked; and whether y was (n,).
+    """X (n, p), y (n, t) and weights (n,) or None, as JAX arrays, checked; and whether y was (n,).
+
+    They are of the dtype that is asked for, or of that of X; X of float32 stays so where float64 is asked for.
 
     Args:
         X, y, sample_weight: JAX arrays are used as they are; all else is checked by NumPy, and handed over once.
@@ -46,8 +48,9 @@ def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> 
         ValueError, TypeError: as for NumPy arrays.
     """
     if not _is_table(X):
-        X = inputs.check_matrix(X, "X", dtype)
+        X = inputs.check_matrix(X, "X", None if getattr(X, "dtype", None) == np.float32 else dtype)
     n, dtype = X.shape[0], _dtype(X, dtype)
+    own = X.dtype if X.dtype == np.float32 else dtype
     if not _is_table(y):
         y = inputs.check_target(y, n, dtype)
     elif y.ndim not in (1, 2) or y.shape[0] != n or 0 in y.shape:
@@ -57,12 +60,12 @@ def check_table(X: Any, y: Any, sample_weight: Any, dtype: Any, device: Any) -> 
     elif sample_weight is not None and sample_weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},); got {sample_weight.shape}.")
     with computing(dtype == np.float64, device):
-        flat, table = y.ndim == 1, (X, y.reshape(n, -1), sample_weight)
+        flat, others = y.ndim == 1, (y.reshape(n, -1), sample_weight)
+        place: Any = jnp.asarray
         if isinstance(device, Devices):
-            if sample_weight is None:
-                table = *table[:2], np.ones(n)
-            table = jax.tree.map(lambda v: device.placed(v.astype(dtype)), table)
-        table = jax.tree.map(lambda v: jnp.asarray(v, dtype), table)
+            others = (others[0], np.ones(n) if sample_weight is None else sample_weight)
+            place = lambda v, dtype: device.placed(v.astype(dtype))
+        table = place(X, own), *jax.tree.map(lambda v: place(v, dtype), others)
         seen = [float(v) for v in _extremes(*table)]
     if not _is_right(seen, *table):
         inputs.check_matrix(X, "X", dtype)
@@ -82,9 +85,13 @@ def _dtype(X: Any, asked: Any) -> Any:
 
 @compiled
 def _extremes(X: jax.Array, y: jax.Array, s: jax.Array | None) -> tuple[jax.Array, ...]:
-    """The largest sizes in X and y, the least weight and their sum; NaN where something is."""
+    """The largest sizes in X and y, the least weight and their sum; NaN where something is.
+
+    XLA's maximum of a large array passes over NaN on a CPU.
+    """
     s = jnp.ones((len(y),), y.dtype) if s is None else s
-    return jnp.max(jnp.abs(X)), jnp.max(jnp.abs(y)), jnp.min(s), jnp.sum(s)
+    size = lambda v: jnp.where(jnp.any(jnp.isnan(v)), jnp.nan, jnp.max(jnp.abs(v)))
+    return size(X), size(y), jnp.min(s), jnp.sum(s)
 
 
 def _is_right(seen: list[float], X: jax.Array, y: jax.Array, s: jax.Array | None) -> bool:

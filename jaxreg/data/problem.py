@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxreg.data import inputs, on_device, parameters
@@ -22,8 +23,9 @@ class Problem(NamedTuple):
     """X is of the dtype in which results are returned, all other arrays are of float64.
 
     Attributes:
-        X: (n, p), NumPy or sparse; JAX's, as y and the weights are, where it stays on its device. y: (n, t). flat:
-            whether y was (n,): results then have no axis of targets.
+        X: (n, p), NumPy or sparse; JAX's, as y and the weights are, where it stays on its device: those are then of the
+            dtype of the results, and X may be of float32 beside float64. y: (n, t). flat: whether y was (n,): results
+            then have no axis of targets.
         names: of the columns, or None. sample_weight: (n,), penalty_factor, lower, upper: (p,), each or None.
         l1_ratio: ρ. fit_intercept, standardize, tol, max_iter: as in the public functions. eps: `λ_min / λ_max` of an
             automatic grid. strategy: "active set", "parallel", or None to choose.
@@ -49,6 +51,11 @@ class Problem(NamedTuple):
     strategy: str | None
     device: Any
     degrees: bool = True
+
+    @property
+    def dtype(self) -> Any:
+        """Of the results."""
+        return self.y.dtype if isinstance(self.X, jax.Array) else self.X.dtype
 
     @property
     def weights(self) -> np.ndarray:
@@ -127,7 +134,7 @@ def check_problem(
         fit_intercept=fit_intercept,
         standardize=standardize,
         eps=eps,
-        tol=tol,
+        tol=default_tol(y.dtype) if stays and tol is None else tol,
         max_iter=max_iter,
         strategy=strategy,
         device=device,

@@ -11,8 +11,12 @@ the scaled multiplier y and the over-relaxation α,
 A step is one product of a matrix that is factored once with as many columns as there are λs and targets: on an
 accelerator it takes the time of a few launches, and unlike steps of the proximal gradient it is as good where G is
 badly conditioned. The best ϱ falls with λ, so there are a few of them, each with its inverse, and a member takes the
-one that its λ asks for. z is exactly 0, or at its bound, where the proximal map has put it: at a small gap its pieces
-are those of the solution, and Newton steps (:mod:`~jaxreg.solvers.support`) end at rounding error.
+one that its λ asks for. With more columns than rows, `G = AᵀA`, the inverse is that of an n × n matrix (Woodbury):
+
+    (AᵀA + ϱ I)⁻¹ q = ( q − Aᵀ (AAᵀ + ϱ I)⁻¹ A q ) / ϱ
+
+z is exactly 0, or at its bound, where the proximal map has put it: at a small gap its pieces are those of the solution,
+and Newton steps (:mod:`~jaxreg.solvers.support`) end at rounding error.
 
 Source: Boyd, Parikh, Chu, Peleato and Eckstein, *Foundations and Trends in Machine Learning* 3(1), 2011, sections 3.1.1
 (scaled form) and 3.4.3 (over-relaxation).
@@ -35,8 +39,8 @@ __all__ = ["solve_all"]
 
 # The over-relaxation: between 1.5 and 1.8 in the source.
 ALPHA = 1.7
-# ϱ where λ is at least this share of the largest. By benchmarks/steps.py, elastic nets of four kinds of columns take 20
-# to 60 steps so, 10 to 1,270 with ϱ = 1 throughout, and 20 to 2,600 by proximal gradients.
+# ϱ where λ is at least this share of the largest. By benchmarks/steps.py, elastic nets of eight tables take 20
+# to 90 steps so, 10 to 1,270 with ϱ = 1 throughout, and 20 to 2,600 by proximal gradients.
 LADDER = ((0.25, 3.0), (0.04, 1.0), (0.006, 0.3), (0.001, 0.1), (0.0, 0.03))
 # The gap is looked at every so many steps.
 STEPS_A_CHECK = 10
@@ -50,9 +54,7 @@ class Iterate(NamedTuple):
 
 
 def solve_all(
-    gram: jax.Array,
-    correlation: jax.Array,
-    yy: jax.Array,
+    problem: LeastSquares,
     penalty: Penalty,
     share: jax.Array,
     tol: jax.Array,
@@ -61,30 +63,39 @@ def solve_all(
     """The minimisers of M members.
 
     Args:
-        gram: G, (p, p), ones on its diagonal. correlation: c, (M, p). yy: `‖ỹ‖²`, (M,). penalty: each (M, p).
+        problem: A, and G or None, of columns of length 1; correlation: c, (M, p), yy: `‖ỹ‖²`, (M,). penalty: each
+            (M, p).
         share: λ over the largest of its grid, (M,). tol: the gap to reach, (). most: steps of each member, (M,); 0
             where none is wanted.
 
     Returns:
         u, (M, p), and the steps taken, (M,).
     """
-    p = len(gram)
-    ratios, values = (jnp.array(v, gram.dtype) for v in zip(*LADDER, strict=True))
+    rows, gram, correlation, yy = problem
+    matrix = rows @ rows.T if gram is None else gram
+    ratios, values = (jnp.array(v, matrix.dtype) for v in zip(*LADDER, strict=True))
     which = jnp.argmax(share[:, None] >= ratios[None, :], axis=1)
-    rho, eye = values[which][:, None], jnp.eye(p, dtype=gram.dtype)
-    inverses = [cho_solve(cho_factor(gram + value * eye), eye) for _, value in LADDER]
+    rho, eye = values[which][:, None], jnp.eye(len(matrix), dtype=matrix.dtype)
+    inverses = jnp.concatenate([cho_solve(cho_factor(matrix + value * eye), eye) for _, value in LADDER], axis=1)
+
+    def by_own(q: jax.Array) -> jax.Array:
+        """With all inverses by one product, of which a member takes its own."""
+        of_all = (q @ inverses).reshape(*share.shape, len(LADDER), -1)
+        return jnp.take_along_axis(of_all, which[:, None, None], axis=1)[:, 0]
+
+    solved = by_own if gram is not None else lambda q: (q - by_own(q @ rows.T) @ rows) / rho
+    product = lambda u: (u @ rows.T) @ rows if gram is None else u @ gram
 
     def step(_: jax.Array, now: Iterate) -> Iterate:
-        right = correlation + rho * (now.z - now.y)
-        u = sum(jnp.where((which == k)[:, None], right @ inverse, 0.0) for k, inverse in enumerate(inverses))
+        u = solved(correlation + rho * (now.z - now.y))
         v = ALPHA * u + (1.0 - ALPHA) * now.z
         z = prox_elastic_net(v + now.y, 1.0 / rho, *penalty)
         return Iterate(z, now.y + v - z)
 
-    of_one = lambda c, yy: LeastSquares(jnp.zeros((0, p), gram.dtype), gram, c, yy)
+    of_one = lambda c, yy: problem._replace(correlation=c, yy=yy)
     gaps = jax.vmap(lambda c, yy, penalty, u, product: gap(of_one(c, yy), penalty, u, product))
     newton = jax.vmap(lambda c, yy, penalty, u, product: newton_on_support(of_one(c, yy), penalty, u, product))
-    gap_of = lambda u: gaps(correlation, yy, penalty, u, u @ gram)
+    gap_of = lambda u: gaps(correlation, yy, penalty, u, product(u))
 
     def steps_until(target: jax.Array, now: Iterate, done: jax.Array, n: jax.Array) -> tuple[Iterate, jax.Array]:
         def unfinished(carry: tuple[Iterate, jax.Array, jax.Array]) -> jax.Array:
@@ -102,7 +113,7 @@ def solve_all(
     def attempt(carry: tuple) -> tuple:
         now, best, best_gap, taken, n, target, done, tries = carry
         now, n = steps_until(target, now, done, n)
-        polished, settled = newton(correlation, yy, penalty, now.z, now.z @ gram)
+        polished, settled = newton(correlation, yy, penalty, now.z, product(now.z))
         for u in (now.z, polished):
             here = gap_of(u)
             better = ~done & ((here <= best_gap) | (here <= tol))  # NaN is not better
@@ -118,6 +129,6 @@ def solve_all(
     zero, none = jnp.zeros_like(correlation), jnp.zeros((), jnp.int32)
     first = jnp.maximum(jnp.asarray(FIRST_TARGET, tol.dtype), tol)
     begin = Iterate(zero, zero), zero, jnp.full_like(yy, jnp.inf), jnp.zeros_like(most), none, first, most <= 0, none
-    begin = varying_like(begin, gram, correlation, yy, penalty, share)
+    begin = varying_like(begin, problem, penalty, share)
     _, best, _, taken, *_ = jax.lax.while_loop(unfinished, attempt, begin)
     return best, taken

@@ -19,14 +19,15 @@ import jax.numpy as jnp
 
 from jaxreg.devices import dividing
 from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
-from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
+from jaxreg.formulas.moments import Moments, all_but, lost, mean_squared_error, moments
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
-from jaxreg.solvers.divided import over_members, over_rows
+from jaxreg.solvers.divided import over_members
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
 from jaxreg.solvers.implicit import moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import by_moments, found_in_lockstep, settings_of
 from jaxreg.solvers.members import (
+    by_moments_alone,
     data_at,
     engine,
     in_lockstep,
@@ -36,9 +37,10 @@ from jaxreg.solvers.members import (
     what_moves,
 )
 from jaxreg.solvers.moment_problem import unit_of
+from jaxreg.solvers.moments_in_blocks import moments_of_folds, moments_of_parts
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
-__all__ = ["KEPT_BYTES", "FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments", "moments_of_folds"]
+__all__ = ["KEPT_BYTES", "FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments"]
 
 # Of the digits of all rows' moments, so many may be lost by taking a fold's away.
 MOST_LOST = 100.0
@@ -46,8 +48,6 @@ MOST_LOST = 100.0
 ACCURACY = 1e-10
 # Moments of all folds are kept up to this size; beyond, training means weights.
 KEPT_BYTES = 2**29
-# Rows are read in this many blocks for each fold, of at least so many rows.
-BLOCKS, LEAST_ROWS = 4, 32
 
 
 Kept = tuple[Moments, Moments] | None
@@ -128,6 +128,10 @@ def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
 def kept_moments(asked: Asked, arrays: Arrays, held_out: jax.Array) -> Kept:
     """The moments of all rows, and of the rows that each fold holds out; None where they are not used or too large."""
     K, p, dtype = len(held_out), arrays.X.shape[1], arrays.X.dtype
+    if by_moments_alone(asked):  # the folds are parts of the rows
+        fold = jnp.argmax(held_out, axis=0).astype(jnp.int32)
+        parts = moments_of_parts(arrays.X, arrays.Y, arrays.sample_weight, fold, K)
+        return all_but(parts, K)[0], parts
     if engine(asked, arrays) != "moments" or K * p * p * dtype.itemsize > KEPT_BYTES:
         return None
     X, _ = without_columns(arrays.X, arrays.penalty_factor)
@@ -142,6 +146,9 @@ def _without_derivatives(
     total, parts = kept or (None, None)
     if arrays.lams is None:
         arrays = arrays._replace(lams=_automatic(asked, arrays, total))
+    if by_moments_alone(asked):
+        assert parts is not None
+        return _from_parts(asked, arrays, parts)
 
     def member(k: jax.Array) -> tuple[Arrays, jax.Array, Moments | None, Known | None]:
         """What trains, the weights to measure with, the moments of these rows, and those of the others."""
@@ -187,6 +194,18 @@ def _shared_out(asked: Asked, a: Arrays, rests: Known | None) -> Found:
     return over_members(some, rests, without_rows)
 
 
+def _from_parts(asked: Asked, arrays: Arrays, parts: Moments) -> tuple[jax.Array, jax.Array, Answer]:
+    """The same, of moments alone: those of a training part are those of the other folds together. Where the error on
+    the rows held out is not known well enough, the gap is ∞."""
+    K = len(parts.weight)
+    training, more = jax.vmap(all_but, (None, 0))(parts, jnp.arange(K + 1))
+    known = Known(training, 1.0 + more)
+    found = found_in_lockstep(asked, arrays, jnp.zeros((K + 1, len(arrays.X)), arrays.Y.dtype), known)
+    answers = jax.vmap(lambda known, found: members(asked, arrays, known, found))(known, found)
+    mse, sure = jax.vmap(partial(_from_moments, arrays))(jax.tree.map(lambda v: v[:K], answers.smooth.params), parts)
+    return mse, jnp.where(sure, answers.gap[:K], jnp.inf), answers
+
+
 def _automatic(asked: Asked, a: Arrays, total: Moments | None) -> jax.Array:
     """The automatic grid of all rows, (L, t)."""
     count, t = asked.count, a.Y.shape[1]
@@ -209,13 +228,18 @@ def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
 
 def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Array:
     """The mean squared error of every model on the rows of a part, (L, t)."""
+    error, sure = _from_moments(a, params, part)
+    from_rows = lambda _: held_out_error(params, a.X, a.Y, test)
+    return only_if(~jnp.all(sure) & (part.weight > 0), from_rows, error)
+
+
+def _from_moments(a: Arrays, params: Params, part: Moments) -> tuple[jax.Array, jax.Array]:
+    """The error as the moments have it, and whether it is accurate, each (L, t)."""
     weight = jnp.where(part.weight > 0, part.weight, 1.0)
     error = _quadratic(params, part)
     size = jnp.sqrt(jnp.diagonal(part.xx) / weight)
     spread = jnp.sqrt(part.yy / weight)[None, :] + jnp.einsum("p,lpt->lt", size, jnp.abs(params.coef))
-    sure = unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
-    from_rows = lambda _: held_out_error(params, a.X, a.Y, test)
-    return only_if(~jnp.all(sure) & (part.weight > 0), from_rows, error)
+    return error, unit_of(a.X.shape[0], error.dtype) * spread**2 <= ACCURACY * error
 
 
 def _quadratic(params: Params, part: Moments) -> jax.Array:
@@ -232,54 +256,6 @@ def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array
     """
     model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)
     return jax.lax.map(model, params)
-
-
-def moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array | None, held_out: jax.Array) -> tuple[Moments, Moments]:
-    """The moments of all rows, and of the rows that each fold holds out, stacked, (K, ...).
-
-    Rows are sorted by fold and read in blocks that end where a fold does. Where a row is held out twice, each fold
-    reads all rows. Each device of a mesh reads its own.
-    """
-    s = jnp.ones((len(X),), X.dtype) if s is None else s
-    read = lambda X, Y, s, held_out: _moments_of_folds(X, Y, s, held_out.T)
-    add = lambda these, those: (these[0] + those[0], jax.vmap(Moments.__add__)(these[1], those[1]))
-    return over_rows(read, add, X, Y, s, held_out.T)
-
-
-def _moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array, held_out: jax.Array) -> tuple[Moments, Moments]:
-    (K, n), p, t, dtype = held_out.shape, X.shape[1], Y.shape[1], X.dtype
-    fold = jnp.where(jnp.any(held_out, axis=0), jnp.argmax(held_out, axis=0), K).astype(jnp.int32)
-    order = jnp.argsort(fold, stable=True)
-    rows, targets, weight, fold = X[order], Y[order], s[order], fold[order]
-    ends = jnp.searchsorted(fold, jnp.arange(K + 1, dtype=jnp.int32), side="right").astype(jnp.int32)
-    size = min(n, max(LEAST_ROWS, -(-n // (BLOCKS * K))))
-    empty = lambda *k: Moments(*(jnp.zeros((*k, *shape), dtype) for shape in ((), (p,), (t,), (p, p), (p, t), (t,))))
-    at = lambda parts, k: jax.tree.map(lambda v: v[k], parts)
-    put = lambda parts, k, m: jax.tree.map(lambda v, new: v.at[k].set(new), parts, m)
-
-    def read(carry: tuple[jax.Array, Moments]) -> tuple[jax.Array, Moments]:
-        first, parts = carry
-        k = fold[first]
-        last = jnp.minimum(first + size, ends[k])
-        begin = jnp.minimum(first, n - size)
-        number = begin + jnp.arange(size, dtype=jnp.int32)
-        cut = lambda v: jax.lax.dynamic_slice_in_dim(v, begin, size)
-        here = jnp.where((number >= first) & (number < last), cut(weight), 0.0)
-        return last, put(parts, k, at(parts, k) + moments(cut(rows), cut(targets), here))
-
-    start = jnp.zeros((), jnp.int32), empty(K + 1)
-    start = varying_like(start, (X, Y, s, held_out))
-    _, parts = jax.lax.while_loop(lambda carry: carry[0] < n, read, start)
-    total = varying_like(empty(), (X, Y, s, held_out))
-    total = jax.lax.fori_loop(0, K + 1, lambda k, m: m + at(parts, k), total)
-    parts = jax.tree.map(lambda v: v[:K], parts)
-
-    def each(parts: Moments) -> Moments:
-        one = lambda k, parts: put(parts, k, moments(X, Y, jnp.where(held_out[k], s, 0.0)))
-        return jax.lax.fori_loop(0, K, one, parts)
-
-    twice = jnp.any(jnp.sum(held_out, axis=0) > 1)
-    return total, only_if(twice, each, parts)
 
 
 def lams_of_moments(asked: Asked, a: Arrays, m: Moments) -> jax.Array:

@@ -21,7 +21,8 @@ class Known(NamedTuple):
 
 class Asked(NamedTuple):
     """What chooses the program. ``count``: of an automatic grid, None where the λs are given. ``l1_ratio``: the Python
-    number, or None where it is an array. ``degrees``: whether degrees of freedom are counted."""
+    number, or None where it is an array. ``strategy``: the public ones, or "moments". ``degrees``: whether degrees of
+    freedom are counted."""
 
     fit_intercept: bool
     standardize: bool
@@ -33,8 +34,9 @@ class Asked(NamedTuple):
 
 
 class Arrays(NamedTuple):
-    """The data, of one floating dtype: X (n, p), Y (n, t), what weights rows (n,) and columns (p,), or None; lams
-    (L, t), or None for an automatic grid that is not known yet; l1_ratio, eps, tol: ()."""
+    """The data, of one floating dtype but for X, which may be of float32 beside float64 where moments are all that is
+    made of it (:data:`jaxreg.solvers.members.MOMENTS`): X (n, p), Y (n, t), what weights rows (n,) and columns (p,), or
+    None; lams (L, t), or None for an automatic grid that is not known yet; l1_ratio, eps, tol: ()."""
 
     X: jax.Array
     Y: jax.Array

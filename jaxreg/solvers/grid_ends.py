@@ -5,11 +5,12 @@ over the last tenth of the λs. At the largest λ it is none either where all co
 and beyond `λ = 0` there is nothing.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["beyond", "open_end", "open_ends"]
+__all__ = ["beyond", "open_end", "open_end_of_any", "open_ends"]
 
 # The error counts as flat if it falls by at most this share over this part of the grid.
 FLAT, PART = 1e-3, 0.1
@@ -36,6 +37,21 @@ def open_end(error: np.ndarray, lams: np.ndarray, n_nonzero: np.ndarray) -> str 
         return "smallest"
     if best == 0 and error[0] < (1 - FLAT) * error[step] and n_nonzero[order[0]] > 0:
         return "largest"
+    return None
+
+
+def open_end_of_any(
+    errors: Sequence[np.ndarray], lams: Sequence[np.ndarray], n_nonzero: Callable[[int, int], np.ndarray]
+) -> str | None:
+    """:func:`open_end` of the first of t targets that has one, each at its l1_ratio of least error.
+
+    Args:
+        errors: R of (L, t). lams: R of (L,). n_nonzero: of the l1_ratio and the target of these numbers, (L,).
+    """
+    for target in range(errors[0].shape[1]):
+        r = int(np.argmin([np.min(error[:, target]) for error in errors]))
+        if end := open_end(errors[r][:, target], lams[r], n_nonzero(r, target)):
+            return end
     return None
 
 

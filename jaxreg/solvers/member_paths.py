@@ -43,7 +43,7 @@ def order_of(lams: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
     """In the form in which paths go down a grid, with so many columns."""
-    dtype = a.X.dtype
+    dtype = a.Y.dtype
     if a.lams is None:
         assert asked.count is not None
         lams = jnp.ones((asked.count, a.Y.shape[1]), dtype)
@@ -59,8 +59,8 @@ def settings_of(asked: Asked, a: Arrays, columns: int) -> tuple[Grid, Settings]:
     return grid, Settings(
         l1_ratio=a.l1_ratio,
         penalty_factor=jnp.pad(v, (0, columns - a.X.shape[1]), constant_values=1.0),
-        lower=jnp.full((columns,), -jnp.inf, dtype),
-        upper=jnp.full((columns,), jnp.inf, dtype),
+        lower=broadcast_columns(a.lower, columns, -jnp.inf, dtype),
+        upper=broadcast_columns(a.upper, columns, jnp.inf, dtype),
         tol=a.tol,
         max_iter=jnp.asarray(min(asked.max_iter, 2**31 - 1), jnp.int32),
         fit_intercept=jnp.asarray(asked.fit_intercept),
@@ -101,7 +101,7 @@ def found_in_lockstep(asked: Asked, a: Arrays, weights: jax.Array, known: Known 
     """
     (n, p), B = a.X.shape, len(weights)
     grid, settings = settings_of(asked, a, p)
-    factors, unit = jnp.tile(settings.penalty_factor[None, :], (B, 1)), unit_of(n, a.X.dtype)
+    factors, unit = jnp.tile(settings.penalty_factor[None, :], (B, 1)), unit_of(n, a.Y.dtype)
     if known is None:
         return paths_of_weights_on_rows(a.X, a.Y, weights, factors, jnp.int32(B), grid, settings, unit, n)
     return paths_in_lockstep(known.moments, factors, jnp.int32(B), grid, settings, unit * known.times)

@@ -13,6 +13,11 @@ and finite, where the strategy "active set" is asked for, and leave others to th
 that the host functions run as well. The device of the call decides: that on which X lies; under the user's ``jit``,
 where X lies nowhere yet, the one that ``jax.default_device`` names, or JAX's default.
 
+By the strategy "moments", which :mod:`jaxreg.device_tables` asks for where it knows that it suits, a lasso is solved in
+lockstep from moments and never from the rows: a program that holds no other copy of the table, which may be of float32,
+and reads it in blocks. There λs are above 0, factors above 0 and finite, and bounds 0 or infinite; a gap that moments
+do not know well enough is ∞.
+
 A gap is computed from the moments where a bound on their rounding is below a tenth of the tolerance, else from X. What
 is not within the tolerance is improved by FISTA.
 """
@@ -33,6 +38,7 @@ from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
 from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
 from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
+from jaxreg.solvers.moments_in_blocks import moments_in_blocks
 from jaxreg.solvers.reduced import (
     CERTIFY,
     END,
@@ -47,7 +53,9 @@ from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.row_solvers import Solver, fista_in_turn
 
 __all__ = [
+    "MOMENTS",
     "MOST_ROWS",
+    "by_moments_alone",
     "data_at",
     "engine",
     "in_lockstep",
@@ -58,6 +66,8 @@ __all__ = [
     "what_moves",
 ]
 
+# The strategy that asks for moments and nothing else.
+MOMENTS = "moments"
 # More rows make the working set's own matrices larger than the table's products are worth.
 MOST_ROWS = 2048
 
@@ -67,7 +77,9 @@ def solve(asked: Asked, arrays: Arrays) -> Answer:
     fixed = jax.lax.stop_gradient(arrays)
     fixed = varying_like(fixed, fixed)
     known = None
-    if engine(asked, fixed) == "moments":
+    if by_moments_alone(asked):
+        known = Known(moments_in_blocks(fixed.X, fixed.Y, fixed.sample_weight), jnp.ones((), fixed.Y.dtype))
+    elif engine(asked, fixed) == "moments":
         X, _ = without_columns(fixed.X, fixed.penalty_factor)
         known = Known(moments(X, fixed.Y, fixed.sample_weight), jnp.ones((), X.dtype))
     answer = members(asked, fixed, known)
@@ -152,13 +164,16 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None, found: Fou
     lost = _underflows(arrays, found.variance)
     if arrays.penalty_factor is not None:
         lost = lost | ~jnp.all((arrays.penalty_factor > 0) & jnp.isfinite(arrays.penalty_factor))
-    gap, df, lams = jnp.where(lost, jnp.inf, found.gap), found.df.astype(arrays.X.dtype), found.lams
+    gap, df, lams = jnp.where(lost, jnp.inf, found.gap), found.df.astype(arrays.Y.dtype), found.lams
     some = Members(Params(found.intercept, found.coef), gap, found.n_iter.astype(jnp.int32))
     if asked.count is None:
         assert arrays.lams is not None
         place = order_of(arrays.lams)[1]
         given = lambda v: jnp.take_along_axis(v, place if v.ndim == 2 else place[:, None, :], axis=0)
         some, df, lams, doubtful = jax.tree.map(given, some), given(df), arrays.lams, given(doubtful)
+    if by_moments_alone(asked):
+        some = some._replace(gap=jnp.where(doubtful | lost, jnp.inf, some.gap))
+        return Answer(Smooth(lams, some.params, df, found.scale, found.y_scale), some.gap, some.n_iter)
     # What is not known well enough, or late, is certified from X, and improved if it is late; λ = 0 is solved there.
     unknown = jnp.any((doubtful | lost) & (lams > 0)) | (lams == 0)
     some = some._replace(gap=jnp.where(unknown, jnp.inf, some.gap))
@@ -183,9 +198,16 @@ def members(asked: Asked, arrays: Arrays, known: Known | None = None, found: Fou
     return Answer(smooth, some.gap, some.n_iter)
 
 
+def by_moments_alone(asked: Asked) -> bool:
+    """Whether the rows are read for their moments and for nothing else."""
+    return asked.strategy == MOMENTS and asked.l1_ratio == 1
+
+
 def engine(asked: Asked, a: Arrays) -> str | None:
     """ "moments", "columns", or None."""
-    if asked.strategy not in (None, "active set", "parallel"):
+    if by_moments_alone(asked):
+        return "moments"
+    if asked.strategy not in (None, "active set", "parallel", MOMENTS):
         raise ValueError(f"strategy is {asked.strategy!r}; it must be 'active set', 'parallel' or None.")
     n, p = a.X.shape
     factors = a.penalty_factor is not None and (asked.strategy != "active set" or asked.count is not None)
@@ -200,9 +222,9 @@ def engine(asked: Asked, a: Arrays) -> str | None:
 
 
 def in_lockstep(asked: Asked, a: Arrays) -> bool:
-    """Whether lassos are solved in lockstep: on an accelerator or several devices, in float64."""
-    lasso = asked.strategy is None and asked.l1_ratio == 1 and a.X.dtype == jnp.float64
-    return lasso and (on_accelerator() or dividing() > 1)
+    """Whether lassos are solved in lockstep: on an accelerator or several devices, in float64, and by moments alone."""
+    usual = asked.strategy is None and asked.l1_ratio == 1 and a.Y.dtype == jnp.float64
+    return (usual and (on_accelerator() or dividing() > 1)) or by_moments_alone(asked)
 
 
 def _underflows(a: Arrays, variance: jax.Array) -> jax.Array:

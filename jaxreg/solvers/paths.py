@@ -15,7 +15,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.programs import compiled_door
 from jaxreg.solvers.found import Answer, Arrays, Asked
 from jaxreg.solvers.grid import default_eps
-from jaxreg.solvers.members import solve
+from jaxreg.solvers.members import MOMENTS, by_moments_alone, solve
 from jaxreg.solvers.reduced import default_tol
 
 __all__ = ["Path", "Solution", "arguments", "default_tol", "fit", "path", "path_of"]
@@ -204,17 +204,19 @@ def arguments(
     Args:
         lams: (L,), (L, t), or how many. weights: sample_weight, penalty_factor, lower and upper.
     """
-    X, y, s, v, lower, upper = floating(X=X, y=y, **weights)
+    count = lams if isinstance(lams, int) else None
+    number = l1_ratio if isinstance(l1_ratio, (int, float)) and l1_ratio in (0, 1) else None
+    strategy = None if strategy == MOMENTS and number != 1 else strategy
+    asked = Asked(fit_intercept, standardize, count, number, max_iter, strategy, degrees)
+    table = {} if by_moments_alone(asked) else {"X": X}  # there it is made float64 in blocks
+    *as_floats, y, s, v, lower, upper = floating(**table, y=y, **weights)
+    X, dtype = (*as_floats, jnp.asarray(X))[0], y.dtype
     if X.ndim != 2 or y.ndim not in (1, 2) or y.shape[0] != X.shape[0]:
         raise ValueError(f"X must be (n, p) and y (n,) or (n, t) of the same n; got X {X.shape} and y {y.shape}.")
-    (n, p), dtype, Y = X.shape, X.dtype, y.reshape(X.shape[0], -1)
-    count = lams if isinstance(lams, int) else None
-    grid = None
+    (n, p), Y, grid = X.shape, y.reshape(X.shape[0], -1), None
     if count is None:
         (lams,) = floating(lams=jnp.asarray(lams).astype(dtype))
         grid = jnp.broadcast_to(lams.reshape(lams.shape[0], -1), (lams.shape[0], Y.shape[1]))
-    number = l1_ratio if isinstance(l1_ratio, (int, float)) and l1_ratio in (0, 1) else None
     limits = default_eps(n, p) if eps is None else eps, _tolerance(tol, dtype)
     numbers = (jnp.asarray(value, dtype) for value in (l1_ratio, *limits))
-    asked = Asked(fit_intercept, standardize, count, number, max_iter, strategy, degrees)
     return asked, Arrays(X, Y, s, v, lower, upper, grid, *numbers)

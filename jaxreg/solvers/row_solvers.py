@@ -52,7 +52,7 @@ def solver_of(data: Data, l1_ratio: ArrayLike, strategy: str | None) -> Solver:
     in_turn = possible and (strategy == "active set" or (strategy is None and not on_accelerator()))
     if in_turn:
         return Solver(_active_set)
-    return Solver(_admm if n >= p and strategy is None and on_accelerator() else _fista)
+    return Solver(_admm if strategy is None and on_accelerator() else _fista)
 
 
 def _ridge(
@@ -98,15 +98,14 @@ def _admm(
     """All members together, each step a product with one matrix."""
     _, v, lower, upper = columns_of(data, rho)
     (L, t), p = lams.shape, len(v)
-    assert problem.gram is not None
     each = lambda lam, tau: working_penalty(lam, rho, v, data.scale, frame.size, lower, upper, tau)
     penalty = jax.vmap(jax.vmap(each), (0, None))(lams, data.tau)
     penalty = jax.tree.map(lambda a: jnp.broadcast_to(a, (L, t, p)).reshape(L * t, p), penalty)
     largest = jnp.max(jnp.where(most > 0, lams, 0.0), axis=0, keepdims=True)
     share = lams / jnp.where(largest > 0, largest, 1.0)
     of_targets = lambda a: jnp.broadcast_to(a[None], (L, *a.shape)).reshape(L * t, *a.shape[1:])
-    given = of_targets(problem.correlation.T), of_targets(problem.yy), penalty, share.ravel(), tol, most.ravel()
-    u, n_iter = solve_all(problem.gram, *given)
+    each_of = problem._replace(correlation=of_targets(problem.correlation.T), yy=of_targets(problem.yy))
+    u, n_iter = solve_all(each_of, penalty, share.ravel(), tol, most.ravel())
     return jnp.swapaxes(u.reshape(L, t, p), 1, 2), n_iter.reshape(L, t)
 
 

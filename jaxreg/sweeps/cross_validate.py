@@ -237,7 +237,7 @@ def cross_validate(
 
     Args:
         X: (n, p), y: (n,) or (n, t). held_out: (K, n) booleans, one row a fold, `K ≥ 2`.
-        lams: (L,), or how many (static): then one automatic grid for each l1_ratio, from all rows.
+        lams: (L,), (R, L), or how many (static): then one automatic grid for each l1_ratio, from all rows.
         l1_ratios: R numbers in [0, 1]; the Python number 0 takes ridge's closed form.
         sample_weight: (n,); also weights the held-out errors. eps: as in :func:`jaxreg.solvers.path`.
         options: fit_intercept, standardize, penalty_factor, lower, upper, tol, max_iter, strategy
@@ -260,8 +260,9 @@ def cross_validate(
     tol = options.pop("tol", None)
     how = {"fit_intercept": True, "standardize": True, "max_iter": 20_000, "strategy": None} | options
     grids, errors, gaps, paths = [], [], [], []
-    for rho in l1_ratios:
-        asked, arrays = arguments(X, y, lams, rho, tol, eps, given, degrees=True, **how)
+    for r, rho in enumerate(l1_ratios):
+        own: Any = lams if jnp.ndim(lams) < 2 else jnp.asarray(lams)[r]
+        asked, arrays = arguments(X, y, own, rho, tol, eps, given, degrees=True, **how)
         found = fold_paths(asked, arrays, held_out)
         mse, gap = (v[..., 0] if jnp.ndim(y) == 1 else v for v in (found.mse, found.gap))
         grids.append(found.answer.smooth.lams[:, 0])

@@ -10,7 +10,7 @@ from jaxreg.data.members import Members
 from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.engines import choose, ridge
-from jaxreg.solvers.grid_ends import beyond, open_end
+from jaxreg.solvers.grid_ends import beyond, open_end_of_any
 from jaxreg.sweeps.fold_paths import FoldErrors, errors_of_folds
 from jaxreg.sweeps.measures import Folds, Measured, held_out_curves
 
@@ -99,13 +99,14 @@ class Grids:
     def _open_end(self) -> str | None:
         """The open end of the grid at the l1_ratio of least error, of any target."""
         curves = held_out_curves(self.folds, self.errors, self.measure)
-        ends = []
-        for target in range(curves[0].shape[1]):
-            r = int(np.argmin([np.min(curve[:, target]) for curve in curves]))
-            path = self.paths[r]
-            used = np.ones(len(path.lams)) if self.problems[r].l1_ratio == 0 else path.n_nonzero
-            ends.append(open_end(curves[r][:, target], path.lams, used[:, target] if used.ndim == 2 else used))
-        return next((end for end in ends if end is not None), None)
+
+        def used(r: int, target: int) -> np.ndarray:
+            lams = self.paths[r].lams
+            if self.problems[r].l1_ratio == 0:
+                return np.ones(len(lams))
+            return self.paths[r].n_nonzero.reshape(len(lams), -1)[:, target]
+
+        return open_end_of_any(curves, [path.lams for path in self.paths], used)
 
     def _joined(self, problem: Problem, path: Any, errors: FoldErrors, end: str) -> tuple[Any, FoldErrors]:
         """The path and the errors with λs beyond an end of the grid."""

@@ -8,9 +8,10 @@ import numpy as np
 from jaxreg.data.problem import Problem
 from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
-from jaxreg.solvers.fold_members import KEPT_BYTES, moments_of_folds
+from jaxreg.solvers.fold_members import KEPT_BYTES
 from jaxreg.solvers.member_paths import WIDE
 from jaxreg.solvers.members import MOST_ROWS
+from jaxreg.solvers.moments_in_blocks import moments_of_folds
 from jaxreg.solvers.reduced import lambda_grid, prepare
 from jaxreg.sweeps.criteria import Rows
 from jaxreg.sweeps.tuning import Space

@@ -4,10 +4,12 @@ import json
 import time
 
 import gpu
+import gpu_peers
 import gpu_steps
 import jax
 import numpy as np
 import pytest
+from sklearn.linear_model import Lasso
 
 import jaxreg
 from jaxreg.formulas import duality_gap
@@ -90,3 +92,23 @@ def test_a_small_step_runs():
         "1,000 turns, of a length that is data",
         "1,000 turns, of a known length",
     ]
+
+
+def test_peers_are_given_tolerances_until_their_gap_is_as_it_should_be(monkeypatch):
+    """Held against scikit-learn, whose gap NumPy computes."""
+    X, y = gpu_peers.standardised(60, 8)
+    lam = 0.1 * np.abs(X.T @ y).max() / 60
+    tried = []
+
+    def solve(tolerance):
+        tried.append(tolerance)
+        return Lasso(lam, fit_intercept=False, tol=tolerance).fit(X, y).coef_[None]
+
+    gap = lambda coef: gpu_peers.gap_of(X, y, lam, coef, 1.0)
+    row = gpu_peers.matched("a lasso", solve, gap, "scikit-learn")
+    assert row["gap"] <= gpu_peers.MATCHED
+    assert gap(np.zeros((1, 8))) > 0.1
+    assert tried[-1] < gpu_peers.TOLERANCES[0] or gap(solve(gpu_peers.TOLERANCES[0])) <= gpu_peers.MATCHED
+    monkeypatch.setattr(gpu_peers, "find_spec", lambda name: None)
+    assert gpu_peers.cuml(60, 8)[-1]["note"] == "cuML is not installed"
+    assert gpu_peers.scm2cpp(60, 8)[-1]["note"] == "scm2cpp-learn is not installed"

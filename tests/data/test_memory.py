@@ -98,3 +98,28 @@ def test_a_table_on_its_device_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr("jaxreg.device_tables.paths.path", full)
     with pytest.raises(MemoryError, match=r"no memory for all of this at once .*give fewer rows"):
         jaxreg.path(jnp.asarray(X, jnp.float32), Y[:, 0], 4, device_arrays=True)
+
+
+@pytest.mark.parametrize("door", ["fit", "path", "sweep"])
+def test_what_the_device_has_no_memory_for_is_solved_by_the_host(monkeypatch, door):
+    """A table on an accelerator whose results need not stay there, and one that a sweep would hand over."""
+    doors = {
+        "fit": lambda X: jaxreg.fit(X, Y[:, 0], 0.1).params.coef,
+        "path": lambda X: jaxreg.path(X, Y[:, 0], 4).coef,
+        "sweep": lambda X: jaxreg.sweep(X, Y[:, 0], LAMS[:4], folds=3).path.coef,
+    }
+    calls = []
+
+    def full(*_, **__):
+        calls.append(1)
+        raise jax.errors.JaxRuntimeError(FULL)
+
+    with jax.enable_x64(True):
+        table = jnp.asarray(X)
+    expected = doors[door](X)
+    for name in ("device_tables.paths.fit", "device_tables.paths.path", "device_sweeps.cross_validate"):
+        monkeypatch.setattr(f"jaxreg.{name}", full)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for given in (table, X) if door == "sweep" else (table,):
+        np.testing.assert_allclose(doors[door](given), expected, atol=1e-9)
+    assert len(calls) == (2 if door == "sweep" else 1)

@@ -1,9 +1,12 @@
 """Which programs run where the device is an accelerator: here a CPU that says it is one."""
 
+import jax
 import numpy as np
+import pandas
 import pytest
 
 import jaxreg
+from jaxreg import programs
 from jaxreg.engines import columns, descent, lockstep, moments, weightings
 
 
@@ -49,17 +52,65 @@ def table(n, p, seed=0):
         ((50, 140), {"columns.paths_on_rows"}),
     ],
 )
-def test_a_sweep_of_lassos_is_in_lockstep(accelerator, monkeypatch, shape, programs):
+def test_a_sweep_of_lassos_with_factors_is_in_lockstep(accelerator, monkeypatch, shape, programs):
     """All folds by one program, all rows by another call; the answers are those of a CPU."""
     X, y = table(*shape)
-    ours = jaxreg.sweep(X, y, lams=30, folds=5)
+    how = {"lams": 30, "folds": 5, "penalty_factor": np.linspace(1, 2, shape[1])}
+    ours = jaxreg.sweep(X, y, **how)
     assert set(accelerator) == programs
     assert len(accelerator) == 2
     assert ours.path.converged.all()
     monkeypatch.undo()
-    expected = jaxreg.sweep(X, y, lams=30, folds=5)
+    expected = jaxreg.sweep(X, y, **how)
     np.testing.assert_allclose(ours.mean_mse, expected.mean_mse, rtol=1e-9)
     np.testing.assert_allclose(ours.path.coef, expected.path.coef, atol=1e-9)
+
+
+@pytest.fixture
+def handed(monkeypatch):
+    """The default backend is said to be an accelerator; what programs are given: (name, the leaves)."""
+    seen, call = [], programs.Program.__call__
+
+    def spied(self, *args, **options):
+        seen.append((self.__name__, jax.tree.leaves((args, options))))
+        return call(self, *args, **options)
+
+    monkeypatch.setattr(programs.Program, "__call__", spied)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    return seen
+
+
+@pytest.mark.parametrize(("shape", "eps"), [((120, 30), None), ((50, 140), None), ((120, 30), 0.3)])
+def test_a_sweep_hands_x_over_once_and_is_one_program(handed, monkeypatch, shape, eps):
+    """A grid that ends too early is extended, by one program each time; the table stays where it is."""
+    X, y = table(*shape)
+    X = pandas.DataFrame(X, columns=[f"x{j}" for j in range(shape[1])])
+    done = []
+    how = {"lams": 12, "folds": 3, "eps": eps}
+    ours = jaxreg.sweep(X, y, progress=lambda *of: done.append(of), **how)
+    given = [(name, leaf) for name, leaves in handed for leaf in leaves if np.shape(leaf) == shape]
+    assert [name for name, _ in given] == ["_extremes"] + ["cross_validate"] * (1 + ours.extended)
+    assert all(leaf is given[0][1] for _, leaf in given)
+    assert isinstance(given[0][1], jax.Array)
+    assert done[-1] == (4 * (1 + ours.extended),) * 2
+    assert isinstance(ours.path.coef, np.ndarray)
+    monkeypatch.undo()
+    expected = jaxreg.sweep(X, y, **how)
+    assert ours.extended == expected.extended == (0 if eps is None else 2)
+    assert ours.feature_names == expected.feature_names
+    np.testing.assert_allclose(ours.mean_mse, expected.mean_mse, rtol=1e-9)
+    np.testing.assert_allclose(ours.path.coef, expected.path.coef, atol=1e-9)
+
+
+def test_a_missing_value_is_named_before_anything_is_solved(handed):
+    X, y = table(120, 30)
+    X = pandas.DataFrame(X, columns=[f"x{j}" for j in range(30)])
+    X.iloc[7, 3] = np.nan
+    with pytest.raises(ValueError, match="X at row 7, column 'x3'"):
+        jaxreg.sweep(X, y)
+    X = np.tile(X.to_numpy(), (100, 1))  # too many numbers to look at before they are handed over
+    with pytest.raises(ValueError, match="X at row 7, column 3"):
+        jaxreg.sweep(X, np.tile(y, 100))
 
 
 @pytest.mark.parametrize(("shape", "program"), [((120, 30), "_program lockstep"), ((40, 100), "paths_on_rows")])

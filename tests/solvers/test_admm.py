@@ -48,6 +48,39 @@ def test_every_lam_of_a_hard_path_settles(design, design_name):
     assert np.asarray(found.n_iter).max() <= 200  # 90 at most were measured
 
 
+@pytest.mark.parametrize("name", ["factor", "chain 0.99", "duplicates", "wild scales"])
+def test_with_more_columns_than_rows_it_takes_fewer_steps_than_proximal_gradients(calls, name, design):
+    """The inverse is that of an n × n matrix; the answers of proximal gradients are the same."""
+    X, y = design(name, 40, 150, 0)
+    how = {"l1_ratio": 0.5, "eps": 1e-2, "standardize": False}
+    found = solvers.path(X, y, 12, **how)
+    assert calls
+    other = solvers.path(X, y, 12, strategy="parallel", **how)
+    assert np.asarray(found.converged).all()
+    assert np.asarray(other.converged).all()
+    scale = np.abs(other.coef).max()
+    np.testing.assert_allclose(found.coef, other.coef, atol=1e-9 * scale)
+    assert np.asarray(found.n_iter).max() < np.asarray(other.n_iter).max()
+
+
+def test_wide_with_bounds(calls, design):
+    """Penalties and bounds at every optimum by the conditions of optimality."""
+    X, y = design("chain 0.99", 40, 150, 0)
+    lams = np.array([0.3, 0.05])
+    found = solvers.path(X, y, lams, lower=-1.0, upper=0.5, standardize=False)
+    assert calls
+    assert np.asarray(found.converged).all()
+    for l, lam in enumerate(lams):
+        w = np.asarray(found.coef[l])
+        slope = X.T @ (y - found.intercept[l] - X @ w) / len(X)
+        inside = (w != 0) & (w > -1) & (w < 0.5)
+        np.testing.assert_allclose(slope[inside], lam * np.sign(w[inside]), atol=1e-9)
+        assert (slope[w == 0.5] >= lam - 1e-9).all()
+        assert (slope[w == -1.0] <= -lam + 1e-9).all()
+        assert (np.abs(slope[w == 0]) <= lam + 1e-9).all()
+    assert (np.asarray(found.coef[1]) == 0.5).any()
+
+
 @pytest.mark.parametrize("ratio", [1.0, 0.3])
 def test_bounds_on_both_sides(calls, ratio):
     """Those of the conditions of optimality, and box least squares of SciPy where λ is small."""
