@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
-from jaxreg.formulas.moments import Moments, lost, mean_squared_error, moments
+from jaxreg.formulas.arrays import change_of, only_if, varying_like
+from jaxreg.formulas.moments import Moments, mean_squared_error
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
+from jaxreg.solvers.fold_derivatives import errors_from_rows
+from jaxreg.solvers.fold_moments import Kept, kept_moments, rest_of, weights_of
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
-from jaxreg.solvers.implicit import moments_that_move, with_derivatives
+from jaxreg.solvers.implicit import moments_that_move, what_moves, with_derivatives
 from jaxreg.solvers.member_paths import found_in_lockstep, settings_of
 from jaxreg.solvers.members import (
     data_at,
@@ -31,24 +33,14 @@ from jaxreg.solvers.members import (
     members,
     rows_stay,
     smoothly,
-    what_moves,
 )
 from jaxreg.solvers.moment_problem import unit_of
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
-__all__ = ["KEPT_BYTES", "FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments", "moments_of_folds"]
+__all__ = ["FoldPaths", "fold_paths", "held_out_error"]
 
-# Of the digits of all rows' moments, so many may be lost by taking a fold's away.
-MOST_LOST = 100.0
 # A mean squared error from moments may be off by this share of itself.
 ACCURACY = 1e-10
-# Moments of all folds are kept up to this size; beyond, training means weights.
-KEPT_BYTES = 2**29
-# Rows are read in this many blocks for each fold, of at least so many rows.
-BLOCKS, LEAST_ROWS = 4, 32
-
-
-Kept = tuple[Moments, Moments] | None
 
 
 class FoldPaths(NamedTuple):
@@ -94,42 +86,26 @@ def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> Any:
         arrays = given._replace(**moved)
         all_rows = smoothly(asked, arrays, whole, kept and kept[0], fixed)
 
-        @jax.checkpoint  # the table of a fold is not kept for the way back
-        def one(fold: tuple[jax.Array, Params, Moments | None]) -> jax.Array:
-            held_out, found, part = fold
-            train, test = _weights(arrays, held_out)
-            here, known = arrays._replace(sample_weight=train), None
-            if kept is not None and part is not None:
-                known = _rest(kept[0], part, jax.lax.stop_gradient(here)).moments
-            data = data_at(asked, here, known if fixed else None)
-            smooth = with_derivatives(data, found, all_rows.lams, arrays.l1_ratio, known, fixed)
-            if part is not None and fixed:
-                return _quadratic(smooth, moments_that_move(arrays.X, arrays.Y, test, part))
-            return held_out_error(smooth, arrays.X, arrays.Y, test)
-
         folds = jax.tree.map(lambda v: v[:-1], params)
-        errors = jax.lax.map(one, (held_out, folds, kept and kept[1]))
+        if kept is None or not fixed:
+            return mse + change_of(errors_from_rows(asked, arrays, held_out, folds, all_rows.lams, kept)), all_rows
+
+        @jax.checkpoint  # nothing of a fold is kept for the way back
+        def one(fold: tuple[jax.Array, Params, Moments]) -> jax.Array:
+            held_out, found, part = fold
+            train, test = weights_of(arrays, held_out)
+            here = arrays._replace(sample_weight=train)
+            known = rest_of(kept[0], part, jax.lax.stop_gradient(here)).moments
+            smooth = with_derivatives(data_at(asked, here, known), found, all_rows.lams, arrays.l1_ratio, known, True)
+            return _quadratic(smooth, moments_that_move(arrays.X, arrays.Y, test, part))
+
+        errors = jax.lax.map(one, (held_out, folds, kept[1]))
         return mse + change_of(errors), all_rows
 
     return jax.jvp(smooth, (moved,), (changes,))
 
 
 _differentiable.defjvp(_derivatives, symbolic_zeros=True)
-
-
-def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Of training and of measuring, (n,) each."""
-    s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
-    return jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
-
-
-def kept_moments(asked: Asked, arrays: Arrays, held_out: jax.Array) -> Kept:
-    """The moments of all rows, and of the rows that each fold holds out; None where they are not used or too large."""
-    K, p, dtype = len(held_out), arrays.X.shape[1], arrays.X.dtype
-    if engine(asked, arrays) != "moments" or K * p * p * dtype.itemsize > KEPT_BYTES:
-        return None
-    X, _ = without_columns(arrays.X, arrays.penalty_factor)
-    return moments_of_folds(X, arrays.Y, arrays.sample_weight, held_out)
 
 
 def _without_derivatives(
@@ -144,12 +120,12 @@ def _without_derivatives(
     def member(k: jax.Array) -> tuple[Arrays, jax.Array, Moments | None, Known | None]:
         """What trains, the weights to measure with, the moments of these rows, and those of the others."""
         fold = jnp.where(k < K, held_out[jnp.minimum(k, K - 1)], False)
-        train, test = _weights(arrays, fold)
+        train, test = weights_of(arrays, fold)
         here = arrays._replace(sample_weight=train)
         if total is None or parts is None:
             return here, test, None, None
         part = jax.tree.map(lambda v: jnp.where(k < K, v[jnp.minimum(k, K - 1)], 0.0), parts)
-        return here, test, part, _rest(total, part, here)
+        return here, test, part, rest_of(total, part, here)
 
     def one(argument: tuple[jax.Array, Found | None]) -> tuple[jax.Array, jax.Array, Answer]:
         here, test, part, rest = member(argument[0])
@@ -181,15 +157,6 @@ def _automatic(asked: Asked, a: Arrays, total: Moments | None) -> jax.Array:
     return lams_of_moments(asked, a, total)
 
 
-def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
-    """All rows less those of a part; from the rows where too many digits would be lost."""
-    rest = total - part
-    times = jnp.where(part.weight > 0, lost(total, part, rest), 1.0)
-    bad = ~(times <= MOST_LOST)
-    rest = only_if(bad, lambda _: moments(here.X, here.Y, here.sample_weight), rest)
-    return Known(rest, jnp.where(bad, 1.0, times))
-
-
 def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Array:
     """The mean squared error of every model on the rows of a part, (L, t)."""
     weight = jnp.where(part.weight > 0, part.weight, 1.0)
@@ -215,48 +182,6 @@ def held_out_error(params: Params, X: jax.Array, Y: jax.Array, weight: jax.Array
     """
     model = lambda params: 2.0 * squared_error(params, X, Y, sample_weight=weight)
     return jax.lax.map(model, params)
-
-
-def moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array | None, held_out: jax.Array) -> tuple[Moments, Moments]:
-    """The moments of all rows, and of the rows that each fold holds out, stacked, (K, ...).
-
-    Rows are sorted by fold and read in blocks that end where a fold does. Where a row is held out twice, each fold
-    reads all rows.
-    """
-    (K, n), p, t, dtype = held_out.shape, X.shape[1], Y.shape[1], X.dtype
-    s = jnp.ones((n,), dtype) if s is None else s
-    fold = jnp.where(jnp.any(held_out, axis=0), jnp.argmax(held_out, axis=0), K).astype(jnp.int32)
-    order = jnp.argsort(fold, stable=True)
-    rows, targets, weight, fold = X[order], Y[order], s[order], fold[order]
-    ends = jnp.searchsorted(fold, jnp.arange(K + 1, dtype=jnp.int32), side="right").astype(jnp.int32)
-    size = min(n, max(LEAST_ROWS, -(-n // (BLOCKS * K))))
-    empty = lambda *k: Moments(*(jnp.zeros((*k, *shape), dtype) for shape in ((), (p,), (t,), (p, p), (p, t), (t,))))
-    at = lambda parts, k: jax.tree.map(lambda v: v[k], parts)
-    put = lambda parts, k, m: jax.tree.map(lambda v, new: v.at[k].set(new), parts, m)
-
-    def read(carry: tuple[jax.Array, Moments]) -> tuple[jax.Array, Moments]:
-        first, parts = carry
-        k = fold[first]
-        last = jnp.minimum(first + size, ends[k])
-        begin = jnp.minimum(first, n - size)
-        number = begin + jnp.arange(size, dtype=jnp.int32)
-        cut = lambda v: jax.lax.dynamic_slice_in_dim(v, begin, size)
-        here = jnp.where((number >= first) & (number < last), cut(weight), 0.0)
-        return last, put(parts, k, at(parts, k) + moments(cut(rows), cut(targets), here))
-
-    start = jnp.zeros((), jnp.int32), empty(K + 1)
-    start = varying_like(start, (X, Y, s, held_out))
-    _, parts = jax.lax.while_loop(lambda carry: carry[0] < n, read, start)
-    total = varying_like(empty(), (X, Y, s, held_out))
-    total = jax.lax.fori_loop(0, K + 1, lambda k, m: m + at(parts, k), total)
-    parts = jax.tree.map(lambda v: v[:K], parts)
-
-    def each(parts: Moments) -> Moments:
-        one = lambda k, parts: put(parts, k, moments(X, Y, jnp.where(held_out[k], s, 0.0)))
-        return jax.lax.fori_loop(0, K, one, parts)
-
-    twice = jnp.any(jnp.sum(held_out, axis=0) > 1)
-    return total, only_if(twice, each, parts)
 
 
 def lams_of_moments(asked: Asked, a: Arrays, m: Moments) -> jax.Array:

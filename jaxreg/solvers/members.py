@@ -22,7 +22,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
 from jaxreg.formulas.moments import Moments, moments
@@ -30,7 +29,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
-from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
+from jaxreg.solvers.implicit import data_of, moments_that_move, what_moves, with_derivatives
 from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
 from jaxreg.solvers.reduced import (
     CERTIFY,
@@ -54,7 +53,6 @@ __all__ = [
     "rows_stay",
     "smoothly",
     "solve",
-    "what_moves",
 ]
 
 # More rows make the working set's own matrices larger than the table's products are worth.
@@ -89,12 +87,6 @@ def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth,
 
 
 _differentiable.defjvp(_derivatives, symbolic_zeros=True)
-
-
-def what_moves(arrays: Arrays, tangents: Arrays) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """The arrays by which is differentiated, and their tangents, by name."""
-    given = {name: v for name, v in tangents._asdict().items() if not (v is None or isinstance(v, SymbolicZero))}
-    return {name: getattr(arrays, name) for name in given}, given
 
 
 def rows_stay(moved: dict[str, jax.Array]) -> bool:

@@ -36,69 +36,83 @@ def singular_below(k: int, dtype: Any) -> float:
 
 
 def support_solve(products: Any, inside: jax.Array, l2: jax.Array, right: jax.Array) -> jax.Array:
-    """`M⁻¹ right` at the columns ``inside``, 0 elsewhere, (p,), with derivatives by M and ``right``, of any order.
+    """`M⁻¹ right` at the columns ``inside``, 0 elsewhere, (L, K, p), with derivatives by M and ``right``, of any order.
 
-    0 where ``right`` is 0, at no cost. NaN where something is not a number.
+    0 for the members whose ``right`` is 0, at no cost. NaN where something is not a number.
 
     Args:
-        products: :class:`jaxreg.solvers.implicit.Products`. inside: (p,) booleans. l2, right: (p,).
+        products: :class:`jaxreg.solvers.products.Products`. inside: (L, K, p) booleans. l2, right: (L, K, p).
     """
     # In units in which M has ones on its diagonal.
-    unit = jax.lax.stop_gradient(jnp.where(inside, 1.0 / jnp.sqrt(1.0 + l2), 0.0))
+    square = jax.lax.stop_gradient(products.square[None] + l2)
+    unit = jnp.where(inside, 1.0 / jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
     def matrix(z: jax.Array) -> jax.Array:
         step = unit * z
         return jnp.where(inside, unit * (products.times(step) + l2 * step), z)
 
-    fixed = jax.lax.stop_gradient((products, l2))
+    products_at_hand, l2_at_hand = jax.lax.stop_gradient((products, l2))
 
-    def solve(matrix: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
-        right = varying_like(right, (fixed, inside))
-        solved = lambda _: _solved(*fixed, inside, unit, matrix, right)
-        return only_if(jnp.any(right != 0), solved, jnp.zeros_like(right))
+    def solve(_: Callable[[jax.Array], jax.Array], right: jax.Array) -> jax.Array:
+        right = varying_like(right, (products_at_hand, l2_at_hand, inside))
+
+        def member(argument: tuple[jax.Array, ...]) -> jax.Array:
+            right = argument[-1]
+            solved = lambda _: _solved(products_at_hand, *argument)
+            return only_if(jnp.any(right != 0), solved, jnp.zeros_like(right))
+
+        k = jnp.broadcast_to(jnp.arange(right.shape[1], dtype=jnp.int32), right.shape[:2])
+        each = jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), (k, l2_at_hand, inside, unit, right))
+        return jax.lax.map(member, each).reshape(right.shape)
 
     return unit * jax.lax.custom_linear_solve(matrix, unit * right, solve, symmetric=True)
 
 
 def _solved(
-    products: Any, l2: jax.Array, inside: jax.Array, unit: jax.Array, matrix: Callable, right: jax.Array
+    products: Any, k: jax.Array, l2: jax.Array, inside: jax.Array, unit: jax.Array, right: jax.Array
 ) -> jax.Array:
+    """Of one member, with the weights of set k."""
     n, p = products.rows.shape
     most = p if products.gram is not None else min(n, p)
     widths = [*(w for w in FEW if w < most), *widths_to(most)]
 
+    def about_mean(A: jax.Array, share: jax.Array) -> jax.Array:
+        return A - jnp.where(products.centred, share @ A, 0.0)[None, :]
+
     def narrow(w: int) -> Callable[..., jax.Array]:
-        def system(products: Any, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
+        def system(products: Any, k: jax.Array, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
             index = jnp.nonzero(inside, size=w, fill_value=p)[0].astype(jnp.int32)
-            at = lambda v, axis=0: jnp.take(v, index, axis=axis, mode="fill", fill_value=0)
+            at = lambda v: jnp.take(v, index, mode="fill", fill_value=0)
             if products.gram is not None:
-                M = at(at(products.gram), 1)
+                M = products.gram.at[k, index[:, None], index[None, :]].get(mode="fill", fill_value=0)
             else:
-                A = at(products.rows, 1)
-                M = A.T @ (products.share[:, None] * A)
+                share = products.share[k]
+                A = about_mean(jnp.take(products.rows, index, axis=1, mode="fill", fill_value=0), share)
+                M = A.T @ (share[:, None] * A)
             M = M * at(unit)[:, None] * at(unit)[None, :] + jnp.diag(jnp.where(index < p, at(l2 * unit * unit), 1.0))
-            put = lambda x: jnp.zeros_like(right).at[index].set(x, mode="drop")
             factor, small = jnp.linalg.cholesky(M), singular_below(w, M.dtype)
             x = cho_solve((factor, True), at(right))
-            x = x + cho_solve((factor, True), at(right - matrix(put(x))))
+            x = x + cho_solve((factor, True), at(right) - M @ x)
             singular = ~(jnp.min(jnp.diagonal(factor)) ** 2 > small)
-            return put(only_if(singular, lambda _: _least_norm(M, at(right), small), x))
+            x = only_if(singular, lambda _: _least_norm(M, at(right), small), x)
+            return jnp.zeros_like(right).at[index].set(x, mode="drop")
 
         return system
 
-    def wide(products: Any, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
-        B = jnp.sqrt(products.share)[:, None] * products.rows * unit[None, :]
+    def wide(products: Any, k: jax.Array, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
+        share = products.share[k]
+        B = jnp.sqrt(share)[:, None] * about_mean(products.rows * unit[None, :], share)
         D = l2 * unit * unit
         known = jnp.where(inside, 1.0 / jnp.maximum(D, LEAST), 0.0)
-        K = (B * known[None, :]) @ B.T
-        factor = jnp.linalg.cholesky(K + jnp.eye(n, dtype=K.dtype))
+        factor = jnp.linalg.cholesky((B * known[None, :]) @ B.T + jnp.eye(n, dtype=B.dtype))
+        matrix = lambda z: jnp.where(inside, B.T @ (B @ z) + D * z, z)
 
         def nearly(r: jax.Array) -> jax.Array:
             z = known * r
             return jnp.where(inside, z - known * (B.T @ cho_solve((factor, True), B @ z)), r)
 
         def nothing_added(_: jax.Array) -> jax.Array:
-            small, within = singular_below(n, K.dtype), jnp.where(inside, right, 0.0)
+            small, within = singular_below(n, B.dtype), jnp.where(inside, right, 0.0)
             inner = B @ B.T
             twice = lambda r: _least_norm(inner, _least_norm(inner, r, small), small)
             return B.T @ twice(B @ within)
@@ -111,7 +125,7 @@ def _solved(
 
     leading = lambda w: wide if w > most else narrow(w)
     widths = widths if most == p else [*widths, p]
-    arguments = products, l2, unit, right
+    arguments = products, k, l2, unit, right
     return with_few(jnp.sum(inside, dtype=jnp.int32), widths, leading, *arguments)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxreg.formulas.moments import moments
-from jaxreg.solvers.fold_members import moments_of_folds
+from jaxreg.solvers.fold_moments import moments_of_folds
 from jaxreg.sweeps import cross_validate
 
 K, N, P = 4, 150, 3
