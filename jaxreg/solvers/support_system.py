@@ -17,15 +17,15 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 
-from jaxreg.formulas.arrays import only_if, varying_like, widths_to, with_few
+from jaxreg.formulas.arrays import only_if, varying_like, with_few
 from jaxreg.solvers.conjugate_gradients import conjugate_gradients
 
 __all__ = ["singular_below", "support_solve"]
 
 # What is added to a diagonal of zeros in the second form, for the preconditioner alone.
 LEAST = 1e-6
-# Small supports have sizes of their own.
-FEW = (16, 64)
+# The least width of a factor; each further one is twice as wide, and is a program of its own.
+LEAST_WIDTH = 32
 # Most turns of conjugate gradients.
 TURNS = 200
 
@@ -74,32 +74,40 @@ def _solved(
     """Of one member, with the weights of set k."""
     n, p = products.rows.shape
     most = p if products.gram is not None else min(n, p)
-    widths = [*(w for w in FEW if w < most), *widths_to(most)]
+    doubled = (LEAST_WIDTH << octave for octave in range(most.bit_length()))
+    widths = [*(w for w in doubled if w < most), most]
 
     def about_mean(A: jax.Array, share: jax.Array) -> jax.Array:
         return A - jnp.where(products.centred, share @ A, 0.0)[None, :]
 
-    def narrow(w: int) -> Callable[..., jax.Array]:
-        def system(products: Any, k: jax.Array, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
-            index = jnp.nonzero(inside, size=w, fill_value=p)[0].astype(jnp.int32)
-            at = lambda v: jnp.take(v, index, mode="fill", fill_value=0)
-            if products.gram is not None:
-                M = products.gram.at[k, index[:, None], index[None, :]].get(mode="fill", fill_value=0)
-            else:
-                share = products.share[k]
-                A = about_mean(jnp.take(products.rows, index, axis=1, mode="fill", fill_value=0), share)
-                M = A.T @ (share[:, None] * A)
-            M = M * at(unit)[:, None] * at(unit)[None, :] + jnp.diag(jnp.where(index < p, at(l2 * unit * unit), 1.0))
-            factor, small = jnp.linalg.cholesky(M), singular_below(w, M.dtype)
-            x = cho_solve((factor, True), at(right))
-            x = x + cho_solve((factor, True), at(right) - M @ x)
-            singular = ~(jnp.min(jnp.diagonal(factor)) ** 2 > small)
-            x = only_if(singular, lambda _: _least_norm(M, at(right), small), x)
-            return jnp.zeros_like(right).at[index].set(x, mode="drop")
+    def system(w: int) -> tuple[jax.Array, jax.Array, Callable[[jax.Array], jax.Array]]:
+        """The columns of the support, filled up to w of them, M with ones on its diagonal, and the right side there."""
+        index = jnp.nonzero(inside, size=w, fill_value=p)[0].astype(jnp.int32)
+        at = lambda v: jnp.take(v, index, mode="fill", fill_value=0)
+        if products.gram is not None:
+            M = products.gram.at[k, index[:, None], index[None, :]].get(mode="fill", fill_value=0)
+        else:
+            share = products.share[k]
+            A = about_mean(jnp.take(products.rows, index, axis=1, mode="fill", fill_value=0), share)
+            M = A.T @ (share[:, None] * A)
+        M = M * at(unit)[:, None] * at(unit)[None, :] + jnp.diag(jnp.where(index < p, at(l2 * unit * unit), 1.0))
+        return M, at(right), lambda x: jnp.zeros_like(right).at[index].set(x, mode="drop")
 
-        return system
+    def narrow(w: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
+        def solved() -> tuple[jax.Array, jax.Array]:
+            M, r, put = system(w)
+            factor = jnp.linalg.cholesky(M)
+            improved = lambda _, x: x + cho_solve((factor, True), r - M @ x)
+            x = jax.lax.fori_loop(0, 2, improved, jnp.zeros_like(r))
+            return put(x), ~(jnp.min(jnp.diagonal(factor)) ** 2 > singular_below(w, M.dtype))
 
-    def wide(products: Any, k: jax.Array, l2: jax.Array, unit: jax.Array, right: jax.Array) -> jax.Array:
+        return solved
+
+    def of_least_norm(_: jax.Array) -> jax.Array:
+        M, r, put = system(most)
+        return put(_least_norm(M, r, singular_below(most, M.dtype)))
+
+    def wide() -> tuple[jax.Array, jax.Array]:
         share = products.share[k]
         B = jnp.sqrt(share)[:, None] * about_mean(products.rows * unit[None, :], share)
         D = l2 * unit * unit
@@ -121,12 +129,12 @@ def _solved(
         some = jnp.where(none, 0.0, right)
         tol = 4 * float(jnp.finfo(right.dtype).eps)
         z = conjugate_gradients(matrix, some, jnp.zeros_like(some), TURNS, tol, inverse=nearly)
-        return only_if(none, nothing_added, z + 0.0 * jnp.sum(right))  # not a number if the right side is none
+        z = z + 0.0 * jnp.sum(right)  # not a number if the right side is none
+        return only_if(none, nothing_added, z), jnp.zeros_like(none)
 
     leading = lambda w: wide if w > most else narrow(w)
-    widths = widths if most == p else [*widths, p]
-    arguments = products, k, l2, unit, right
-    return with_few(jnp.sum(inside, dtype=jnp.int32), widths, leading, *arguments)
+    z, singular = with_few(jnp.sum(inside, dtype=jnp.int32), widths if most == p else [*widths, p], leading)
+    return only_if(singular, of_least_norm, z)
 
 
 def _least_norm(M: jax.Array, right: jax.Array, small: float) -> jax.Array:

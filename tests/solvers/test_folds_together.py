@@ -75,16 +75,15 @@ def test_a_column_that_is_constant_in_one_training_part():
     """It is 0 but in the rows that one fold holds out: there it explains nothing, and elsewhere it counts."""
     X, y, s, v, held_out = problem(48, 5)
     X[:, 3] = np.where(held_out[1], X[:, 3], 0.0)
-    for f in together_and_one_by_one(held_out, 1.0, {}):
-        last = jax.jit(jax.grad(lambda s, f=f: f(X, y, s, v)[1]))(s)
-        assert np.isfinite(last).all()
-        expected = last if f.__name__ == "together" else expected
-        np.testing.assert_allclose(last, expected, atol=1e-8 * np.abs(expected).max())
+    slopes = (jax.grad(lambda s, f=f: f(X, y, s, v)[1]) for f in together_and_one_by_one(held_out, 1.0, {}))
+    found, expected = (jax.jit(slope)(s) for slope in slopes)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, expected, atol=1e-8 * np.abs(expected).max())
 
 
 @pytest.mark.slow
 def test_blocks_of_lams_make_no_difference(monkeypatch):
-    X, y, s, v, held_out = problem(40, 6)
+    X, y, s, _, held_out = problem(40, 6)
     lams = jnp.geomspace(0.5, 0.01, 6)
     error = lambda s: sweeps.cross_validate.__wrapped__(X, y, held_out, lams, sample_weight=s).mean_mse[0]
     slope = lambda: jax.jit(jax.jacrev(lambda s: error(s)))(s)
