@@ -110,3 +110,16 @@ def test_no_fold_has_a_table_of_its_own():
     few, many = beside(5), beside(20)
     assert few < 4
     assert many - few < 15 / 3  # a dozen vectors of n numbers a fold, each 1/60 of the table
+
+
+@pytest.mark.slow
+def test_a_gradient_by_factors_needs_no_more_memory_than_the_error():
+    """All that grows with n or p² is there for the error already, so what it needs at any size is known from that."""
+    X, y, _, v, held_out = problem(1000, 200, 10)
+
+    def error(v):
+        options = {"penalty_factor": v, "strategy": "active set"}
+        return sweeps.cross_validate(X, y, held_out, LAMS[:1], **options).mean_mse[0, 0]
+
+    memory = lambda f: jax.jit(f).lower(v).compile().memory_analysis().temp_size_in_bytes
+    assert memory(jax.grad(error)) < 1.05 * memory(error)
