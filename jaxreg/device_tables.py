@@ -22,7 +22,7 @@ from jaxreg.devices import Devices
 from jaxreg.engines import choose, descent
 from jaxreg.precision import computing, on_accelerator
 from jaxreg.solvers import paths
-from jaxreg.solvers.fold_members import KEPT_BYTES
+from jaxreg.solvers.fold_moments import KEPT_BYTES
 from jaxreg.solvers.member_paths import WIDE
 from jaxreg.solvers.members import MOMENTS
 

@@ -18,13 +18,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.devices import dividing
-from jaxreg.formulas.arrays import change_of, only_if, varying_like, without_columns
-from jaxreg.formulas.moments import Moments, all_but, lost, mean_squared_error, moments
+from jaxreg.formulas.arrays import change_of, only_if, varying_like
+from jaxreg.formulas.moments import Moments, all_but, mean_squared_error
 from jaxreg.formulas.objective import Params, squared_error
 from jaxreg.precision import full_precision
 from jaxreg.solvers.divided import over_members
+from jaxreg.solvers.fold_derivatives import errors_from_rows
+from jaxreg.solvers.fold_moments import Kept, kept_moments, rest_of, weights_of
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth, lams_of
-from jaxreg.solvers.implicit import moments_that_move, with_derivatives
+from jaxreg.solvers.implicit import moments_that_move, what_moves, with_derivatives
 from jaxreg.solvers.member_paths import by_moments, found_in_lockstep, settings_of
 from jaxreg.solvers.members import (
     by_moments_alone,
@@ -34,23 +36,14 @@ from jaxreg.solvers.members import (
     members,
     rows_stay,
     smoothly,
-    what_moves,
 )
 from jaxreg.solvers.moment_problem import unit_of
-from jaxreg.solvers.moments_in_blocks import moments_of_folds, moments_of_parts
 from jaxreg.solvers.reduced import lambda_grid, prepare
 
-__all__ = ["KEPT_BYTES", "FoldPaths", "Kept", "fold_paths", "held_out_error", "kept_moments"]
+__all__ = ["FoldPaths", "fold_paths", "held_out_error"]
 
-# Of the digits of all rows' moments, so many may be lost by taking a fold's away.
-MOST_LOST = 100.0
 # A mean squared error from moments may be off by this share of itself.
 ACCURACY = 1e-10
-# Moments of all folds are kept up to this size; beyond, training means weights.
-KEPT_BYTES = 2**29
-
-
-Kept = tuple[Moments, Moments] | None
 
 
 class FoldPaths(NamedTuple):
@@ -96,46 +89,26 @@ def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> Any:
         arrays = given._replace(**moved)
         all_rows = smoothly(asked, arrays, whole, kept and kept[0], fixed)
 
-        @jax.checkpoint  # the table of a fold is not kept for the way back
-        def one(fold: tuple[jax.Array, Params, Moments | None]) -> jax.Array:
-            held_out, found, part = fold
-            train, test = _weights(arrays, held_out)
-            here, known = arrays._replace(sample_weight=train), None
-            if kept is not None and part is not None:
-                known = _rest(kept[0], part, jax.lax.stop_gradient(here)).moments
-            data = data_at(asked, here, known if fixed else None)
-            smooth = with_derivatives(data, found, all_rows.lams, arrays.l1_ratio, known, fixed)
-            if part is not None and fixed:
-                return _quadratic(smooth, moments_that_move(arrays.X, arrays.Y, test, part))
-            return held_out_error(smooth, arrays.X, arrays.Y, test)
-
         folds = jax.tree.map(lambda v: v[:-1], params)
-        errors = jax.lax.map(one, (held_out, folds, kept and kept[1]))
+        if kept is None or not fixed:
+            return mse + change_of(errors_from_rows(asked, arrays, held_out, folds, all_rows.lams, kept)), all_rows
+
+        @jax.checkpoint  # nothing of a fold is kept for the way back
+        def one(fold: tuple[jax.Array, Params, Moments]) -> jax.Array:
+            held_out, found, part = fold
+            train, test = weights_of(arrays, held_out)
+            here = arrays._replace(sample_weight=train)
+            known = rest_of(kept[0], part, jax.lax.stop_gradient(here)).moments
+            smooth = with_derivatives(data_at(asked, here, known), found, all_rows.lams, arrays.l1_ratio, known, True)
+            return _quadratic(smooth, moments_that_move(arrays.X, arrays.Y, test, part))
+
+        errors = jax.lax.map(one, (held_out, folds, kept[1]))
         return mse + change_of(errors), all_rows
 
     return jax.jvp(smooth, (moved,), (changes,))
 
 
 _differentiable.defjvp(_derivatives, symbolic_zeros=True)
-
-
-def _weights(a: Arrays, held_out: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Of training and of measuring, (n,) each."""
-    s = jnp.ones((a.X.shape[0],), a.X.dtype) if a.sample_weight is None else a.sample_weight
-    return jnp.where(held_out, 0.0, s), jnp.where(held_out, s, 0.0)
-
-
-def kept_moments(asked: Asked, arrays: Arrays, held_out: jax.Array) -> Kept:
-    """The moments of all rows, and of the rows that each fold holds out; None where they are not used or too large."""
-    K, p, dtype = len(held_out), arrays.X.shape[1], arrays.X.dtype
-    if by_moments_alone(asked):  # the folds are parts of the rows
-        fold = jnp.argmax(held_out, axis=0).astype(jnp.int32)
-        parts = moments_of_parts(arrays.X, arrays.Y, arrays.sample_weight, fold, K)
-        return all_but(parts, K)[0], parts
-    if engine(asked, arrays) != "moments" or K * p * p * dtype.itemsize > KEPT_BYTES:
-        return None
-    X, _ = without_columns(arrays.X, arrays.penalty_factor)
-    return moments_of_folds(X, arrays.Y, arrays.sample_weight, held_out)
 
 
 def _without_derivatives(
@@ -153,12 +126,12 @@ def _without_derivatives(
     def member(k: jax.Array) -> tuple[Arrays, jax.Array, Moments | None, Known | None]:
         """What trains, the weights to measure with, the moments of these rows, and those of the others."""
         fold = jnp.where(k < K, held_out[jnp.minimum(k, K - 1)], False)
-        train, test = _weights(arrays, fold)
+        train, test = weights_of(arrays, fold)
         here = arrays._replace(sample_weight=train)
         if total is None or parts is None:
             return here, test, None, None
         part = jax.tree.map(lambda v: jnp.where(k < K, v[jnp.minimum(k, K - 1)], 0.0), parts)
-        return here, test, part, _rest(total, part, here)
+        return here, test, part, rest_of(total, part, here)
 
     def one(argument: tuple[jax.Array, Found | None]) -> tuple[jax.Array, jax.Array, Answer]:
         here, test, part, rest = member(argument[0])
@@ -215,15 +188,6 @@ def _automatic(asked: Asked, a: Arrays, total: Moments | None) -> jax.Array:
         data = prepare(a.X, a.Y, asked.fit_intercept, asked.standardize, *weights)
         return jnp.broadcast_to(lambda_grid(data, count, a.l1_ratio, a.eps)[:, None], (count, t))
     return lams_of_moments(asked, a, total)
-
-
-def _rest(total: Moments, part: Moments, here: Arrays) -> Known:
-    """All rows less those of a part; from the rows where too many digits would be lost."""
-    rest = total - part
-    times = jnp.where(part.weight > 0, lost(total, part, rest), 1.0)
-    bad = ~(times <= MOST_LOST)
-    rest = only_if(bad, lambda _: moments(here.X, here.Y, here.sample_weight), rest)
-    return Known(rest, jnp.where(bad, 1.0, times))
 
 
 def _error(params: Params, part: Moments, a: Arrays, test: jax.Array) -> jax.Array:

@@ -5,17 +5,18 @@ coefficients I (where `|w_j|` has no kink, and not at a bound),
 
     R_I(w, data) = X_Iᵀ S (y − X w) − l1_I sign(w_I) − l2_I w_I = 0,     M = −∂R_I/∂w_I = X_Iᵀ S X_I + diag(l2_I)
 
-The other coefficients stay at 0 or move with their bound. R is linear in w while I and the signs stay. So for other
-data near by the solution is one Newton step from *any* point, also from the solution `w⁰` of the data at hand:
+The other coefficients stay at 0 or move with their bound. While I and the signs stay this holds for other data near by
+too, so the changes of both sides along any change of the data are equal,
 
-    w_I(data) = w⁰_I + M(data)⁻¹ R_I(w⁰, data),        R_I(w⁰, data at hand) = 0.                                    (1)
+    ẇ_I = M⁻¹ Ṙ_I,       Ṙ the change of R at the w at hand, with the bounds' own changes                            (1)
 
-This has the value `w⁰` and, with `w⁰` constant, all derivatives of the solution, of any order, forwards and backwards.
-The weights come in linearly, so a weight of 0 has its derivative too (`√s` has none there).
+which has the solution itself on its right, as data: differentiated again it gives derivatives of any order, forwards
+and backwards. The weights come in linearly, so a weight of 0 has its derivative too (`√s` has none there).
 
 M is taken from the moments that the solver has made already, or for `p > n` from the support's rows, and factored
 (:mod:`~jaxreg.solvers.support_system`). Where rows and weights stay as they are, R and M are products with the moments:
-a derivative by λ costs nothing that grows with n.
+a derivative by λ costs nothing that grows with n. Where they move, R takes two products of the table with one column a
+member, and those of all folds are one product (:mod:`~jaxreg.solvers.products`).
 
 **Kinks.** Where I changes there is no derivative, and this is the one on the side of the I that was found: a
 coefficient at 0 stays there if `|w_j|` has a weight, and one that is pressed against a bound moves with it, also if the
@@ -25,97 +26,109 @@ norm. :func:`jaxreg.solvers.kink_distance` says how far off a kink is, and wheth
 Source: Bertrand, Klopfenstein, Massias, Blondel, Vaiter, Gramfort and Salmon, J. Machine Learning Research 23, 2022.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from jaxreg.formulas.arrays import broadcast_columns, change_of, varying_like
-from jaxreg.formulas.moments import Moments, about_zero, moments
+from jaxreg.formulas.moments import Moments, moments
 from jaxreg.formulas.objective import Params, penalty_weights
-from jaxreg.formulas.projection import weighted_rows
-from jaxreg.formulas.scaling import centred, shares, weighted_mean
-from jaxreg.solvers.reduction import Data, column_norm
+from jaxreg.formulas.scaling import shares
+from jaxreg.solvers.products import Products, products_of, products_of_moments
+from jaxreg.solvers.reduction import Data
 from jaxreg.solvers.support_system import support_solve
 
-__all__ = ["Member", "Products", "data_of", "member_at", "moments_that_move", "products_of", "with_derivatives"]
+__all__ = [
+    "Conditions",
+    "conditions_at",
+    "data_of",
+    "moments_that_move",
+    "products_of_one",
+    "solutions",
+    "what_moves",
+    "with_derivatives",
+]
+
+# The residuals of so many members are made at once, or of a quarter as many as there are columns.
+AT_ONCE = 32
 
 
-class Products(NamedTuple):
-    """The columns, divided by their sizes, and what is multiplied by them.
+class Conditions(NamedTuple):
+    """The conditions of optimality of solutions at L λs for K sets of weights, in units of the columns.
 
     Attributes:
-        rows: A, (n, p). share: `s/Σs`, (n,). targets: (n, t). size: d, (p,).
-        gram: `AᵀSA`, (p, p), without derivatives where ``correlation`` is None; None for `p > n`.
-        correlation: `AᵀSy`, (p, t), where all products come from moments, else None.
-        explains: whether a column is more than zeros, (p,). x_mean, y_mean: `x̄`, (p,), `ȳ`, (t,).
+        products: with the target in place of its targets. target: y, (n,), or `AᵀSy`, (K, p).
+        l1, l2: the penalty's weights. lower, upper: bounds. All (L, K, p).
+        inside, at_lower, at_upper: the pieces on which the coefficients lie, (L, K, p) booleans.
     """
 
-    rows: jax.Array
-    share: jax.Array
-    targets: jax.Array
-    size: jax.Array
-    gram: jax.Array | None
-    correlation: jax.Array | None
-    explains: jax.Array
-    x_mean: jax.Array
-    y_mean: jax.Array
-
-    def times(self, u: jax.Array) -> jax.Array:
-        """`AᵀSA u`, (p,)."""
-        if self.correlation is not None:
-            assert self.gram is not None
-            return self.gram @ u
-        return self.rows.T @ (self.share * (self.rows @ u))
-
-    def slope(self, u: jax.Array, target: jax.Array) -> jax.Array:
-        """`AᵀS (y − A u)`, (p,); ``target``: y, (n,), or where all comes from moments `AᵀSy`, (p,)."""
-        if self.correlation is not None:
-            return target - self.times(u)
-        return self.rows.T @ (self.share * (target - self.rows @ u))
-
-    @property
-    def of_targets(self) -> jax.Array:
-        """What :meth:`slope` takes for every target, (n, t) or (p, t)."""
-        return self.targets if self.correlation is None else self.correlation
-
-
-class Member(NamedTuple):
-    """What a solution is at the data at hand, in units of the columns, (p,) each: the slope of the squared error, the
-    penalty's weights, and the pieces on which the coefficients lie."""
-
-    slope: jax.Array
+    products: Products
+    target: jax.Array
     l1: jax.Array
     l2: jax.Array
+    lower: jax.Array
+    upper: jax.Array
     inside: jax.Array
     at_lower: jax.Array
     at_upper: jax.Array
 
+    def at_bounds(self, u: jax.Array) -> jax.Array:
+        """u with what is pressed against a bound moving with it."""
+        return jnp.where(self.at_lower, self.lower, jnp.where(self.at_upper, self.upper, u))
 
-def products_of(data: Data, known: Moments | None = None, fixed: bool = False) -> Products:
-    """From the data, or, where rows and weights are ``fixed`` (static), from their moments alone."""
-    X, Y, s = data.X, data.Y, data.sample_weight
-    (n, p), dtype = X.shape, X.dtype
-    share = shares(s, n, dtype)
-    gram = correlation = None
-    if known is not None or n >= p:
-        m = moments_that_move(X, Y, s, jax.lax.stop_gradient(moments(X, Y, s) if known is None else known))
-        m = m if data.fit_intercept else about_zero(m)
-        square = jax.lax.stop_gradient(jnp.diagonal(m.xx) / m.weight)
-        size = jnp.sqrt(jnp.where(square > 0, square, 1.0))
-        gram = m.xx * (1.0 / size / m.weight)[:, None] * (1.0 / size)[None, :]
-        if fixed:
-            correlation = m.xy / m.weight / size[:, None]
-            return Products(X, share, Y, size, gram, correlation, square > 0, m.x_mean, m.y_mean)
-        gram = jax.lax.stop_gradient(gram)
-    else:
-        size = column_norm(weighted_rows(*jax.lax.stop_gradient((X, s)), data.fit_intercept))
-    A, targets = (centred(X, s), centred(Y, s)) if data.fit_intercept else (X, Y)
-    A = A / size[None, :]
-    explains = jnp.any((A != 0) & (share > 0)[:, None], axis=0)
-    means = weighted_mean(X, s), weighted_mean(Y, s)
-    return Products(A, share, targets, size, gram, correlation, explains, *means)
+    def remainder(self, u: jax.Array) -> jax.Array:
+        """R, (L, K, p)."""
+        u = self.at_bounds(u)
+        return self.products.slope(u, self.target) - self.l1 * jnp.sign(u) - self.l2 * u
+
+
+def what_moves(arrays: Any, tangents: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """The arrays of a NamedTuple by which is differentiated, and their tangents, by name."""
+    given = {name: v for name, v in tangents._asdict().items() if not (v is None or isinstance(v, SymbolicZero))}
+    return {name: getattr(arrays, name) for name in given}, given
+
+
+@jax.custom_jvp
+def _solution(conditions: Conditions, u: jax.Array) -> jax.Array:
+    """u, (L, K, p), which solves them, with the derivatives (1)."""
+    del conditions
+    return u
+
+
+def _moves(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    at, u = primals
+    u = _solution(at, u)
+    leaves, structure = jax.tree.flatten(at)
+    changes = jax.tree.leaves(tangents[0], is_leaf=lambda v: isinstance(v, SymbolicZero))
+    moving = [k for k, change in enumerate(changes) if not isinstance(change, SymbolicZero)]
+
+    def both(moved: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+        new = dict(zip(moving, moved, strict=True))
+        there = jax.tree.unflatten(structure, [new.get(k, leaf) for k, leaf in enumerate(leaves)])
+        return there.at_bounds(u), there.remainder(u)
+
+    given, their_changes = [leaves[k] for k in moving], [changes[k] for k in moving]
+    _, (bounds, remainder) = jax.jvp(both, (given,), (their_changes,))
+    return u, bounds + support_solve(at.products, at.inside, at.l2, remainder)
+
+
+_solution.defjvp(_moves, symbolic_zeros=True)
+
+
+def products_of_one(data: Data, known: Moments | None, fixed: bool) -> Products:
+    """Of the weights of the data themselves; from moments alone where rows and weights are ``fixed`` (static)."""
+    n, p = data.X.shape
+    if known is None and n >= p:
+        known = moments(*jax.lax.stop_gradient((data.X, data.Y, data.sample_weight)))
+    if fixed and known is not None:
+        return products_of_moments(known, data)
+    share = shares(data.sample_weight, n, data.X.dtype)[None]
+    one = None if known is None else jax.tree.map(lambda v: v[None], known)
+    return products_of(data, share, one, None if known is None else known.x_mean)
 
 
 @jax.custom_jvp
@@ -139,21 +152,73 @@ def data_of(m: Moments, data: Data, standardize: bool) -> Data:
     return data._replace(scale=root(variance), y_scale=root(of_y))
 
 
-def member_at(
-    products: Products, data: Data, lam: jax.Array, rho: jax.Array, w: jax.Array, target: Any, tau: jax.Array
-) -> Member:
-    """The pieces on which a solution w, (p,), lies; ``target``: of :attr:`Products.of_targets`."""
-    size, p = products.size, len(w)
-    l1, l2 = penalty_weights(lam, rho, data.penalty_factor, data.scale, p, tau)
+def conditions_at(
+    products: Products, data: Data, lams: jax.Array, rho: jax.Array, w: jax.Array, target: jax.Array, scales: Any
+) -> Conditions:
+    """Those of one target, at solutions w, (L, K, p).
+
+    Args:
+        lams: (L,). target: of :attr:`Products.of_targets`. scales: σ, (K, p), and τ, (K,).
+    """
+    size, p, dtype = products.size[None, None, :], w.shape[-1], w.dtype
+    weights = lambda lam, sigma, tau: penalty_weights(lam, rho, data.penalty_factor, sigma, p, tau)
+    l1, l2 = jax.vmap(jax.vmap(weights, (None, 0, 0)), (0, None, None))(lams, *scales)
     l1, l2 = l1 / size, l2 / size / size
-    lower = broadcast_columns(data.lower, p, -jnp.inf, w.dtype)
-    upper = broadcast_columns(data.upper, p, jnp.inf, w.dtype)
-    slope = products.slope(size * w, target)
+    lower = jnp.broadcast_to(broadcast_columns(data.lower, p, -jnp.inf, dtype)[None, None] * size, w.shape)
+    upper = jnp.broadcast_to(broadcast_columns(data.upper, p, jnp.inf, dtype)[None, None] * size, w.shape)
+    u = size * w
+    bounded = data.lower is not None or data.upper is not None
+    slope = jax.lax.stop_gradient(products.slope(u, target)) if bounded else jnp.zeros_like(u)
     # A coefficient of 0 is held there by its bound if the residual pulls beyond it by more than l1.
-    at_lower = (w == lower) & ((w != 0) | (slope < -l1))
-    at_upper = (w == upper) & ((w != 0) | (slope > l1))
-    inside = ((w != 0) | (l1 == 0)) & ~at_lower & ~at_upper & (products.explains | (l2 > 0))
-    return Member(slope, l1, l2, inside, at_lower, at_upper)
+    at_lower = (u == lower) & ((u != 0) | (slope < -l1))
+    at_upper = (u == upper) & ((u != 0) | (slope > l1))
+    explains = (products.square > 0)[None]
+    inside = ((u != 0) | (l1 == 0)) & ~at_lower & ~at_upper & (explains | (l2 > 0))
+    return Conditions(products, target, l1, l2, lower, upper, inside, at_lower, at_upper)
+
+
+def solutions(
+    products: Products,
+    data: Data,
+    lams: jax.Array,
+    rho: jax.Array,
+    found: jax.Array,
+    scales: tuple[jax.Array, jax.Array],
+    then: Callable[..., Any],
+) -> Any:
+    """What is made of solutions with their derivatives, one target after the other.
+
+    Args:
+        lams: (L, t). found: solutions w without derivatives, (L, K, p, t). scales: σ, (K, p), and τ, (K, t).
+        then: takes w, (L, K, p), and the residuals `y − A d w`, (L, K, n), and returns arrays (L, ...). What it
+            returns is returned with the targets as a last axis.
+    """
+    L, t = lams.shape
+    K, p = found.shape[1:3]
+    most = max(1, max(AT_ONCE, p // 4) // K)
+    at_once = next(b for b in range(min(L, most), 0, -1) if L % b == 0)
+
+    def block(argument: tuple[jax.Array, ...]) -> Any:
+        lams, w, target, y, tau = argument
+        at = conditions_at(products, data, lams, rho, w, target, (scales[0], tau))
+        size = products.size[None, None, :]
+        u = _solution(at, size * w)
+        return then(w + change_of(u / size), products.residual(u, y))
+
+    def one(argument: tuple[jax.Array, ...]) -> Any:
+        lams, w, *others = argument
+        if at_once == L:
+            return block((lams, w, *others))
+        cut = lambda v: v.reshape(L // at_once, at_once, *v.shape[1:])
+        part = jax.checkpoint(lambda v: block((*v, *others)))  # of a block nothing is kept for the way back
+        made = jax.lax.map(part, (cut(lams), cut(w)))
+        return jax.tree.map(lambda v: v.reshape(L, *v.shape[2:]), made)
+
+    of_targets = lams.T, jnp.moveaxis(found, 3, 0), products.of_targets, products.targets, scales[1].T
+    if t == 1:
+        return jax.tree.map(lambda v: v[..., None], one(tuple(v[0] for v in of_targets)))
+    made = jax.lax.map(jax.checkpoint(one), of_targets)
+    return jax.tree.map(lambda v: jnp.moveaxis(v, 0, -1), made)
 
 
 def with_derivatives(
@@ -178,26 +243,13 @@ def with_derivatives(
     everything = (data[:-1], params, lams, jnp.asarray(l1_ratio, data.X.dtype), known)
     arrays, params, lams, rho, known = varying_like(everything, everything)
     data = Data._make((*arrays, data.fit_intercept))
-    products = products_of(data, known, fixed)
-    size, p, dtype = products.size, data.X.shape[1], data.X.dtype
-    lower = broadcast_columns(data.lower, p, -jnp.inf, dtype)
-    upper = broadcast_columns(data.upper, p, jnp.inf, dtype)
-
-    @jax.checkpoint  # nothing of a member is kept for the way back but its solution
-    def member(argument: tuple[jax.Array, ...]) -> jax.Array:
-        lam, w, target, tau = argument
-        at = member_at(products, data, lam, rho, w, target, tau)
-        w = jnp.where(at.at_lower, lower, jnp.where(at.at_upper, upper, w))
-        residual = products.slope(size * w, target) - at.l1 * jnp.sign(w) - at.l2 * size * w
-        return w + support_solve(products, at.inside, at.l2, change_of(residual)) / size
-
-    (L, t), found = lams.shape, jax.lax.stop_gradient(params.coef)
-    over = lambda v: jnp.broadcast_to(v, (L, *v.shape)).reshape(L * t, -1)
-    of_members = (lams.reshape(-1), jnp.moveaxis(found, 1, 2).reshape(L * t, p), over(products.of_targets.T))
-    coef = jax.lax.map(member, (*of_members, over(data.tau).reshape(-1)))
-    coef = jnp.moveaxis(coef.reshape(L, t, p), 2, 1)
+    products = products_of_one(data, known, fixed)
+    found, scales = jax.lax.stop_gradient(params.coef)[:, None], (data.scale[None], data.tau[None])
+    coef = solutions(products, data, lams, rho, found, scales, lambda w, _: w[:, 0])
     if not data.fit_intercept:
         return Params(params.intercept, coef)
     # b = ȳ − x̄·w, again with the value that was given.
-    intercept = products.y_mean[None, :] - jnp.einsum("p,lpt->lt", products.x_mean, coef)
+    share = products.share[0]
+    x_mean = share @ data.X if products.correlation is None else products.mean
+    intercept = (share @ data.Y)[None, :] - jnp.einsum("p,lpt->lt", x_mean, coef)
     return Params(jax.lax.stop_gradient(params.intercept) + change_of(intercept), coef)

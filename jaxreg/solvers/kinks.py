@@ -23,9 +23,10 @@ from jax.typing import ArrayLike
 from jaxreg.formulas.arrays import broadcast_columns
 from jaxreg.programs import compiled_door
 from jaxreg.solvers.found import Arrays
-from jaxreg.solvers.implicit import Products, member_at, products_of
+from jaxreg.solvers.implicit import conditions_at, products_of_one
 from jaxreg.solvers.members import solve
 from jaxreg.solvers.paths import arguments
+from jaxreg.solvers.products import Products
 from jaxreg.solvers.reduced import prepare
 from jaxreg.solvers.support_system import singular_below
 
@@ -108,24 +109,25 @@ def kink_distance(
     given: Any = arrays.lams
     w, change = jax.jvp(coef, (given,), (jnp.ones_like(given),))
     data = prepare(arrays.X, arrays.Y, fit_intercept, standardize, *arrays[2:6])
-    return _distance(products_of(data), data, arrays, w, change)
+    return _distance(products_of_one(data, None, False), data, arrays, w, change)
 
 
 def _distance(products: Products, data: Any, arrays: Arrays, w: jax.Array, change: jax.Array) -> KinkDistance:
     assert arrays.lams is not None
     lam, size, p, dtype = arrays.lams[0, 0], products.size, len(w), w.dtype
-    at = member_at(products, data, lam, arrays.l1_ratio, w, products.of_targets[:, 0], data.tau[0])
-    slope = -products.times(size * change)
-    rate, zero = at.l1 / jnp.where(lam > 0, lam, 1.0), ~at.inside & (w == 0) & products.explains
+    scales, target = (data.scale[None], data.tau), products.of_targets[0]
+    at = conditions_at(products, data, lam[None], arrays.l1_ratio, w[None, None], target, scales)
+    l1, inside = at.l1[0, 0], at.inside[0, 0]
+    z, slope = products.slope((size * w)[None, None], target)[0, 0], -products.times((size * change)[None, None])[0, 0]
+    rate, zero = l1 / jnp.where(lam > 0, lam, 1.0), ~inside & (w == 0) & (products.square[0] > 0)
     lower, upper = (
         broadcast_columns(bound, p, end, dtype) for bound, end in ((data.lower, -jnp.inf), (data.upper, jnp.inf))
     )
-    inside = at.inside
     # What is left until each kink, with its derivative; ∞ where there is none.
     left = [
-        (jnp.where(inside & (at.l1 > 0), jnp.abs(w), jnp.inf), jnp.sign(w) * change),
-        (jnp.where(zero & (upper > 0), at.l1 - at.slope, jnp.inf), rate - slope),
-        (jnp.where(zero & (lower < 0), at.l1 + at.slope, jnp.inf), rate + slope),
+        (jnp.where(inside & (l1 > 0), jnp.abs(w), jnp.inf), jnp.sign(w) * change),
+        (jnp.where(zero & (upper > 0), l1 - z, jnp.inf), rate - slope),
+        (jnp.where(zero & (lower < 0), l1 + z, jnp.inf), rate + slope),
         (jnp.where(inside, upper - w, jnp.inf), -change),
         (jnp.where(inside, w - lower, jnp.inf), change),
     ]
@@ -136,7 +138,7 @@ def _distance(products: Products, data: Any, arrays: Arrays, w: jax.Array, chang
     (down, column_below), (up, column_above) = nearest(grows > 0), nearest(grows < 0)
     down = jnp.where(down <= lam, down, jnp.inf)  # λ does not go below 0
     number = lambda j, there: jnp.where(there, j, -1).astype(jnp.int32)
-    share = jnp.where(zero & (at.l1 > 0), 1.0 - jnp.abs(at.slope) / jnp.where(at.l1 > 0, at.l1, 1.0), 1.0)
+    share = jnp.where(zero & (l1 > 0), 1.0 - jnp.abs(z) / jnp.where(l1 > 0, l1, 1.0), 1.0)
     at_hand = lambda distance: distance <= AT_HAND * lam
     return KinkDistance(
         below=jnp.where(jnp.isfinite(down), lam - down, 0.0),
@@ -146,14 +148,16 @@ def _distance(products: Products, data: Any, arrays: Arrays, w: jax.Array, chang
         slack=jnp.min(share),
         slack_column=number(jnp.argmin(share), jnp.any(zero)),
         side=at_hand(down).astype(jnp.int32) - at_hand(up).astype(jnp.int32),
-        full_rank=_independent(products, inside, at.l2),
+        full_rank=_independent(products, inside, at.l2[0, 0]),
     )
 
 
 def _independent(products: Products, inside: jax.Array, l2: jax.Array) -> jax.Array:
     """Whether M of the support has an inverse."""
-    n, p = products.rows.shape
-    B = jnp.where(inside[None, :], jnp.sqrt(products.share)[:, None] * products.rows, 0.0)
+    (n, p), share = products.rows.shape, products.share[0]
+    A = products.rows - jnp.where(products.centred, share @ products.rows, 0.0)[None, :]
+    unit = jnp.where(inside & (products.square[0] > 0), 1.0 / jnp.sqrt(products.square[0]), 0.0)
+    B = jnp.sqrt(share)[:, None] * A * unit[None, :]
     e = jnp.linalg.eigvalsh(B.T @ B if p <= n else B @ B.T)
     rank = jnp.sum(e > singular_below(min(n, p), e.dtype) * jnp.maximum(jnp.max(e), 1e-300))
     return jnp.all(~inside | (l2 > 0)) | (rank >= jnp.sum(inside))

@@ -27,7 +27,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 from jaxreg.devices import dividing
 from jaxreg.formulas.arrays import change_of, only_if, row_of, varying_like, without_columns
@@ -36,7 +35,7 @@ from jaxreg.formulas.objective import Params
 from jaxreg.precision import full_precision, on_accelerator
 from jaxreg.solvers.degrees import degrees_of_freedom
 from jaxreg.solvers.found import Answer, Arrays, Asked, Found, Known, Smooth
-from jaxreg.solvers.implicit import data_of, moments_that_move, with_derivatives
+from jaxreg.solvers.implicit import data_of, moments_that_move, what_moves, with_derivatives
 from jaxreg.solvers.member_paths import WIDE, by_columns, by_moments, one_in_lockstep, order_of
 from jaxreg.solvers.moments_in_blocks import moments_in_blocks
 from jaxreg.solvers.reduced import (
@@ -63,7 +62,6 @@ __all__ = [
     "rows_stay",
     "smoothly",
     "solve",
-    "what_moves",
 ]
 
 # The strategy that asks for moments and nothing else.
@@ -102,12 +100,6 @@ def _derivatives(asked: Asked, primals: tuple, tangents: tuple) -> tuple[Smooth,
 
 
 _differentiable.defjvp(_derivatives, symbolic_zeros=True)
-
-
-def what_moves(arrays: Arrays, tangents: Arrays) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """The arrays by which is differentiated, and their tangents, by name."""
-    given = {name: v for name, v in tangents._asdict().items() if not (v is None or isinstance(v, SymbolicZero))}
-    return {name: getattr(arrays, name) for name in given}, given
 
 
 def rows_stay(moved: dict[str, jax.Array]) -> bool:

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxreg.solvers.fold_members import Kept, fold_paths, held_out_error
+from jaxreg.solvers.fold_members import fold_paths, held_out_error
+from jaxreg.solvers.fold_moments import Kept
 from jaxreg.solvers.influence import leverages
 from jaxreg.solvers.leave_one_out import ridge_leave_one_out
 from jaxreg.solvers.members import solve

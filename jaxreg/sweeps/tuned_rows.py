@@ -8,7 +8,7 @@ import numpy as np
 from jaxreg.data.problem import Problem
 from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
-from jaxreg.solvers.fold_members import KEPT_BYTES
+from jaxreg.solvers.fold_moments import KEPT_BYTES
 from jaxreg.solvers.member_paths import WIDE
 from jaxreg.solvers.members import MOST_ROWS
 from jaxreg.solvers.moments_in_blocks import moments_of_folds

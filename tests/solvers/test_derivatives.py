@@ -12,7 +12,8 @@ import pytest
 
 from jaxreg import solvers, sweeps
 from jaxreg.formulas import Params
-from jaxreg.solvers.implicit import Products, with_derivatives
+from jaxreg.solvers.implicit import with_derivatives
+from jaxreg.solvers.products import Products
 from jaxreg.solvers.reduced import prepare
 from jaxreg.solvers.support_system import support_solve
 
@@ -188,12 +189,11 @@ def test_a_singular_system_has_the_solution_of_least_norm(wide):
     A[:, 1] = A[:, 0]
     A /= np.linalg.norm(A, axis=0)
     n, p = A.shape
-    nothing = jnp.zeros((n, 1))
-    gram = None if wide else jnp.asarray(A.T @ A)
-    products = Products(
-        jnp.asarray(A), jnp.ones(n), nothing, jnp.ones(p), gram, None, jnp.ones(p, bool), jnp.zeros(p), jnp.zeros(1)
-    )
-    solve = jax.jit(lambda right: support_solve(products, jnp.ones(p, bool), jnp.zeros(p), right))
+    gram, square = None if wide else jnp.asarray(A.T @ A)[None], jnp.ones((1, p))
+    table, centred = (jnp.asarray(A), jnp.ones((1, n)), jnp.zeros((1, n))), jnp.zeros((), bool)
+    products = Products(*table, centred, jnp.ones(p), jnp.zeros(p), square, gram, None)
+    of = lambda right: support_solve(products, jnp.ones((1, 1, p), bool), jnp.zeros((1, 1, p)), right[None, None])[0, 0]
+    solve = jax.jit(of)
     for right in (A.T @ np.arange(n), 1e-200 * A.T @ np.arange(n), np.eye(p)[0]):
         np.testing.assert_allclose(
             solve(right), np.linalg.pinv(A.T @ A) @ right, rtol=1e-9, atol=1e-11 * abs(right).max()
