@@ -108,7 +108,7 @@ def hashes(keys: Any) -> np.ndarray:
 
     Example:
         >>> hashes(["a", "b", "a"]) % np.uint64(10)
-        array([0, 8, 0], dtype=uint64)
+        array([5, 4, 5], dtype=uint64)
     """
     encoded = np.array([str(key).encode() for key in keys])
     width = encoded.dtype.itemsize

@@ -154,6 +154,22 @@ def test_folds_of_a_key_are_the_same_everywhere(files, stored):
     assert abs(counts - 2000).max() < 5 * np.sqrt(2000)  # five standard deviations of even chances
 
 
+def test_the_hash_is_that_of_its_definition():
+    """In Python's integers; FNV-1a of "a" is printed in its specification."""
+
+    def plain(text, finish=True):
+        found = 0xCBF29CE484222325
+        for letter in text.encode():
+            found = (found ^ letter) * 0x100000001B3 % 2**64
+        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53) if finish else ():
+            found = (found ^ found >> 33) * factor % 2**64
+        return found ^ found >> 33 if finish else found
+
+    assert plain("a", finish=False) == 0xAF63DC4C8601EC8C
+    words = ["a", "", "é", "customer 12", "12"]
+    assert hashes(words).tolist() == [plain(word) for word in words]
+
+
 @pytest.mark.parametrize("pieces", [(1,) * 23, (23,), (5, 0, 11, 7)])
 def test_the_blocked_rule_is_that_of_a_sweep(pieces):
     rule = Blocked(4, 7)
