@@ -109,6 +109,7 @@ def test_a_sweep_within_groups_is_one_batch(handed, monkeypatch, grid):
     """Of all folds and groups; a group of fewer rows, and one whose grid is extended, are as on a CPU."""
     X, y = table(260, 6)
     by = np.repeat(np.arange(5), (50, 60, 50, 45, 55))
+    groups._program.clear_cache()  # it is noted while it is traced
     batches, in_lockstep = [], from_many_moments.paths_in_lockstep
     monkeypatch.setattr(
         group_folds, "paths_in_lockstep", lambda *a: batches.append(a[0].xy.shape[0]) or in_lockstep(*a)
