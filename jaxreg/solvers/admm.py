@@ -11,7 +11,7 @@ the scaled multiplier y and the over-relaxation α,
 A step is one product of a matrix that is factored once with as many columns as there are λs and targets: on an
 accelerator it takes the time of a few launches, and unlike steps of the proximal gradient it is as good where G is
 badly conditioned. The best ϱ falls with λ, so there are a few of them, each with its inverse, and a member takes the
-one that its λ asks for. With more columns than rows, `G = AᵀA`, the inverse is that of an n × n matrix (Woodbury):
+one that its λ asks for. With more columns than rows, `G = AᵀA`, the inverse is one of n rows and columns (Woodbury):
 
     (AᵀA + ϱ I)⁻¹ q = ( q − Aᵀ (AAᵀ + ϱ I)⁻¹ A q ) / ϱ
 

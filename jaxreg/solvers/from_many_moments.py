@@ -33,20 +33,21 @@ def paths_in_lockstep(m: Moments, factors: jax.Array, count: Any, grid: Grid, se
     """The lassos' paths of the first ``count``, (), of B members.
 
     Args:
-        m: with a leading axis B. factors: penalty factors, (B, p), in place of those of the settings. unit: by how
-            much of the columns' lengths the moments may be off, (B,).
+        m: with a leading axis B. factors: penalty factors, (B, p), in place of those of the settings. grid: its λs
+            (L, t), or of each member, (B, L, t). unit: by how much of the columns' lengths the moments may be off,
+            (B,).
 
     Returns:
         Found, with a leading axis B.
     """
-    (B, p, t), L = m.xy.shape, len(grid.lams)
+    (B, p, t), L = m.xy.shape, grid.lams.shape[-2]
     own = lambda factors: settings._replace(penalty_factor=factors)
 
-    def pose(m: Moments, factors: jax.Array) -> tuple[MomentProblem, jax.Array, Penalty]:
-        problem, lams = posed(m, grid, own(factors))
+    def pose(m: Moments, factors: jax.Array, lams: jax.Array) -> tuple[MomentProblem, jax.Array, Penalty]:
+        problem, lams = posed(m, grid._replace(lams=lams), own(factors))
         return problem, lams, jax.vmap(lambda tau: problem.unit_penalty(own(factors), tau))(problem.y_scale)
 
-    problem, lams, penalty = jax.vmap(pose)(m, factors)
+    problem, lams, penalty = jax.vmap(pose)(m, factors, jnp.broadcast_to(grid.lams, (B, L, t)))
     # Every target of every member is a path.
     gram = problem.gram if t == 1 else jnp.repeat(problem.gram, t, axis=0)
     correlation, each = (jnp.swapaxes(v, 1, 2).reshape(B * t, -1) for v in (problem.correlation, lams))

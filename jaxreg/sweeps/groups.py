@@ -1,15 +1,14 @@
 """Cross-validation within each of many groups of rows: every group has folds, a grid and choices of its own.
 
 The rows of a group are read once, fold by fold; the moments of a training part are those of the other folds together,
-and the held-out error is a quadratic form in those of the fold. A group whose paths or errors moments do not carry is
-cross-validated like a table of its own.
+and the held-out error is a quadratic form in those of the fold (:mod:`~jaxreg.sweeps.group_folds`). A group
+whose paths or errors moments do not carry is cross-validated like a table of its own.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxreg.data.budget import fitting
@@ -19,43 +18,21 @@ from jaxreg.data.plan import Plan
 from jaxreg.data.problem import Problem
 from jaxreg.data.runs import RunsOfRows
 from jaxreg.engines import choose, descent, moments
-from jaxreg.engines.held_out import ACCURACY, ROUNDINGS
 from jaxreg.engines.lockstep import rounded
 from jaxreg.engines.order import Order, settings_of
 from jaxreg.engines.runs import Kept, problem_of
-from jaxreg.formulas.moments import all_but, mean_squared_error
-from jaxreg.formulas.moments import moments as moments_of
-from jaxreg.formulas.objective import Params
+from jaxreg.precision import on_accelerator
 from jaxreg.programs import compiled
 from jaxreg.solvers.active_set import padded
-from jaxreg.solvers.found import Found, Grid, Settings
-from jaxreg.solvers.from_moments import path_from_moments
-from jaxreg.solvers.in_turn import in_turn
+from jaxreg.solvers.found import Grid
 from jaxreg.sweeps.cross_validate import choices
 from jaxreg.sweeps.fold_paths import errors_of_folds
+from jaxreg.sweeps.group_folds import ChosenOfGroups, chosen_of_each
 
 __all__ = ["ChosenOfGroups", "chosen_of_groups", "labels_within"]
 
 # Numbers of the rows of a block, and by how many times its largest group may exceed its smallest.
 NUMBERS, ALIKE = 2**20, 1.5
-
-
-class ChosenOfGroups(NamedTuple):
-    """Of G groups: lams, mean, se, n_nonzero (G, L); of the two choices, (G, 2): index, intercept, gap, coef (G, 2, p);
-    fold_gap, (G,), the largest in the folds; scale, constant (G, p); y_scale (G,)."""
-
-    lams: Any
-    mean: Any
-    se: Any
-    n_nonzero: Any
-    index: Any
-    coef: Any
-    intercept: Any
-    gap: Any
-    fold_gap: Any
-    scale: Any
-    constant: Any
-    y_scale: Any
 
 
 def labels_within(runs: RunsOfRows, base: np.ndarray, K: int) -> np.ndarray:
@@ -93,7 +70,7 @@ def chosen_of_groups(
     problem, L = problem._replace(degrees=False), lams if isinstance(lams, int) else lams.shape[1]
     fast = descent.refuses(problem, L) is None and (isinstance(lams, int) or bool(np.all(lams > 0)))
     fast = fast and problem.X.shape[1] <= moments.WIDE * int((runs.stop - runs.start).min())
-    blocks = list(_blocks(runs, K, L, padded(problem.X.shape[1])))
+    blocks = list(_blocks(problem, runs, K, L))
     ends = np.cumsum([len(block) for block in blocks])
     found: list[ChosenOfGroups] = []
 
@@ -108,11 +85,14 @@ def chosen_of_groups(
     return ChosenOfGroups._make(np.concatenate(v)[back] for v in zip(*found, strict=True))
 
 
-def _blocks(runs: RunsOfRows, K: int, L: int, P: int) -> Iterator[np.ndarray]:
+def _blocks(problem: Problem, runs: RunsOfRows, K: int, L: int) -> Iterator[np.ndarray]:
     """Numbers of groups of about the same size, which one call solves."""
-    n_rows = runs.stop - runs.start
+    n_rows, P = runs.stop - runs.start, padded(problem.X.shape[1])
     order = np.argsort(n_rows, kind="stable")
-    most = fitting(2 * (K + 1) * padded(L) * P, -(-len(order) // CORES))
+    numbers = 2 * (K + 1) * padded(L) * P
+    if on_accelerator(problem.device):  # the folds' moments, and the squares of their tableaus
+        numbers += 3 * (K + 1) * P * P
+    most = fitting(numbers, -(-len(order) // CORES), problem.device)
     first = 0
     while first < len(order):
         size = int(n_rows[order[first]] * ALIKE)
@@ -130,10 +110,11 @@ def _of_block(
     if fast:
         asked = settings_of(problem, padded(p))
         X, Y, s = _by_fold(problem, runs, labels, K, block)
+        way = moments.way(asked, problem.device)
         number, grid = _grids(lams, block, len(X), problem.eps)
         with choose.computing(moments, problem):
             given = X, Y, s, np.int32(len(block)), grid, asked, np.float64(UNIT)
-            answers, sure = jax.tree.map(np.asarray, _program(*given, way=moments.way(asked, problem.device)))
+            answers, sure = jax.tree.map(np.asarray, _program(*given, way=way))
         of = ChosenOfGroups._make(v[: len(block)] for v in answers)
         along = {name: getattr(of, name)[:, :number] for name in ("lams", "mean", "se", "n_nonzero")}
         of_columns = {name: getattr(of, name)[..., :p] for name in ("coef", "scale", "constant")}
@@ -180,61 +161,7 @@ def _by_fold(problem: Problem, runs: RunsOfRows, labels: np.ndarray, K: int, blo
     return tuple(v.reshape(B, K, *v.shape[1:]) for v in (X, Y, s))
 
 
-def _chosen(
-    X: jax.Array, Y: jax.Array, weight: jax.Array, grid: Grid, settings: Settings, unit: jax.Array, way: str
-) -> tuple[ChosenOfGroups, jax.Array]:
-    """What one group chooses, X (K, m, p), Y (K, m, 1), weight (K, m); and whether all of it stands, ()."""
-    K = len(X)
-    parts = jax.lax.map(lambda fold: moments_of(*fold), (X, Y, weight))
-    total, times = all_but(parts, K)
-    whole = path_from_moments(total, None, grid, settings, unit * (1.0 + times), way)
-    same = grid._replace(lams=whole.lams, automatic=jnp.zeros((), bool))
-    solved = jnp.arange(len(whole.lams)) < grid.solved
-
-    def stands(found: Found) -> jax.Array:
-        settled = found.settled if way == "knots" else found.gap <= settings.tol
-        good = settled & (found.rounding <= settings.tol / 10) & (found.n_iter <= settings.max_iter)
-        carried = jnp.all((found.variance == 0) | (found.variance > descent.VANISHING))
-        return jnp.all(good | ~solved[:, None]) & carried
-
-    def fold(k: jax.Array) -> tuple[jax.Array, ...]:
-        training, times = all_but(parts, k)
-        found = path_from_moments(training, None, same, settings, unit * (1.0 + times), way)
-        m = jax.tree.map(lambda v: v[k], parts)
-        error = jax.vmap(lambda b, w: mean_squared_error(Params(b, w), m))(found.intercept, found.coef)[:, 0]
-        size = jnp.sqrt(jnp.diagonal(m.xx) / m.weight)
-        spread = jnp.sqrt(m.yy / m.weight) + jnp.abs(found.coef[:, :, 0]) @ size
-        off = ROUNDINGS * jnp.finfo(error.dtype).eps * spread**2
-        sure = jnp.all((off <= ACCURACY * error) | ~solved)
-        return error, jnp.max(jnp.where(solved, found.gap[:, 0], 0.0)), stands(found) & sure
-
-    errors, gaps, good = jax.lax.map(fold, jnp.arange(K))
-    errors = jnp.where(solved[:, None], errors.T, jnp.inf)
-    mean, se, best, one_se = choices(errors[None], parts.weight, whole.lams[None, :, 0])
-    index = jnp.stack([best[1], one_se[1]])
-    at = lambda v: v[index][..., 0]
-    chosen = at(whole.coef), at(whole.intercept), at(whole.gap)
-    first = whole.lams[:, 0], mean[0], se[0], whole.n_nonzero[:, 0], index
-    of_rows = jnp.max(gaps), whole.scale, whole.variance == 0, whole.y_scale[0]
-    return ChosenOfGroups(*first, *chosen, *of_rows), jnp.all(good) & stands(whole)
-
-
-def _chosen_of_each(
-    X: jax.Array,
-    Y: jax.Array,
-    weight: jax.Array,
-    count: jax.Array,
-    grid: Grid,
-    settings: Settings,
-    unit: jax.Array,
-    way: str,
-) -> tuple[ChosenOfGroups, jax.Array]:
-    """:func:`_chosen` for the first ``count`` of B groups, each of which has λs of its own in the grid, (B, L, 1)."""
-    one = lambda b: _chosen(X[b], Y[b], weight[b], grid._replace(lams=grid.lams[b]), settings, unit, way)
-    return in_turn(one, count, len(X))
-
-
-_program = compiled(_chosen_of_each, static_argnames="way")
+_program = compiled(chosen_of_each, static_argnames="way")
 _choices = compiled(choices)
 
 

@@ -8,6 +8,8 @@ import pytest
 import jaxreg
 from jaxreg import programs
 from jaxreg.engines import columns, descent, lockstep, moments, weightings
+from jaxreg.solvers import from_many_moments
+from jaxreg.sweeps import group_folds, groups
 
 
 @pytest.fixture
@@ -100,6 +102,28 @@ def test_a_sweep_hands_x_over_once_and_is_one_program(handed, monkeypatch, shape
     assert ours.feature_names == expected.feature_names
     np.testing.assert_allclose(ours.mean_mse, expected.mean_mse, rtol=1e-9)
     np.testing.assert_allclose(ours.path.coef, expected.path.coef, atol=1e-9)
+
+
+@pytest.mark.parametrize("grid", [12, [0.5, 0.2, 0.05]])
+def test_a_sweep_within_groups_is_one_batch(handed, monkeypatch, grid):
+    """Of all folds and groups; a group of fewer rows, and one whose grid is extended, are as on a CPU."""
+    X, y = table(260, 6)
+    by = np.repeat(np.arange(5), (50, 60, 50, 45, 55))
+    groups._program.clear_cache()  # it is noted while it is traced
+    batches, in_lockstep = [], from_many_moments.paths_in_lockstep
+    monkeypatch.setattr(
+        group_folds, "paths_in_lockstep", lambda *a: batches.append(a[0].xy.shape[0]) or in_lockstep(*a)
+    )
+    ours = jaxreg.sweep(X, y, grid, folds=4, by=by, sample_weight=1.0 + np.arange(260) % 2)
+    assert batches
+    assert all(batch % 5 == 0 for batch in batches)  # 4 folds and all rows of each group
+    assert "chosen_of_each" in {name for name, _ in handed}
+    monkeypatch.undo()
+    expected = jaxreg.sweep(X, y, grid, folds=4, by=by, sample_weight=1.0 + np.arange(260) % 2)
+    np.testing.assert_allclose(ours.mean_mse, expected.mean_mse, rtol=1e-9)
+    np.testing.assert_allclose(ours.best.coef, expected.best.coef, atol=1e-9)
+    np.testing.assert_array_equal(ours.extended, expected.extended)
+    assert ours.converged
 
 
 def test_a_missing_value_is_named_before_anything_is_solved(handed):
