@@ -6,11 +6,14 @@ A table of 5,000,000 rows and 50 columns (2 GB) is written as Parquet, and a fif
 at the end. Each measurement is a process of its own: pyarrow scanning all columns (Parquet with page checksums, as in
 the stream, and without), and the moments of ten folds. They take turns, and the ratio is that of the best. Memory
 is the largest resident set of the process. Then batches made on the fly, which are stored nowhere: up to 50,000,000
-rows, the exponent of time in the number of rows, and the time of making them alone.
+rows, the exponent of time in the number of rows, and the time of making them alone. Last, the sweep of the Parquet file
+by one process with one core, and by two with one core each.
 """
 
 import argparse
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -80,6 +83,20 @@ def stream(file: str) -> int:
     return sum(fold.n_rows for fold in jaxreg.fold_moments(file, "y", folds=10))
 
 
+def shared(file: str) -> int:
+    """The sweep of a file that processes share; the clock begins when they have found each other and have compiled."""
+    import jaxreg
+
+    drawn = next(blocks(10_000, 10_000))
+    with jaxreg.distributed() as (number, count):
+        jaxreg.sweep(moments_by_fold=[jaxreg.moments(part[:, :-1], part[:, -1]) for part in np.split(drawn, 10)])
+        start = time.perf_counter()
+        result = jaxreg.sweep(file, target="y", folds=10)
+        assert result.converged
+        print(json.dumps({"number": number, "count": count, "seconds": time.perf_counter() - start}))
+    return count
+
+
 def made(rows: int, alone: bool) -> int:
     """Batches that are stored nowhere: made alone, or streamed."""
     if alone:
@@ -95,6 +112,7 @@ JOBS = {
     "scan": lambda file: scan(file, False),
     "scan with checksums": lambda file: scan(file, True),
     "stream": stream,
+    "shared": shared,
     "made": lambda rows: made(int(rows), True),
     "made and streamed": lambda rows: made(int(rows), False),
 }
@@ -108,8 +126,26 @@ def measured(job: str, argument: Any) -> tuple[float, float]:
     return found["seconds"], found["MiB"]
 
 
+def together(file: Path, count: int) -> float:
+    """Seconds that so many processes take for the sweep, each on a core of its own."""
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        port = one.getsockname()[1]
+    run = [sys.executable, __file__, "--job", "shared", "--argument", str(file)]
+    given = {"JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "JAX_NUM_PROCESSES": str(count), "JAX_PLATFORMS": "cpu"}
+    each = [
+        subprocess.Popen(run, env=os.environ | given | {"JAX_PROCESS_ID": str(k)}, stdout=subprocess.PIPE, text=True)
+        for k in range(count)
+    ]
+    said = [process.communicate()[0] for process in each]
+    return max(json.loads(next(l for l in out.splitlines() if l.startswith('{"number"')))["seconds"] for out in said)
+
+
 def work(job: str, argument: str) -> None:
     """One job, after imports."""
+    if job == "shared":  # one core each, before anything counts them
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(os.environ["JAX_PROCESS_ID"]) % len(cores)]})
     import pyarrow.csv
     import pyarrow.dataset  # noqa: F401
 
@@ -150,6 +186,8 @@ def report(rows: int, folder: Path, repeats: int) -> str:
         lines.append(f"| {n:,} | {alone[0]:.2f} | {whole[0]:.2f} | {whole[1]:.0f} |")
     exponent = np.log(each[2] / each[1]) / np.log(sizes[2] / sizes[1])
     lines += ["", f"Time grows with rows to the power {exponent:.3f} from {sizes[1]:,} to {sizes[2]:,} (asked: 1.02)."]
+    alone, two = (min(together(files["parquet"], count) for _ in range(repeats)) for count in (1, 2))
+    lines += ["", f"Two processes, a core each: {two:.2f} s, one {alone:.2f} s: {two / alone:.2f} (asked: 0.6)."]
     return "\n".join(lines)
 
 

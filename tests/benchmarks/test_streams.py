@@ -29,7 +29,9 @@ def test_the_files_hold_the_blocks(tmp_path):
 def test_the_table_has_ratios_and_an_exponent(tmp_path, monkeypatch):
     seconds = {"scan": 1.0, "scan with checksums": 2.0, "stream": 3.0, "made": 0.5}
     monkeypatch.setattr(streams, "measured", lambda job, of: (seconds.get(job) or float(of) / 100, 99.0))
+    monkeypatch.setattr(streams, "together", lambda file, count: 8.0 / count)
     text = streams.report(1000, tmp_path, 1)
+    assert "a core each: 4.00 s, one 8.00 s: 0.50" in text
     assert "scan (noise 1.00) | 1.00 | 3.00 | 3.00 | 2.0 | 99 |" in text
     assert "scan with checksums (noise 1.00) | 2.00 | 3.00 | 1.50 |" in text
     assert "to the power 1.000 from 1,000 to 10,000" in text
