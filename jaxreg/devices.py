@@ -64,7 +64,7 @@ def check_mesh(mesh: Any, device: Any, rows: int) -> Devices:
     if device is not None:
         raise ValueError(f"device={device!r} and mesh are both given; mesh names all devices, leave device out.")
     if isinstance(mesh, int) and not isinstance(mesh, bool):
-        there = jax.devices()
+        there = jax.local_devices()
         if not 1 <= mesh <= len(there):
             raise ValueError(f"mesh={mesh}, and JAX has {len(there)} device{'s' * (len(there) > 1)} here.")
         chosen: Any = there[:mesh]

@@ -114,15 +114,9 @@ def fit(
         >>> solution.coef.shape, bool(solution.converged), int((solution.coef != 0).sum())
         ((10,), True, 5)
     """
-    if is_stream(X):
-        moments, X, sample_weight, checkpoint = (
-            _read(X, target, table, sample_weight, checkpoint, progress),
-            *[None] * 3,
-        )
-    if moments is not None:
-        with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
-        with_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
-        refuse_rows("fit", "moments", **with_rows)
+    of_rows = {"y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
+    of_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
+    if (moments := _known("fit", X, moments, of_rows, target, table, progress)) is not None:
         asked = {"fit_intercept": fit_intercept, "standardize": standardize, "penalty_factor": penalty_factor}
         return fit_of_moments(moments, lam, l1_ratio, **asked, lower=lower, upper=upper, tol=tol, max_iter=max_iter)
     require_rows("fit", X, y)
@@ -221,15 +215,9 @@ def path(
         >>> path.coef.shape, int(path.n_nonzero[0]), bool(path.converged.all())
         ((20, 10), 0, True)
     """
-    if is_stream(X):
-        moments, X, sample_weight, checkpoint = (
-            _read(X, target, table, sample_weight, checkpoint, progress),
-            *[None] * 3,
-        )
-    if moments is not None:
-        with_rows = {"X": X, "y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
-        with_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
-        refuse_rows("path", "moments", **with_rows)
+    of_rows = {"y": y, "sample_weight": sample_weight, "strategy": strategy, "dtype": dtype, "by": by}
+    of_rows |= {"device": device, "device_arrays": device_arrays, "mesh": mesh, "checkpoint": checkpoint}
+    if (moments := _known("path", X, moments, of_rows, target, table, progress)) is not None:
         asked = {"fit_intercept": fit_intercept, "standardize": standardize, "penalty_factor": penalty_factor}
         how = {"lower": lower, "upper": upper, "eps": eps, "tol": tol, "max_iter": max_iter}
         return path_of_moments(moments, lams, l1_ratio, **asked, **how)
@@ -271,9 +259,17 @@ def path(
     return results.Path(**pure._asdict(), feature_names=given.names)
 
 
-def _read(
-    source: Any, target: Any, table: Mapping[str, Any] | None, sample_weight: Any, checkpoint: Any, progress: Progress
-) -> results.Moments:
-    """The moments of all rows of a stream."""
-    given = {**(table or {}), "sample_weight": sample_weight, "checkpoint": checkpoint, "progress": progress}
-    return read_stream(source, target, 1, 0, **given).folds[0]
+def _known(
+    function: str, X: Any, moments: Any, of_rows: dict[str, Any], target: Any, table: Any, progress: Progress
+) -> Any:
+    """The moments that are given, or those of a stream; None where X is a table.
+
+    Args:
+        of_rows: other arguments that go with rows, by name. A stream takes two of them.
+    """
+    if is_stream(X):
+        of_stream = {name: of_rows.pop(name) for name in ("sample_weight", "checkpoint")}
+        moments, X = read_stream(X, target, 1, 0, **{**(table or {}), **of_stream, "progress": progress}).folds[0], None
+    if moments is not None:
+        refuse_rows(function, "moments", X=X, **of_rows)
+    return moments
