@@ -55,10 +55,17 @@ def free_port():
         return one.getsockname()[1]
 
 
-def start(count, *command):
+def under_slurm(count, number, port):
+    """As srun sets it on one node; JAX makes the port of the number of the job."""
+    given = {"SLURM_JOB_ID": str(port), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": str(count)}
+    given |= {"SLURM_PROCID": str(number), "SLURM_LOCALID": str(number)}
+    return os.environ | given | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def start(count, *command, told=environment):
     port = free_port()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return [subprocess.Popen(command, env=environment(count, k, port), **pipes) for k in range(count)]
+    return [subprocess.Popen(command, env=told(count, k, port), **pipes) for k in range(count)]
 
 
 def finished(children):
@@ -147,7 +154,7 @@ def command(*arguments):
     return [sys.executable, "-m", "jaxreg.cli", "sweep", *map(str, arguments)]
 
 
-def test_the_command_writes_once(data, tmp_path):
+def test_the_command_under_slurm_writes_once(data, tmp_path):
     options = [
         "--target",
         "y",
@@ -161,7 +168,7 @@ def test_the_command_writes_once(data, tmp_path):
         "--out",
         tmp_path / "out",
     ]
-    (first, _, code), (second, _, other) = finished(start(2, *command(data, *options)))
+    (first, _, code), (second, _, other) = finished(start(2, *command(data, *options), told=under_slurm))
     assert (code, other) == (0, 0)
     assert "2,400" in first
     assert second == ""
