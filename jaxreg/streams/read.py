@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.data import parameters
+from jaxreg.data.budget import RETURNED_BYTES, gibibytes
 from jaxreg.data.cores import CORES, blas_of_one_thread
 from jaxreg.data.values import as_number
 from jaxreg.journal import Journal
@@ -108,7 +109,7 @@ def fold_moments(
     Raises:
         TableError (a ValueError): a file cannot be read, is not such a table, or its columns are not those of the first
             one; the message names the file, row group, row or line, and column. ValueError: batches or arguments that
-            are not as above.
+            are not as above. MemoryError: the moments of all folds would take more than 16 GiB.
 
     Example:
         >>> import jaxreg, pathlib, tempfile
@@ -238,6 +239,7 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
                 if n:
                     if state.centre is None:
                         state.centre = item.block.mean()
+                        _check_size(len(state.centre), len(rule.names))
                     labels = rule.fold(n, item.keys)
                     future = pool.submit(moments_of_block, item.block, labels, len(rule.names), state.centre)
                 waiting.append((item, n, future))
@@ -251,6 +253,18 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
     if journal is not None and state.centre is not None:
         journal.keep("sums", state.as_arrays(rule.names))
     return state
+
+
+def _check_size(columns: int, folds: int) -> None:
+    """Raise MemoryError where the moments of all folds would take more than 16 GiB."""
+    if 8 * folds * columns**2 <= RETURNED_BYTES:
+        return
+    most = int((RETURNED_BYTES / 8 / folds) ** 0.5)
+    raise MemoryError(
+        f"the moments of {columns:,} columns in {folds} fold{'s' * (folds > 1)} would take "
+        f"{gibibytes(folds * columns**2)}; what fits: {most:,} columns. A table of fewer rows than columns is better "
+        "read as a whole."
+    )
 
 
 def _conclude(state: State, rule: Rule, source: Any) -> StreamRead:

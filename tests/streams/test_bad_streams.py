@@ -141,3 +141,11 @@ def test_nothing_is_read_twice_and_what_needs_rows_is_refused(columns, tmp_path)
         jaxreg.sweep(tmp_path / "t.parquet", target="y", measure="mae")
     with pytest.raises(ValueError, match="fold 3 holds out no row"):
         jaxreg.fold_moments(iter([(np.eye(3), np.ones(3))]), folds=4, seed=1)
+
+
+def test_columns_whose_moments_no_memory_holds_are_refused_before_the_first_product():
+    X = np.zeros((3, 20_000))
+    with pytest.raises(
+        MemoryError, match=r"the moments of 20,001 columns in 10 folds would take 29\.8 GiB; what fits: 14,6"
+    ):
+        jaxreg.fold_moments(iter([(X, X[:, 0])]))
