@@ -4,7 +4,7 @@ Everything that moments know is answered: coefficients, certificates, degrees of
 needs rows is refused by name. What rounding leaves of a certificate is said, for nothing can be computed anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,10 @@ def parts_of_folds(
     Raises:
         ValueError: fewer than two folds, folds that differ in their columns, or what needs rows.
     """
+    if not isinstance(moments_by_fold, Iterable):
+        raise TypeError(
+            f"moments_by_fold is a {type(moments_by_fold).__name__}; a list of Moments is needed, one a fold."
+        )
     folds = [record_of(fold, f"moments_by_fold[{k}]") for k, fold in enumerate(moments_by_fold)]
     if len(folds) < 2:
         raise ValueError(f"moments_by_fold has {len(folds)} fold; at least 2 are needed.")

@@ -118,6 +118,33 @@ def test_taken_away_and_what_it_costs():
         whole - jaxreg.moments(100 * X[:90], y[:90])
 
 
+def test_rounding_that_is_left_of_much_larger_sums_is_no_fault_of_the_rows():
+    X, y, _ = table()
+    one = jaxreg.moments(X, y) - jaxreg.moments(X[1:], y[1:])  # a single row has no variance
+    assert (one.n_rows, np.array_equal(one.xx, one.xx.T)) == (1, True)
+    scale = np.abs(jaxreg.moments(X, y).xx).max()
+    np.testing.assert_allclose(one.xx / scale, 0.0, atol=1e-13)
+    both = jaxreg.moments(np.r_[X, 1e9 * X], np.r_[y, 1e9 * y])
+    rest = both - jaxreg.moments(1e9 * X, 1e9 * y)
+    assert rest.unit == 1.0  # nothing of it is known
+    along, across = np.tile([[1.0, 1.0], [-1.0, -1.0]], (5, 1)), np.array([[1.0, -1.0], [-1.0, 1.0]])
+    with pytest.raises(ValueError, match="no rows have such moments"):  # and this is more than rounding
+        jaxreg.moments(along, np.zeros(10)) - jaxreg.moments(across, np.zeros(2))
+
+
+def test_sums_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"weight is 0; it must be positive"):
+        jaxreg.Moments.from_sums(0, [0.0], 0.0, [[0.0]], [0.0], 0.0)
+    with pytest.raises(ValueError, match=r"x has shape \(\); with 1 columns and 1 targets it must be \(1,\)"):
+        jaxreg.Moments.from_sums(3, 1.0, 0.0, [[1.0]], [0.0], 1.0)
+    with pytest.raises(ValueError, match=r"xy has shape \(1, 1\); with 2 columns and 1 targets it must be \(2, 1\)"):
+        jaxreg.Moments.from_sums(3, [1.0, 2.0], 0.0, np.eye(2), [0.0], 1.0)
+    with pytest.raises(TypeError, match="batches is a int; an iterable"):
+        jaxreg.Moments.from_batches(3)
+    with pytest.raises(TypeError, match="moments_by_fold is a Moments; a list of Moments is needed"):
+        jaxreg.sweep(moments_by_fold=jaxreg.moments(*table()[:2]))
+
+
 def test_sums_of_a_data_base():
     X, y, s = table()
     Z, r = X - 2.5, y - y[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_alike", "check_moments"]
+__all__ = ["as_of_rows", "check_alike", "check_moments", "check_sums"]
 
 # Moments may be unsymmetric by this share of √(xx_jj xx_kk).
 SYMMETRY = 1e-8
@@ -59,3 +59,32 @@ def check_moments(m: Any) -> None:
     if np.any(np.abs(m.xy) > allowed * np.outer(size, np.sqrt(m.yy))):
         j, k = np.argwhere(np.abs(m.xy) > allowed * np.outer(size, np.sqrt(m.yy)))[0]
         raise ValueError(f"moments.xy at ({j}, {k}) is larger than √(xx_jj yy_k): no rows have such moments.")
+
+
+def check_sums(weight: Any, x: Any, y: Any, xx: Any, xy: Any, yy: Any) -> None:
+    """That sums about a centre fit together, x (p,), y and yy (k,), xx (p, p), xy (p, k), of a weight above 0."""
+    if not weight > 0:
+        raise ValueError(f"weight is {weight:g}; it must be positive.")
+    p, k = len(np.atleast_1d(x)), len(y)
+    for name, value, shape in (("x", x, (p,)), ("xx", xx, (p, p)), ("xy", xy, (p, k)), ("yy", yy, (k,))):
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}; with {p} columns and {k} targets it must be {shape}.")
+
+
+def as_of_rows(left: Any, total: Any, share: float) -> Any:
+    """What is left of a total, without what rounding did to it: of rows that are all alike it leaves only noise.
+
+    xx is symmetric, squares are at least 0, and products at most as large as those of the columns' lengths. What is
+    beyond by more than the share of the lengths in the total is no rounding, and stays, so that it is found.
+    """
+    square, yy = np.maximum(np.diagonal(left.xx), 0.0), np.maximum(left.yy, 0.0)
+
+    def within(products: Any, most: Any, before: Any) -> Any:
+        cut = np.clip(products, -most, most)
+        return np.where(np.abs(products - cut) <= share * before, cut, products)
+
+    outer = lambda a, b: np.sqrt(np.outer(a, b))
+    before = np.diagonal(total.xx)
+    xx = within((left.xx + left.xx.T) / 2, outer(square, square), outer(before, before))
+    xx[np.diag_indices(len(xx))] = square
+    return left._replace(xx=xx, xy=within(left.xy, outer(square, yy), outer(before, total.yy)), yy=yy)

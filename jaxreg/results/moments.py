@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxreg.archive import Saveable, load
 from jaxreg.files import ResultError
-from jaxreg.results.moment_checks import check_alike, check_moments
+from jaxreg.results.moment_checks import as_of_rows, check_alike, check_moments, check_sums
 from jaxreg.results.readable import Readable
 from jaxreg.results.summaries import Shown, cut, names_of
 from jaxreg.shapes import NAMES, TARGET_NAMES, shaped
@@ -126,6 +126,8 @@ class Moments(Saveable, Readable):
             >>> Moments.from_batches((rows[k : k + 2], rows[k : k + 2, 0]) for k in (0, 2, 4)).n_rows
             6
         """
+        if not isinstance(batches, Iterable):
+            raise TypeError(f"batches is a {type(batches).__name__}; an iterable of (X, y[, sample_weight]) is needed.")
         whole: Moments | None = None
         for number, batch in enumerate(batches):
             where = f"batch {number}: "
@@ -172,7 +174,9 @@ class Moments(Saveable, Readable):
             ([[14.0]], [[5.0]], [2.0])
         """
         x, y, xx, xy, yy = (np.asarray(v, dtype=float) for v in (x, y, xx, xy, yy))
-        y, yy, xy = np.atleast_1d(y), np.atleast_1d(yy), xy.reshape(len(x), -1)
+        y, yy = np.atleast_1d(y), np.atleast_1d(yy)
+        xy = xy[:, None] if xy.ndim == 1 else xy
+        check_sums(weight, x, y, xx, xy, yy)
         z, r = x / weight, y / weight
         squares, of_means = np.concatenate([np.diagonal(xx), yy]), weight * np.concatenate([z, r]) ** 2
         left = np.maximum(squares - of_means, 0.0)
@@ -228,8 +232,7 @@ class Moments(Saveable, Readable):
                     f"{name} {int(np.argmin(squares))} would have a negative sum of squares: the rows that are taken "
                     "away are not among those of the total."
                 )
-        left.xx[np.diag_indices(len(left.xx))] = np.maximum(np.diagonal(left.xx), 0.0)
-        left = left._replace(yy=np.maximum(left.yy, 0.0))
+        left = as_of_rows(left, self.sums, 100 * unit)
         return replace(self, **left._asdict(), n_rows=n_rows, unit=min(size, 1.0))
 
     def _shown(self) -> Shown:

@@ -14,6 +14,8 @@ __all__ = ["Block", "moments_of_block"]
 
 # Where more than this share of a square would be taken away, digits would go with it.
 LEFT = 0.5
+# A column of which more than this share of the square would be taken away may be constant, and then its mean is exact.
+NEARLY_ALL = 1 - 1e-6
 # Numbers that stay near a core while they are gathered and moved.
 CACHED = 2**15
 
@@ -49,7 +51,8 @@ def moments_of_block(block: Block, labels: np.ndarray, K: int, centre: np.ndarra
         labels: (n,), below K. centre: (p + t,), from which means are measured: near them, so that adding moments costs
             no digits.
     """
-    weight, labels = block.weight, labels.astype(np.uint16)  # of which a sort takes the least time
+    weight = block.weight
+    labels = labels.astype(np.uint16 if K <= 2**16 else np.int64)  # a sort of short numbers takes the least time
     order = np.argsort(labels, kind="stable")
     rows = np.bincount(labels, minlength=K)
     if weight is not None and not weight.all():
@@ -89,15 +92,19 @@ def _gathered(block: Block, order: np.ndarray, centre: np.ndarray) -> np.ndarray
 def _about_mean(V: np.ndarray, s: np.ndarray | None, t: int) -> Moments:
     """Moments from the sums about the centre, `Σ s v vᵀ − W v̄ v̄ᵀ`; where that would take away half of a square, the
     mean is taken off first. In place. A column that is constant is 0 here, exactly, and so are its moments."""
-    weight = np.float64(V.shape[1] if s is None else s.sum())
+    weight, first = np.float64(V.shape[1] if s is None else s.sum()), V[:, 0].copy()
     with np.errstate(all="ignore"):
         mean = V.mean(axis=1) if s is None else V @ s / weight
+        root = np.float64(1.0) if s is None else np.sqrt(s)
         if s is not None:
-            V *= np.sqrt(s)
+            V *= root
         squares = V @ V.T
         share = weight * mean**2
         if np.any(share > LEFT * np.diagonal(squares)):
-            V -= mean[:, None] if s is None else mean[:, None] * np.sqrt(s)
+            for j in np.flatnonzero(share > NEARLY_ALL * np.diagonal(squares)):
+                if np.all(V[j] == first[j] * root):
+                    mean[j] = first[j]
+            V -= mean[:, None] * root
             squares = V @ V.T
         else:
             squares -= np.outer(weight * mean, mean)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.data import parameters
-from jaxreg.data.budget import RETURNED_BYTES, gibibytes
 from jaxreg.data.cores import CORES, blas_of_one_thread
 from jaxreg.data.values import as_number
 from jaxreg.journal import Journal
@@ -26,7 +25,7 @@ from jaxreg.streams.block import moments_of_block
 from jaxreg.streams.folding import Blocked, Hashed, Labelled, OneFold, Rule
 from jaxreg.streams.shares import Share, folder_of, of_all, share_of
 from jaxreg.streams.sources import Batches, Files, Item
-from jaxreg.streams.state import State
+from jaxreg.streams.state import State, check_size
 from jaxreg.tables import Coding, Dialect, Pieces, Position, TableError, files_of
 
 __all__ = ["StreamRead", "fold_moments", "is_stream", "read_stream"]
@@ -136,6 +135,8 @@ def read_stream(
     **options: Any,
 ) -> StreamRead:
     """As :func:`fold_moments`, with what words became; ``options`` are those of the table."""
+    if unknown := sorted({*options} - {*TableOptions._fields}):
+        raise TypeError(f"table has {unknown[0]!r}; it takes {', '.join(TableOptions._fields)}.")
     table = TableOptions(**options)
     rule = _rule(folds, seed, table.fold_key)
     if isinstance(source, Iterator):
@@ -150,6 +151,8 @@ def read_stream(
         return _conclude(_pass(batches, rule, None, Share(Position(0, 0, 0), None, 0), progress), rule, batches)
     if not isinstance(target, str):
         raise TypeError(f"target is {target!r}; it must be the name of a column of {source}.")
+    if not isinstance(sample_weight, str | None):
+        raise TypeError(f"sample_weight is a {type(sample_weight).__name__}; it must be the name of a column.")
     key = table.fold_key if table.fold_key is not None else folds if isinstance(rule, Labelled) else None
     roles = [name for name in (target, sample_weight, key) if name is not None]
     if len({*roles}) < len(roles) or any(name in table.ignore for name in roles):
@@ -165,9 +168,9 @@ def read_stream(
         missing=table.missing,
         levels=table.levels,
     )
-    for name in (target, sample_weight):
-        if name in pieces.coding.levels:
-            raise TableError(f"column {name!r} holds words; it must hold numbers")
+    for column in (target, sample_weight):
+        if column in pieces.coding.levels:
+            raise TableError(f"column {column!r} holds words; it must hold numbers")
     call = {"files": tuple(map(_identity, files)), "target": target, "sample_weight": sample_weight, "folds": folds}
     call |= {name: repr(value) for name, value in table._asdict().items()}
     call |= {"levels": repr(sorted(pieces.coding.levels.items())), "seed": seed}
@@ -224,7 +227,7 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
         show(state.done, source.total)
         if item.next is not None:
             state.position = item.next
-            if journal is not None and time.monotonic() - last >= BETWEEN:
+            if journal is not None and state.any_weight and time.monotonic() - last >= BETWEEN:
                 journal.keep("sums", state.as_arrays(rule.names))
                 last = time.monotonic()
 
@@ -239,7 +242,7 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
                 if n:
                     if state.centre is None:
                         state.centre = item.block.mean()
-                        _check_size(len(state.centre), len(rule.names))
+                        check_size(len(state.centre), len(rule.names))
                     labels = rule.fold(n, item.keys)
                     future = pool.submit(moments_of_block, item.block, labels, len(rule.names), state.centre)
                 waiting.append((item, n, future))
@@ -250,26 +253,16 @@ def _pass(source: Any, rule: Rule, journal: Journal | None, share: Share, progre
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if journal is not None and state.centre is not None:
+    if journal is not None and state.any_weight:
         journal.keep("sums", state.as_arrays(rule.names))
     return state
-
-
-def _check_size(columns: int, folds: int) -> None:
-    """Raise MemoryError where the moments of all folds would take more than 16 GiB."""
-    if 8 * folds * columns**2 <= RETURNED_BYTES:
-        return
-    most = int((RETURNED_BYTES / 8 / folds) ** 0.5)
-    raise MemoryError(
-        f"the moments of {columns:,} columns in {folds} fold{'s' * (folds > 1)} would take "
-        f"{gibibytes(folds * columns**2)}; what fits: {most:,} columns. A table of fewer rows than columns is better "
-        "read as a whole."
-    )
 
 
 def _conclude(state: State, rule: Rule, source: Any) -> StreamRead:
     if not any(state.rows):
         raise TableError("no rows are left of the stream")
+    if not state.any_weight:
+        raise TableError("sample_weight is 0 everywhere; at least one row must count")
     assert state.centre is not None
     p = len(state.centre) - len(next(part for part in state.parts if part is not None).yy)
     order: Sequence[int] = range(len(rule.names))

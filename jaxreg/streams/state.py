@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.data.budget import RETURNED_BYTES, gibibytes
 from jaxreg.data.parts import UNIT, squares_alone
 from jaxreg.formulas.moments import Moments, together
 from jaxreg.tables import Position
 
-__all__ = ["State"]
+__all__ = ["State", "check_size"]
 
 EPS = float(np.finfo(float).eps)
 
@@ -29,6 +30,11 @@ class State:
         self.rows: list[int] = []
         self.error: list[Any] = []
         self.position, self.done, self.added, self.dropped = Position(0, 0, 0), 0, 0, 0
+
+    @property
+    def any_weight(self) -> bool:
+        """Whether a row of positive weight has been read."""
+        return any(part is not None for part in self.parts)
 
     def add(self, found: list[Any]) -> None:
         """The moments of a piece, fold by fold.
@@ -111,3 +117,15 @@ class State:
             state.parts[k] = Moments(*(stored[name][i] for name in Moments._fields))
             state.error[k] = stored["error"][i]
         return state, [str(name) for name in stored["names"]]
+
+
+def check_size(columns: int, folds: int) -> None:
+    """Raise MemoryError where the moments of all folds would take more than 16 GiB."""
+    if 8 * folds * columns**2 <= RETURNED_BYTES:
+        return
+    most = int((RETURNED_BYTES / 8 / folds) ** 0.5)
+    raise MemoryError(
+        f"the moments of {columns:,} columns in {folds} fold{'s' * (folds > 1)} would take "
+        f"{gibibytes(folds * columns**2)}; what fits: {most:,} columns. A table of fewer rows than columns is better "
+        "read as a whole."
+    )

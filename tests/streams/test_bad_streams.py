@@ -149,3 +149,15 @@ def test_columns_whose_moments_no_memory_holds_are_refused_before_the_first_prod
         MemoryError, match=r"the moments of 20,001 columns in 10 folds would take 29\.8 GiB; what fits: 14,6"
     ):
         jaxreg.fold_moments(iter([(X, X[:, 0])]))
+
+
+def test_weights_that_are_all_0_and_arguments_of_no_stream_are_named(stored, tmp_path):
+    file = tmp_path / "t.parquet"
+    write_parquet(stored.columns | {"weight": np.zeros(N)}, file)
+    for checkpoint in (None, tmp_path / "kept"):
+        with pytest.raises(ValueError, match="sample_weight is 0 everywhere; at least one row must count"):
+            jaxreg.path(file, target="y", sample_weight="weight", checkpoint=checkpoint)
+    with pytest.raises(TypeError, match="table has 'delimeter'; it takes fold_key, ignore, "):
+        jaxreg.path(file, target="y", table={"delimeter": ";"})
+    with pytest.raises(TypeError, match="sample_weight is a ndarray; it must be the name of a column"):
+        jaxreg.path(file, target="y", sample_weight=np.ones(N))

@@ -8,6 +8,7 @@ import pytest
 
 import jaxreg
 from jaxreg.streams import read_stream
+from jaxreg.streams.block import Block, moments_of_block
 from jaxreg.streams.folding import Blocked, hashes
 from jaxreg.sweeps.folds import fold_labels
 from jaxreg.tables import arrow_pieces, csv_pieces
@@ -204,3 +205,28 @@ def test_a_constant_column_stays_so(tmp_path):
     m = sum(jaxreg.fold_moments(((X[i : i + 17], X[i : i + 17, 1]) for i in range(0, 300, 17)), folds=3))
     assert m.xx[0].tolist() == [0.0, 0.0]
     assert m.x_mean[0] == 0.1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_column_that_is_constant_in_the_training_rows_has_no_variance(stored, tmp_path, weighted):
+    # 0.1 less the mean of the first rows, averaged, is not itself to the last bit.
+    constant, other = np.full(N, 0.1), np.random.default_rng(1).normal(size=N)
+    fold = stored.columns["group"] // 2
+    columns = stored.columns | {"a": np.where(fold == 1, constant, other), "fold": fold}
+    weight = "weight" if weighted else None
+    write_parquet(columns, tmp_path / "t.parquet", 77)
+    for part in jaxreg.fold_moments(tmp_path / "t.parquet", "y", "fold", sample_weight=weight, ignore=["group"])[1:]:
+        assert part.x_mean[0] == pytest.approx(0.1, rel=1e-14)
+        assert not part.xx[0].any()
+    how = {"target": "y", "lams": 6, "sample_weight": weight}
+    found = jaxreg.sweep(tmp_path / "t.parquet", folds="fold", table={"ignore": ["group"]}, **how)
+    names = [name for name in columns if name not in ("y", "fold", "group", weight)]
+    X, s = np.column_stack([columns[name] for name in names]), columns["weight"] if weighted else None
+    assert_same_sweep(found, jaxreg.sweep(X, stored.y, 6, folds=fold, sample_weight=s))
+
+
+def test_more_folds_than_short_numbers_count():
+    K = 2**16 + 2
+    labels = np.array([0, 2**16, 2**16 + 1, 2**16 + 1])
+    found = moments_of_block(Block(np.ones((4, 1)), np.ones((4, 1)), None, None, 1), labels, K, np.zeros(2))
+    assert [k for k, (_, rows) in enumerate(found) if rows] == [0, 2**16, 2**16 + 1]
