@@ -10,6 +10,7 @@ import jaxreg
 from jaxreg.streams import read_stream
 from jaxreg.streams.block import Block, moments_of_block
 from jaxreg.streams.folding import Blocked, hashes
+from jaxreg.streams.state import State
 from jaxreg.sweeps.folds import fold_labels
 from jaxreg.tables import arrow_pieces, csv_pieces
 from tests.streams.conftest import EXTRA, N, cut, write_csv, write_parquet
@@ -230,3 +231,22 @@ def test_more_folds_than_short_numbers_count():
     labels = np.array([0, 2**16, 2**16 + 1, 2**16 + 1])
     found = moments_of_block(Block(np.ones((4, 1)), np.ones((4, 1)), None, None, 1), labels, K, np.zeros(2))
     assert [k for k, (_, rows) in enumerate(found) if rows] == [0, 2**16, 2**16 + 1]
+
+
+def test_a_column_that_is_constant_in_a_fold_stays_so_when_processes_join():
+    # Each process measures from the mean of its own first rows: 0.1 less either is not the same to the last bit.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        labels, table, y = np.arange(50) % 2, rng.normal(size=(50, 2)), rng.normal(size=(50, 1))
+        table[labels == 1, 0] = 0.1
+        whole = State()
+        for rows in (slice(0, 25), slice(25, 50)):
+            block, of_one = Block(table[rows], y[rows], None, None, 1), State()
+            of_one.centre = block.mean()
+            of_one.add(moments_of_block(block, labels[rows], 2, of_one.centre))
+            whole.join(of_one, [0, 1])
+        constant = whole.parts[1]
+        assert not constant.xx[0].any()
+        assert not constant.xy[0].any()
+        np.testing.assert_allclose(constant.xx[1, 1], 25 * table[labels == 1, 1].var(), rtol=1e-12)
+        assert whole.unit(1) < 1e-13
