@@ -163,7 +163,7 @@ def test_what_serves_a_cpu_alone_is_computed_there(kind, default_is_a_gpu, monke
         table = sparse.csr_array(X * (np.abs(X) > 0.5))
         assert choose.ready(check_problem(table, Y)._replace(X=table)).device in (cpu, None)
         return
-    monkeypatch.setattr("jaxreg.covariances.computing", spied)
+    monkeypatch.setattr("jaxreg.engines.known.computing", spied)
     with jax.enable_x64(True):
         m = jaxreg.formulas.moments(X, Y)
     assert jaxreg.path_from_moments(m, 4).converged.all()

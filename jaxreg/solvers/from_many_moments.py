@@ -78,14 +78,14 @@ def paths_from_moments(
     def some(members: Any, shared: Any) -> Found:
         (total, grid, settings), (parts, units, here) = shared, members
         one = lambda k: path_from_moments(total, jax.tree.map(lambda v: v[k], parts), grid, settings, units[k], way)
-        return in_turn(one, jnp.sum(here), len(units))
+        return in_turn(one, jnp.sum(here, dtype=jnp.int32), len(units))
 
     return over_members(some, (parts, units, _first(count, len(units))), (total, grid, settings))
 
 
 def _first(count: Any, members: int) -> jax.Array:
     """Whether a member is one of the first so many, (B,)."""
-    return jnp.arange(members, dtype=jnp.int32) < count
+    return jnp.arange(members, dtype=jnp.int32) < jnp.asarray(count).astype(jnp.int32)
 
 
 def paths_of_weights(
@@ -112,7 +112,7 @@ def paths_of_weights(
 
     def some(members: Any, shared: Any) -> Found:
         (X, Y, grid, settings, unit), (weights, factors, here) = shared, members
-        count = jnp.sum(here)
+        count = jnp.sum(here, dtype=jnp.int32)
         if way == LOCKSTEP:
             m, times = moments_of_weights(X, Y, weights, most)
             return paths_in_lockstep(m, factors, count, grid, settings, unit * times)
@@ -154,7 +154,7 @@ def fold_paths_of_weights(
 
 def _fold_paths_of_weights(way: str, members: Any, shared: Any) -> tuple[Found, Moments]:
     (weights, here), (X, Y, grid, settings, unit) = members, shared
-    B, K, count = len(weights), len(X), jnp.sum(here)
+    B, K, count = len(weights), len(X), jnp.sum(here, dtype=jnp.int32)
     if way == LOCKSTEP:
         of_fold = lambda X, Y, weights: moments_of_weights(X, Y, weights, X.shape[0])
         parts, times = jax.vmap(of_fold, (0, 0, 1), 1)(X, Y, weights)

@@ -120,12 +120,13 @@ _solution.defjvp(_moves, symbolic_zeros=True)
 
 
 def products_of_one(data: Data, known: Moments | None, fixed: bool) -> Products:
-    """Of the weights of the data themselves; from moments alone where rows and weights are ``fixed`` (static)."""
+    """Of the weights of the data themselves; from moments alone where rows and weights are ``fixed`` (static): no row is
+    read then, unless what comes out is differentiated once more, by rows or weights."""
     n, p = data.X.shape
     if known is None and n >= p:
         known = moments(*jax.lax.stop_gradient((data.X, data.Y, data.sample_weight)))
     if fixed and known is not None:
-        return products_of_moments(known, data)
+        return products_of_moments(moments_that_move(data.X, data.Y, data.sample_weight, known), data)
     share = shares(data.sample_weight, n, data.X.dtype)[None]
     one = None if known is None else jax.tree.map(lambda v: v[None], known)
     return products_of(data, share, one, None if known is None else known.x_mean)

@@ -109,10 +109,10 @@ def products_of(data: Data, share: jax.Array, known: Moments | None = None, near
 
 
 def products_of_moments(m: Moments, data: Data) -> Products:
-    """From moments alone, where neither rows nor weights have derivatives; K is 1."""
+    """From moments, with their derivatives, which the Gram matrix and the means then have too; K is 1."""
     n, dtype = len(data.X), data.X.dtype
     m = m if data.fit_intercept else about_zero(m)
-    square = jnp.diagonal(m.xx) / m.weight
+    square = jax.lax.stop_gradient(jnp.diagonal(m.xx) / m.weight)
     size = jnp.sqrt(jnp.where(square > 0, square, 1.0))
     gram = m.xx * (1.0 / size / m.weight)[:, None] * (1.0 / size)[None, :]
     correlation = (m.xy / m.weight / size[:, None]).T

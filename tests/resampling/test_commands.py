@@ -166,7 +166,7 @@ def test_the_names_and_defaults_of_the_options_are_those_of_python(name, door):
     for other in (*of_table, "help", "out", "rows", *(("interval", "level", "at") if name == "bootstrap" else ())):
         del options[other]
     # --interval says which of the two it needs, and --out keeps the blocks.
-    implied = {"jackknife", "standard_errors"} if name == "bootstrap" else set()
+    implied = {"jackknife", "standard_errors", "mesh"} if name == "bootstrap" else set()
     assert set(of_python) - set(options) == {"X", "y", "penalty_factor", "progress", "checkpoint"} | implied
     for option, action in options.items():
         default = action.default[0] if isinstance(action.default, list) else action.default
