@@ -120,8 +120,8 @@ _solution.defjvp(_moves, symbolic_zeros=True)
 
 
 def products_of_one(data: Data, known: Moments | None, fixed: bool) -> Products:
-    """Of the weights of the data themselves; from moments alone where rows and weights are ``fixed`` (static): no row is
-    read then, unless what comes out is differentiated once more, by rows or weights."""
+    """Of the weights of the data themselves; from moments alone where rows and weights are ``fixed`` (static): rows are
+    read then only if what comes out is differentiated once more, by rows or weights."""
     n, p = data.X.shape
     if known is None and n >= p:
         known = moments(*jax.lax.stop_gradient((data.X, data.Y, data.sample_weight)))
