@@ -76,7 +76,7 @@ def solve(asked: Asked, arrays: Arrays) -> Answer:
     fixed = varying_like(fixed, fixed)
     known = None
     if by_moments_alone(asked):
-        known = Known(moments_in_blocks(fixed.X, fixed.Y, fixed.sample_weight), jnp.ones((), fixed.Y.dtype))
+        known = moments_in_blocks(fixed.X, fixed.Y, fixed.sample_weight)
     elif engine(asked, fixed) == "moments":
         X, _ = without_columns(fixed.X, fixed.penalty_factor)
         known = Known(moments(X, fixed.Y, fixed.sample_weight), jnp.ones((), X.dtype))

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxreg.formulas.arrays import only_if, varying_like
-from jaxreg.formulas.moments import Moments, moments
+from jaxreg.formulas.moments import Moments, all_but, moments
 from jaxreg.solvers.divided import over_rows
+from jaxreg.solvers.found import Known
 
 __all__ = ["moments_in_blocks", "moments_of_folds", "moments_of_parts"]
 
@@ -38,12 +39,14 @@ def moments_of_folds(X: jax.Array, Y: jax.Array, s: jax.Array | None, held_out: 
     return total, only_if(twice, each, parts)
 
 
-def moments_in_blocks(X: jax.Array, Y: jax.Array, s: jax.Array | None) -> Moments:
-    """Of all rows: :func:`jaxreg.formulas.moments.moments` in the dtype of Y."""
+def moments_in_blocks(X: jax.Array, Y: jax.Array, s: jax.Array | None) -> Known:
+    """Of all rows: :func:`jaxreg.formulas.moments.moments` in the dtype of Y. Where the means of blocks
+    lie far from 0, putting them together loses digits."""
     n = len(X)
     part = jnp.arange(n, dtype=jnp.int32) // -(-n // OF_ALL)
     parts = moments_of_parts(X, Y, s, part, OF_ALL, blocks=1)
-    return jax.lax.fori_loop(1, OF_ALL, lambda k, m: m + _at(parts, k), _at(parts, 0))
+    total, more = all_but(parts, OF_ALL)
+    return Known(total, 1.0 + more)
 
 
 def moments_of_parts(
