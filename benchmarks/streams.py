@@ -7,7 +7,7 @@ at the end. Each measurement is a process of its own: pyarrow scanning all colum
 the stream, and without), and the moments of ten folds. They take turns, and the ratio is that of the best. Memory
 is the largest resident set of the process. Then batches made on the fly, which are stored nowhere: up to 50,000,000
 rows, the exponent of time in the number of rows, and the time of making them alone. Last, the sweep of the Parquet file
-by one process with one core, and by two with one core each.
+by one process with one core, and by two with one core each; and what a core does with pieces of 1,000 columns.
 """
 
 import argparse
@@ -159,6 +159,27 @@ def work(job: str, argument: str) -> None:
     print(json.dumps({"seconds": time.perf_counter() - start, "MiB": peak_mib()}))
 
 
+def rates(p: int = 1000, rows: int = 8000) -> str:
+    """What a core does with a piece of many columns: its products, and adding its moments to those of others."""
+    from jaxreg.data.cores import blas_of_one_thread
+    from jaxreg.formulas.moments import Moments, together
+
+    Z = np.random.default_rng(0).standard_normal((p, rows))
+    best = {}
+    with blas_of_one_thread():
+        square = Z @ Z.T
+        one = Moments(np.float64(rows), Z.mean(axis=1), np.zeros(1), square, square[:, :1].copy(), square[:1, 0].copy())
+        for name, do in (("products", lambda: Z @ Z.T), ("adding", lambda: together([one, one]))):
+            seconds = []
+            for _ in range(5):
+                start = time.perf_counter()
+                do()
+                seconds.append(time.perf_counter() - start)
+            best[name] = min(seconds)
+    speed, adding = rows * p**2 / best["products"] / 1e9, 1e3 * best["adding"]
+    return f"One core, {rows:,} rows x {p:,}: {speed:.0f}e9 products n p² a second; adding moments {adding:.1f} ms."
+
+
 def report(rows: int, folder: Path, repeats: int) -> str:
     """The table."""
     files = write(folder, rows)
@@ -188,7 +209,7 @@ def report(rows: int, folder: Path, repeats: int) -> str:
     lines += ["", f"Time grows with rows to the power {exponent:.3f} from {sizes[1]:,} to {sizes[2]:,} (asked: 1.02)."]
     alone, two = (min(together(files["parquet"], count) for _ in range(repeats)) for count in (1, 2))
     lines += ["", f"Two processes, a core each: {two:.2f} s, one {alone:.2f} s: {two / alone:.2f} (asked: 0.6)."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", rates()])
 
 
 def main() -> None:
